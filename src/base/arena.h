@@ -1,0 +1,30 @@
+// Memory with the lifetime of a request or a job: taken piece by piece, given back at once.
+// Taking never fails: when the machine has no memory left the process ends (input is bounded at the
+// edge and every write can be repeated, so that is safe). Everything taken is zeroed.
+// An arena belongs to one thread at a time.
+#pragma once
+
+#include <stddef.h>
+
+typedef struct Arena Arena;
+
+Arena *arena_open(void);
+void   arena_close(Arena *arena);  // NULL is allowed
+void   arena_reset(Arena *arena);  // gives back all but the first chunk; what was taken is gone
+
+void *arena_take(Arena *arena, size_t bytes);  // aligned for any type
+void *arena_copy(Arena *arena, const void *from, size_t bytes);
+
+#define arena_new(arena, T) ((T *)arena_take((arena), sizeof(T)))
+#define arena_array(arena, T, count) ((T *)arena_take((arena), sizeof(T) * (size_t)(count)))
+
+size_t arena_bytes(const Arena *arena);  // held from the system
+
+// The process's own lifetime and long-lived growing tables. The only place where malloc appears.
+void *memory_take(size_t bytes);                    // zeroed; ends the process when there is none
+void *memory_resize(void *at, size_t bytes);        // what is new is not zeroed
+void  memory_release(void *at);                     // NULL is allowed
+
+// AUTO(Arena) arena = arena_open();  closes it on every way out of the block.
+void Arena_leave(Arena **arena);
+#define AUTO(T) __attribute__((cleanup(T##_leave))) T *
