@@ -1,0 +1,28 @@
+// The routes of every resource. A resource file defines its own table and its size, and is listed here.
+#pragma once
+
+#include "http/router.h"
+
+// In api/<resource>.c:
+//   const Route  api_meters_routes[] = { ... };
+//   const size_t api_meters_route_count = sizeof api_meters_routes / sizeof *api_meters_routes;
+#define API_RESOURCE(name)                      \
+    extern const Route  api_##name##_routes[];  \
+    extern const size_t api_##name##_route_count;
+
+API_RESOURCE(measurements)
+API_RESOURCE(usage)
+API_RESOURCE(operations)
+API_RESOURCE(meters)
+API_RESOURCE(accounts)
+API_RESOURCE(plans)
+API_RESOURCE(subscriptions)
+API_RESOURCE(rate)
+API_RESOURCE(bills)
+
+#undef API_RESOURCE
+
+// All of them. Ended with router_close.
+Router *api_router_open(void);
+// The OpenAPI document of all of them.
+void api_openapi_print(Text *text);
