@@ -1,0 +1,137 @@
+// What is declared: projects, keys, accounts, meters, plans, subscriptions. Kept in the books; what the
+// hot path asks on every request is mirrored in memory and changes with the commit that changes it.
+// Owns tables tenant, project, api_key, account, meter, plan_draft, plan_version, plan_meter,
+// subscription, projection.
+//
+// All functions may be called from any thread. Objects of another project do not exist here: every
+// lookup carries tenant and project.
+#pragma once
+
+#include "catalog/account.h"
+#include "catalog/key.h"
+#include "catalog/meter.h"
+#include "catalog/plan_version.h"
+#include "catalog/subscription.h"
+#include "db/db.h"
+
+typedef struct Catalog Catalog;
+
+// Statements of the catalog and of what it uses: for DbOptions.tables. Ends with NULL.
+extern const StatementTable *const catalog_tables[];
+
+Err *catalog_open(Arena *arena, Db *db, const Pepper *pepper, Catalog **catalog) MUST_CHECK;
+void catalog_close(Catalog *catalog);  // before the Db; NULL is allowed
+
+// ---- memory only: cheap enough for every request
+
+// UNAUTHENTICATED for anything but a valid key; the detail never says which part was wrong.
+Err *catalog_authenticate(Catalog *catalog, Arena *arena, Str bearer, Instant now,
+                          Principal *principal) MUST_CHECK;
+bool catalog_event_known(Catalog *catalog, Str project, Str event);      // a meter counts it
+bool catalog_account_known(Catalog *catalog, Str project, Str account);  // in the books
+
+// ---- making projects and keys: `toll init`, tests
+
+Err *catalog_tenant_make(Catalog *catalog, Arena *arena, Str name, Str *tenant) MUST_CHECK;
+Err *catalog_project_make(Catalog *catalog, Arena *arena, const Project *project) MUST_CHECK;
+Err *catalog_key_make(Catalog *catalog, Arena *arena, const Key *wanted, KeyMode mode,
+                      Str *secret) MUST_CHECK;  // id, hash and created_at of `wanted` are not read
+
+// ---- changing
+
+// Who asks for a change, and which row it may replace.
+typedef struct CatalogChange {
+    Catalog         *catalog;
+    Arena           *arena;
+    const Principal *by;
+    Instant          now;
+    int64_t          expected;  // If-Match: the row's version; EXPECT_ANY; EXPECT_ABSENT: make only
+} CatalogChange;
+enum { EXPECT_ANY = -1, EXPECT_ABSENT = 0 };
+
+// Each answers the row as it is stored. The same content again changes nothing, the version included.
+// PRECONDITION_FAILED when the row is not the expected one.
+
+// METER_IMMUTABLE: a published plan prices it, and more than unit or added dimensions would change.
+Err *catalog_meter_put(const CatalogChange *change, const Meter *meter, Meter **stored) MUST_CHECK;
+// METER_NOT_FOUND; METER_IN_USE when a published plan prices it. Whether its stream has counted events
+// is the caller's to ask first.
+Err *catalog_meter_remove(const CatalogChange *change, Str id) MUST_CHECK;
+
+Err *catalog_account_put(const CatalogChange *change, const Account *account, Account **stored) MUST_CHECK;
+
+// Makes or replaces the draft. PLAN_INVALID with every fault the document has by itself.
+Err *catalog_plan_put(const CatalogChange *change, Str id, const Json *document,
+                      PlanVersion **stored) MUST_CHECK;
+// PLAN_NOT_FOUND, PLAN_NO_DRAFT, EFFECTIVE_FROM_TAKEN; PLAN_INVALID also for a meter that does not exist
+// and for a filter or group that is no dimension of its meter. The same draft published again from the
+// same instant answers the version it became.
+Err *catalog_plan_publish(const CatalogChange *change, Str id, Instant effective_from,
+                          PlanVersion **stored) MUST_CHECK;
+
+// ACCOUNT_NOT_FOUND, PLAN_NOT_FOUND, PLAN_VERSION_NOT_FOUND, PLAN_NOT_PUBLISHED, CURRENCY_MISMATCH,
+// USAGE_CLAIMED_TWICE; SUBSCRIPTION_IMMUTABLE when it exists with other terms (only endsAt may change).
+Err *catalog_subscription_put(const CatalogChange *change, const Subscription *subscription,
+                              Subscription **stored) MUST_CHECK;
+
+// ---- reading: get refuses …_NOT_FOUND
+
+Err *catalog_meter_get(Catalog *catalog, Arena *arena, ProjectId project, Str id, Meter **meter) MUST_CHECK;
+Err *catalog_account_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
+                         Account **account) MUST_CHECK;
+// The newest published version, or the draft when there is none.
+Err *catalog_plan_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
+                      PlanVersion **version) MUST_CHECK;
+Err *catalog_subscription_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
+                              Subscription **subscription) MUST_CHECK;
+
+typedef struct PlanRef {
+    ProjectId project;
+    Str       plan;
+    int64_t   number;  // PLAN_DRAFT for the draft
+} PlanRef;
+Err *catalog_plan_version_get(Catalog *catalog, Arena *arena, const PlanRef *ref,
+                              PlanVersion **version) MUST_CHECK;
+
+// Lists go by id, ascending, behind `after` (STR_NONE: from the first). They answer up to `limit` rows.
+typedef struct CatalogPage {
+    ProjectId project;
+    Str       after;
+    size_t    limit;    // 1..1000
+    Str       account;  // subscriptions of this account only; STR_NONE: of all
+    Str       plan;     // catalog_plan_versions: of this plan
+} CatalogPage;
+
+Err *catalog_meters(Catalog *catalog, Arena *arena, const CatalogPage *page, Meter **meters,
+                    size_t *count) MUST_CHECK;
+Err *catalog_accounts(Catalog *catalog, Arena *arena, const CatalogPage *page, Account **accounts,
+                      size_t *count) MUST_CHECK;
+Err *catalog_plans(Catalog *catalog, Arena *arena, const CatalogPage *page, PlanVersion **plans,
+                   size_t *count) MUST_CHECK;  // of each what catalog_plan_get answers
+Err *catalog_plan_versions(Catalog *catalog, Arena *arena, const CatalogPage *page, PlanVersion **versions,
+                           size_t *count) MUST_CHECK;  // published, by number; `after` is a number's text
+Err *catalog_subscriptions(Catalog *catalog, Arena *arena, const CatalogPage *page,
+                           Subscription **subscriptions, size_t *count) MUST_CHECK;
+
+// Every meter of every project, for putting them into the partition at start.
+typedef struct ProjectMeter {
+    ProjectId project;
+    Meter     meter;
+} ProjectMeter;
+Err *catalog_meters_all(Catalog *catalog, Arena *arena, ProjectMeter **meters, size_t *count) MUST_CHECK;
+
+// Every project, newest settings.
+Err *catalog_projects(Catalog *catalog, Arena *arena, Project **projects, size_t *count) MUST_CHECK;
+
+// ---- accounts that usage made
+
+// The names that usage has interned, in their order: false past the end. (partition_account)
+typedef struct AccountSource {
+    bool (*account)(void *context, uint64_t index, Str *project, Str *account);
+    void  *context;
+} AccountSource;
+
+// With a source, a lookup or list of accounts first brings the books up to the names interned so far.
+void catalog_accounts_from(Catalog *catalog, AccountSource source);
+// Inserts rows for the names behind the stored position; answers how many names it went through.
+Err *catalog_accounts_catch_up(Catalog *catalog, Arena *arena, uint64_t *names) MUST_CHECK;

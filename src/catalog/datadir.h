@@ -1,0 +1,39 @@
+// The data directory: made once by `toll init`, opened and locked by one process at a time.
+//
+//   FORMAT        version, seal bits, creation; written last, so a directory that has it is whole
+//   keys          identity hash key and pepper, 0600; part of every backup
+//   books.sqlite  the books
+//   usage/        journal and usage store
+//
+// Files that are not Toll's are left alone.
+#pragma once
+
+#include "base/hash.h"
+#include "catalog/key.h"
+
+typedef struct DataDir {
+    Str      folder;
+    Str      books;      // path of the database
+    Str      usage;      // path of the usage folder
+    HashKey  identity;   // of uniqueIds
+    Pepper   pepper;     // of API keys
+    uint32_t seal_bits;  // a seal is 2^seal_bits events
+    Instant  created;
+    int      lock;       // file descriptor that holds the lock
+} DataDir;
+
+typedef struct DataDirOptions {
+    Str      folder;
+    uint32_t seal_bits;  // 4..24
+    Instant  now;
+} DataDirOptions;
+enum { SEAL_BITS_LEAST = 4, SEAL_BITS_USUAL = 20, SEAL_BITS_MOST = 24 };
+
+// Makes folder (0700), keys and usage/, locked. STORE_FAILED when it holds a Toll already, or a file by a
+// name that Toll uses. The caller fills the books and then calls datadir_finish.
+Err *datadir_begin(Arena *arena, const DataDirOptions *options, DataDir **dir) MUST_CHECK;
+Err *datadir_finish(Arena *arena, DataDir *dir) MUST_CHECK;  // writes FORMAT, synced
+
+// STORE_FAILED: not a Toll, or of a newer format. STORE_BUSY: another process has it open.
+Err *datadir_open(Arena *arena, Str folder, DataDir **dir) MUST_CHECK;
+void datadir_close(DataDir *dir);  // gives the lock back; NULL is allowed
