@@ -1,54 +1,100 @@
 # One plain Makefile. `make help` lists what it does; every target installs what it misses.
-#   BUILD=dir   where objects go (build)          CC=clang-14 CXX=clang++-14   the other compiler
-#   MODE=debug|release|asan|tsan|cover            SEED=n N=n T=n               for the test campaigns
+#
+#   MODE=release|debug|asan|tsan|cover    CC=clang-14 CXX=clang++-14    the other compiler
+#   BUILD=dir     where everything goes (build, or build/<mode>)        WERROR=  warnings only warn
+#   SEED= N= T=   for the test campaigns                                SETUP=skip  installs nothing
+#   V=1           shows the commands
 
-BUILD ?= build
-MODE  ?= release
-CC    := $(if $(filter default,$(origin CC)),gcc,$(CC))
-CXX   := $(if $(filter default,$(origin CXX)),g++,$(CXX))
+VERSION := 0.1.0
+MODE    ?= release
+BUILD   ?= build$(if $(filter release,$(MODE)),,/$(MODE))
+CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CXX     := $(if $(filter default,$(origin CXX)),g++,$(CXX))
+PYTHON  ?= /usr/bin/python3
+LISTEN  ?= 127.0.0.1:8080
+DATA    ?= build/run
 
 LIBRARIES := libmicrohttpd simdjson rocksdb sqlite3 icu-uc icu-i18n libsodium libxxhash libzstd zlib libcurl
 WARNINGS  := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wvla -Wswitch-enum \
              -Wformat=2 -Wcast-qual -Wwrite-strings -Wundef -Wimplicit-fallthrough -Wfloat-conversion
 C_WARNINGS := $(WARNINGS) -Wstrict-prototypes -Wmissing-prototypes
-HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
-OPTIMIZE_release := -O2 $(HARDENING)
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE_tsan := -fsanitize=thread
+SANITIZE_fuzz := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+OPTIMIZE_release := -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=3
 OPTIMIZE_debug   := -O0 -DTOLL_SLOW_CHECKS
-OPTIMIZE_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DTOLL_SLOW_CHECKS
-OPTIMIZE_tsan    := -O1 -fsanitize=thread -fno-omit-frame-pointer -DTOLL_SLOW_CHECKS
+OPTIMIZE_asan    := -O1 $(SANITIZE_asan) -fno-omit-frame-pointer -DTOLL_SLOW_CHECKS
+OPTIMIZE_tsan    := -O1 $(SANITIZE_tsan) -fno-omit-frame-pointer -DTOLL_SLOW_CHECKS
+OPTIMIZE_fuzz    := -O1 $(SANITIZE_fuzz) -fno-omit-frame-pointer -DTOLL_SLOW_CHECKS
 OPTIMIZE_cover   := -O0 --coverage -DTOLL_SLOW_CHECKS
-WERROR ?= -Werror
-COMMON    := -g -Isrc -pthread $(OPTIMIZE_$(MODE)) $(WERROR) -MMD -MP
+WERROR    ?= -Werror
+COMMON    := -g -Isrc -pthread -fPIE $(OPTIMIZE_$(MODE)) $(WERROR) -MMD -MP
 CFLAGS    += -std=gnu17 $(COMMON) $(C_WARNINGS) -D_GNU_SOURCE
 CXXFLAGS  += -std=c++17 $(COMMON) $(WARNINGS)
-LDFLAGS   += -pthread -pie -Wl,-z,relro,-z,now $(filter -fsanitize=% --coverage,$(OPTIMIZE_$(MODE)))
-LDLIBS     = $(shell pkg-config --libs $(LIBRARIES)) -lgmp -lstdc++ -lm
+LDFLAGS   += -pthread -pie -Wl,-z,relro,-z,now $(SANITIZE_$(MODE)) $(filter --coverage,$(OPTIMIZE_$(MODE)))
+# Asked once, and only when something is linked: on a fresh machine setup comes first.
+LDLIBS     = $(eval LDLIBS := $(shell pkg-config --libs $(LIBRARIES)) -lgmp -lm)$(LDLIBS)
 
+MAKEFLAGS += --no-builtin-rules
+Q   = $(if $(V),,@)
+say = @printf '  %s\n' '$(1)'
+.SUFFIXES:
+.DELETE_ON_ERROR:
+export BUILD PYTHON SETUP TOLL ?= $(BUILD)/toll
+export SEED N T
+
+##: Build and use
 .PHONY: all
-all: $(BUILD)/toll
+all: $(BUILD)/toll  ## build the program, build/toll
+
+.PHONY: demo
+demo: $(BUILD)/toll  ## the whole job on a temporary directory: usage in, the bill out
+	$(BUILD)/toll demo
+
+.PHONY: run
+run: $(BUILD)/toll  ## serve on LISTEN with a store in DATA (build/run), made when it is not there
+	@test -e $(DATA)/FORMAT || $(BUILD)/toll init --data $(DATA)
+	$(BUILD)/toll serve --data $(DATA) --listen $(LISTEN)
 
 # The folders of src/ in the order in which they may use each other. tools/tidy enforces it.
 LAYERS := base money time price db store http audit catalog \
           flow/ingest flow/dedupe flow/aggregate flow/rate flow/ledger flow/bill edge ops api cli
 
 objects = $(patsubst src/%,$(BUILD)/%.o,$(wildcard src/$(1)/*.c src/$(1)/*.cc))
+archive = $(BUILD)/lib/$(subst /,-,$(1)).a
 OBJECTS := $(foreach layer,$(LAYERS),$(call objects,$(layer)))
 
-$(BUILD)/%.c.o: src/%.c | tools-ready
+$(BUILD)/%.c.o: src/%.c $(BUILD)/flags | tools-ready
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c $< -o $@
+	$(call say,$<)
+	$(Q)$(CC) $(CFLAGS) -c $< -o $@
 
-$(BUILD)/%.cc.o: src/%.cc | tools-ready
+$(BUILD)/%.cc.o: src/%.cc $(BUILD)/flags | tools-ready
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) -c $< -o $@
+	$(call say,$<)
+	$(Q)$(CXX) $(CXXFLAGS) -c $< -o $@
+
+$(BUILD)/main.c.o: CFLAGS += -DTOLL_VERSION='"$(VERSION)"'
 
 $(BUILD)/toll: $(BUILD)/main.c.o $(OBJECTS)
-	$(CC) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(call say,$@)
+	$(Q)$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
-.PHONY: tools-ready
+# Other flags or another compiler in the same folder build everything again.
+$(BUILD)/flags: always
+	@mkdir -p $(@D)
+	@printf '%s\n' "$(CC) $(CFLAGS)" "$(CXX) $(CXXFLAGS)" "$(LDFLAGS)" | cmp -s - $@ || \
+	 printf '%s\n' "$(CC) $(CFLAGS)" "$(CXX) $(CXXFLAGS)" "$(LDFLAGS)" > $@
+
+.PHONY: always tools-ready test-ready
+always:
 tools-ready:
+	@tools/setup.sh build
+test-ready:
+	@tools/setup.sh test
 
-# A unit test includes nothing above its own layer: test/unit/price/x_test.c links what price may use.
+# A test or a bench links archives, so it may include the .c it tests: that file's own object is then
+# not taken from the archive. A unit test links nothing above its own layer.
 NEEDS_base    := base
 NEEDS_money   := base money
 NEEDS_time    := base time
@@ -59,18 +105,132 @@ NEEDS_http    := base http
 NEEDS_audit   := base db audit
 NEEDS_catalog := base money time price db audit catalog
 NEEDS_flow    := $(filter-out edge ops api cli,$(LAYERS))
+NEEDS_edge    := $(filter-out ops api cli,$(LAYERS))
+NEEDS_ops     := $(filter-out api cli,$(LAYERS))
+NEEDS_api     := $(filter-out cli,$(LAYERS))
+NEEDS_cli     := $(LAYERS)
+NEEDS_all     := $(LAYERS)
+UNIT_FOLDERS  := base money time price db store http audit catalog flow edge ops api cli
 
-define unit_rule
-$(BUILD)/test/unit/$(1)/%: test/unit/$(1)/%.c $$(foreach layer,$$(NEEDS_$(1)),$$(call objects,$$(layer)))
+archives = $(foreach layer,$(NEEDS_$(1)),$(if $(call objects,$(layer)),$(call archive,$(layer))))
+
+define archive_rule
+$(call archive,$(1)): $(call objects,$(1))
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS) -Itest/unit $$(LDFLAGS) $$(filter %.c %.o,$$^) -lcmocka $$(LDLIBS) -o $$@
+	@rm -f $$@
+	@ar rcsD $$@ $$^
 endef
-UNIT_FOLDERS := base money time price db store http audit catalog flow
-$(foreach folder,$(UNIT_FOLDERS),$(eval $(call unit_rule,$(folder))))
-UNIT_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard test/unit/*/*_test.c))
+$(foreach layer,$(LAYERS),$(eval $(call archive_rule,$(layer))))
+
+$(BUILD)/test/%.c.o: test/%.c $(BUILD)/flags | test-ready
+	@mkdir -p $(@D)
+	$(call say,$<)
+	$(Q)$(CC) $(CFLAGS) -Itest/unit -c $< -o $@
+
+$(BUILD)/bench/%.c.o: bench/%.c $(BUILD)/flags | tools-ready
+	@mkdir -p $(@D)
+	$(call say,$<)
+	$(Q)$(CC) $(CFLAGS) -c $< -o $@
+
+# program_rule: folder of the source, layers it needs.
+define program_rule
+$(BUILD)/$(1)/%: $(BUILD)/$(1)/%.c.o $$(call archives,$(2))
+	$$(call say,$$@)
+	$$(Q)$$(CXX) $$(LDFLAGS) $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group -lcmocka $$(LDLIBS) -o $$@
+endef
+$(foreach folder,$(UNIT_FOLDERS),$(eval $(call program_rule,test/unit/$(folder),$(folder))))
+$(foreach folder,test/sim test/cases test/api test/crash bench,$(eval $(call program_rule,$(folder),all)))
+programs = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
+
+UNIT_TESTS := $(call programs,test/unit/*/*_test.c test/sim/*_test.c)
+
+##: Test
+.PHONY: test
+test:  ## every test, in under 15 minutes; ends with one line of counts
+	@tools/setup.sh test
+	$(PYTHON) tools/test.py
 
 .PHONY: unit
-unit: $(UNIT_TESTS)
-	@set -e; for test in $(UNIT_TESTS); do echo "== $$test"; $$test; done
+unit: $(UNIT_TESTS)  ## unit tests (ONLY=folder/name picks some; MODE=asan with sanitizers)
+	@$(PYTHON) tools/unit.py $(BUILD) $(ONLY)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.PHONY: api
+api: $(BUILD)/toll $(call programs,test/api/*.c) | test-ready  ## every call over HTTP, answers checked against the OpenAPI
+	$(PYTHON) -m pytest -q -p no:cacheprovider test/api
+
+.PHONY: cases
+cases: $(call programs,test/cases/*.c) | test-ready  ## prices and calendars against public suites (../shared/cases) and our own
+	$(BUILD)/test/cases/cases
+
+.PHONY: model
+model: $(BUILD)/toll | test-ready  ## random plans and events against an oracle with exact fractions (N=, SEED=)
+	$(PYTHON) -m pytest -q -p no:cacheprovider test/model
+
+.PHONY: crash
+crash: $(BUILD)/toll | test-ready  ## kill -9 under load, N= times
+	$(PYTHON) test/crash/crash.py
+
+FUZZ_TARGETS := $(call programs,test/fuzz/*_fuzz.c)
+.PHONY: fuzz
+fuzz: | test-ready  ## libFuzzer on every decoder, T= seconds each (60)
+	@$(MAKE) --no-print-directory MODE=fuzz BUILD=$(BUILD)/fuzz CC=clang-14 CXX=clang++-14 fuzz-search
+
+.PHONY: fuzz-search fuzz-replay
+fuzz-search: $(FUZZ_TARGETS)
+	@$(PYTHON) tools/fuzz.py search $(BUILD) $(or $(T),60)
+fuzz-replay: $(FUZZ_TARGETS)  ## the kept corpora once through every decoder
+	@$(PYTHON) tools/fuzz.py replay $(BUILD)
+
+# With clang in MODE=fuzz libFuzzer drives; elsewhere a main of our own replays files.
+FUZZ_MAIN = $(if $(filter fuzz,$(MODE)),,$(BUILD)/test/fuzz/replay.c.o)
+$(FUZZ_TARGETS): $(BUILD)/test/fuzz/%: $(BUILD)/test/fuzz/%.c.o $(FUZZ_MAIN) $(call archives,all)
+	$(call say,$@)
+	$(Q)$(CXX) $(LDFLAGS) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer) $(filter %.o,$^) \
+	    -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) -o $@
+
+.PHONY: bench
+bench: $(BUILD)/toll  ## events a second, with a baseline in the same run
+	$(BUILD)/toll bench ingest
+
+##: Check
+.PHONY: tidy
+tidy:  ## layers, sizes, bans, heads: docs/guide/style.md as a program
+	@tools/setup.sh test
+	@$(PYTHON) tools/tidy --self-test
+	@$(PYTHON) tools/tidy
+
+.PHONY: docs drift
+docs: $(BUILD)/toll  ## print the reference again: docs/reference, docs/openapi.json
+	@tools/docs.sh write $(BUILD)/toll
+drift: $(BUILD)/toll  ## fail when the stored reference is not what the binary prints
+	@tools/docs.sh check $(BUILD)/toll
+
+.PHONY: check
+check:  ## everything before a merge: both compilers, sanitizers, then all tests
+	$(MAKE) tidy
+	$(MAKE) BUILD=$(BUILD)/clang CC=clang-14 CXX=clang++-14 all unit
+	$(MAKE) BUILD=$(BUILD)/tsan MODE=tsan unit
+	$(MAKE) test
+
+.PHONY: cover
+cover: | test-ready  ## lines and branches that the unit tests reach, by folder
+	@$(MAKE) --no-print-directory MODE=cover BUILD=$(BUILD)/cover unit
+	@$(PYTHON) tools/cover.py $(BUILD)/cover
+
+.PHONY: setup fresh
+setup:  ## install every Debian package that building and testing need
+	@tools/setup.sh build test
+fresh:  ## demo and test on a new Debian 12 with only git and make (needs root and debootstrap)
+	@tools/fresh.sh
+
+.PHONY: clean
+clean:  ## remove what was built
+	rm -rf $(BUILD)
+
+.PHONY: help
+help:  ## this list
+	@awk -F '##' '/^##: / { sub(/^##: /, ""); printf "\n%s\n", $$0 } \
+	    /^[a-z-]+:.*  ## / { split($$1, name, ":"); printf "  make %-12s%s\n", name[1], $$2 }' Makefile
+	@sed -n '/^#   [A-Z]/s/^#//p' Makefile | sed '1i\\'
+
+-include $(patsubst %.o,%.d,$(BUILD)/main.c.o $(OBJECTS)) $(wildcard $(BUILD)/test/*/*.d $(BUILD)/test/*/*/*.d $(BUILD)/bench/*.d)
