@@ -27,7 +27,8 @@ bool str_is_utf8(Str text);      // valid UTF-8, no surrogates
 bool str_has_control(Str text);  // any byte below 0x20, or 0x7f
 Str  str_copy(Arena *arena, Str from);
 Str  str_print(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
-Str  str_print_list(Arena *arena, const char *format, va_list arguments);
+Str  str_print_list(Arena *arena, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 char *str_terminated(Arena *arena, Str from);  // a copy that ends with NUL, for libraries
 Str  str_hex(Arena *arena, const void *bytes, size_t count);  // lower case
 
