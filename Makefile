@@ -76,6 +76,15 @@ $(BUILD)/%.cc.o: src/%.cc $(BUILD)/flags | tools-ready
 
 $(BUILD)/main.c.o: CFLAGS += -DTOLL_VERSION='"$(VERSION)"'
 
+# The migrations, one after the other, go into the binary as they are.
+MIGRATIONS := $(sort $(wildcard db/migrations/*.sql))
+$(BUILD)/migrations.sql: $(MIGRATIONS)
+	@mkdir -p $(@D)
+	@for file in $(MIGRATIONS); do echo "-- migration $$(basename $$file .sql)"; cat $$file; done > $@
+
+$(BUILD)/db/migrations.c.o: $(BUILD)/migrations.sql
+$(BUILD)/db/migrations.c.o: CFLAGS += -DMIGRATIONS_FILE='"$(BUILD)/migrations.sql"'
+
 $(BUILD)/toll: $(BUILD)/main.c.o $(OBJECTS)
 	$(call say,$@)
 	$(Q)$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@

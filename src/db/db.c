@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: Apache-2.0
+// One writer thread that turns whatever waits into one transaction, and a pool of readers. Every seat
+// (a connection with its prepared statements) is used by one thread at a time.
+#include "db/db.h"
+
+#include "base/assert.h"
+#include "base/counter.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "db/migrate.h"
+
+enum { READERS_USUAL = 2, GROUP_USUAL = 200 };
+
+typedef struct Seat {
+    DbConnection *connection;
+    DbPrepared  **prepared;  // of all tables of statements, one after the other
+    struct Seat  *next;      // of the free readers
+} Seat;
+
+// Somebody who waits in db_write.
+typedef struct Item {
+    DbWrite      write;
+    Arena       *arena;
+    Err         *answer;
+    bool         answered;
+    Signal       changed;
+    struct Item *next;
+} Item;
+
+struct Db {
+    const DbDriver              *driver;
+    const StatementTable *const *tables;
+    size_t                       group_max;
+    Seat                         writer;
+    Seat                        *readers;
+    size_t                       reader_count;
+
+    Lock    lock;  // guards all below
+    Signal  arrived;
+    Item   *first, *last;
+    bool    closing;
+    bool    latched;  // a commit's outcome is unknown: what memory mirrors may be wrong
+    Seat   *free;
+    Signal  freed;
+    Thread  thread;
+};
+
+struct DbTx {
+    Db    *db;
+    Seat  *seat;
+    Arena *arena;
+    DbMode mode;
+};
+
+// ---- seats
+
+static Err *seat_prepare(Db *db, Arena *arena, Seat *seat)
+{
+    size_t total = 0;
+    for (size_t t = 0; db->tables[t] != NULL; t++)
+        total += db->tables[t]->count;
+    seat->prepared = memory_take(total * sizeof *seat->prepared);
+    size_t place = 0;
+    for (size_t t = 0; db->tables[t] != NULL; t++)
+        for (size_t i = 0; i < db->tables[t]->count; i++) {
+            Err *err = db->driver->prepare(seat->connection, arena, db->tables[t]->rows[i].sql,
+                                           &seat->prepared[place++]);
+            if (err != NULL)
+                return refuse(arena, ERR_STORE_FAILED, STR_NONE, "statement %zu of %s: %.*s", i,
+                              db->tables[t]->name, STR_ARG(err->detail));
+        }
+    return NULL;
+}
+
+static void seat_close(Db *db, Seat *seat)
+{
+    if (seat->connection != NULL)
+        db->driver->close(seat->connection);
+    memory_release(seat->prepared);
+}
+
+static DbPrepared *prepared_of(const DbTx *tx, const Statement *statement)
+{
+    size_t before = 0;
+    for (size_t t = 0; tx->db->tables[t] != NULL; t++) {
+        const StatementTable *table = tx->db->tables[t];
+        if (statement >= table->rows && statement < table->rows + table->count)
+            return tx->seat->prepared[before + (size_t)(statement - table->rows)];
+        before += table->count;
+    }
+    assert_failed("the statement is in a table given to db_open", __FILE__, __LINE__);
+}
+
+// ---- the writer
+
+static Err *latched_refusal(Arena *arena)
+{
+    return refuse(arena, ERR_STORE_FAILED, STR_NONE,
+                  "a commit of the books failed and its outcome is unknown; restart the server");
+}
+
+static Err *commit(Db *db, Arena *arena)
+{
+    switch (db->driver->commit(db->writer.connection)) {
+    case COMMIT_DONE: counter_add(METRIC_BOOKS_COMMITS, 1); return NULL;
+    case COMMIT_REFUSED:
+        return refuse(arena, ERR_STORE_BUSY, STR_NONE, "the books could not commit; nothing was changed");
+    case COMMIT_UNKNOWN: break;
+    }
+    lock_take(&db->lock);
+    db->latched = true;
+    lock_release(&db->lock);
+    log_line(LOG_ERROR, "books: the outcome of a commit is unknown; writing stops until a restart");
+    return refuse(arena, ERR_OUTCOME_UNKNOWN, STR_NONE,
+                  "the commit failed; repeat with the same key after the server was restarted");
+}
+
+static Err *item_work(Db *db, Item *item)
+{
+    DbTx tx = { db, &db->writer, item->arena, DB_WRITES };
+    return item->write.work(&tx, item->write.context);
+}
+
+static void answer(Db *db, Item *item, Err *err)
+{
+    if (err == NULL && item->write.committed != NULL)
+        item->write.committed(item->write.context);
+    lock_take(&db->lock);
+    item->answer = err;
+    item->answered = true;
+    signal_one(&item->changed);
+    lock_release(&db->lock);
+}
+
+// One item in a transaction of its own: what it refuses is its answer.
+static void item_alone(Db *db, Item *item)
+{
+    Err *err = db->latched ? latched_refusal(item->arena)
+                           : db->driver->begin(db->writer.connection, item->arena, DB_WRITES);
+    if (err == NULL) {
+        err = item_work(db, item);
+        if (err == NULL)
+            err = commit(db, item->arena);
+        else
+            db->driver->rollback(db->writer.connection);
+    }
+    answer(db, item, err);
+}
+
+// False: an item refused, and nothing of the group is there.
+static bool group_together(Db *db, Item *group)
+{
+    if (db->latched || db->driver->begin(db->writer.connection, group->arena, DB_WRITES) != NULL)
+        return false;
+    for (Item *item = group; item != NULL; item = item->next)
+        if (item_work(db, item) != NULL) {
+            db->driver->rollback(db->writer.connection);
+            return false;
+        }
+    Err *err = commit(db, group->arena);
+    for (Item *item = group, *next; item != NULL; item = next) {
+        next = item->next;  // the item is its waiter's again once it is answered
+        answer(db, item, err == NULL ? NULL
+                                     : refuse(item->arena, err->code, STR_NONE, "%.*s",
+                                              STR_ARG(err->detail)));
+    }
+    return true;
+}
+
+static void group_run(Db *db, Item *group)
+{
+    if (group->next != NULL && group_together(db, group))
+        return;
+    for (Item *item = group, *next; item != NULL; item = next) {
+        next = item->next;
+        item_alone(db, item);
+    }
+}
+
+// Waits for work and cuts at most group_max items off the front; NULL when closing and empty.
+static Item *group_take(Db *db)
+{
+    lock_take(&db->lock);
+    while (db->first == NULL && !db->closing)
+        signal_wait(&db->arrived, &db->lock);
+    Item *group = db->first;
+    if (group != NULL) {
+        Item *end = group;
+        for (size_t i = 1; i < db->group_max && end->next != NULL; i++)
+            end = end->next;
+        db->first = end->next;
+        end->next = NULL;
+    }
+    lock_release(&db->lock);
+    return group;
+}
+
+static void *writer_run(void *argument)
+{
+    Db *db = argument;
+    for (Item *group; (group = group_take(db)) != NULL;)
+        group_run(db, group);
+    return NULL;
+}
+
+// ---- opening
+
+static Err *readers_open(Db *db, Arena *arena, Str path)
+{
+    for (size_t i = 0; i < db->reader_count; i++) {
+        Seat *seat = &db->readers[i];
+        TRY(db->driver->open(arena, path, DB_READS, &seat->connection));
+        TRY(seat_prepare(db, arena, seat));
+        seat->next = db->free;
+        db->free = seat;
+    }
+    return NULL;
+}
+
+static Err *seats_open(Db *db, Arena *arena, const DbOptions *options)
+{
+    TRY(db->driver->open(arena, options->path, DB_WRITES, &db->writer.connection));
+    TRY(migrate_up(arena, db->driver, db->writer.connection, options->migrations));
+    TRY(seat_prepare(db, arena, &db->writer));
+    return readers_open(db, arena, options->path);
+}
+
+Err *db_open(Arena *arena, const DbOptions *options, Db **opened)
+{
+    Db *db = memory_take(sizeof *db);
+    db->driver = &sqlite_driver;
+    db->tables = options->tables;
+    db->group_max = options->group_max == 0 ? GROUP_USUAL : options->group_max;
+    db->reader_count = options->readers == 0 ? READERS_USUAL : options->readers;
+    db->readers = memory_take(db->reader_count * sizeof *db->readers);
+    lock_open(&db->lock);
+    signal_open(&db->arrived);
+    signal_open(&db->freed);
+
+    Err *err = seats_open(db, arena, options);
+    if (err != NULL) {
+        db_close(db);
+        return err;
+    }
+    thread_start(&db->thread, "books", writer_run, db);
+    *opened = db;
+    return NULL;
+}
+
+void db_close(Db *db)
+{
+    if (db == NULL)
+        return;
+    lock_take(&db->lock);
+    db->closing = true;
+    signal_all(&db->arrived);
+    lock_release(&db->lock);
+    thread_join(&db->thread);
+    for (size_t i = 0; i < db->reader_count; i++)
+        seat_close(db, &db->readers[i]);
+    seat_close(db, &db->writer);  // last, so that it folds the write-ahead log back
+    memory_release(db->readers);
+    signal_close(&db->arrived);
+    signal_close(&db->freed);
+    lock_close(&db->lock);
+    memory_release(db);
+}
+
+Err *db_health(Db *db, Arena *arena)
+{
+    lock_take(&db->lock);
+    bool latched = db->latched;
+    lock_release(&db->lock);
+    return latched ? latched_refusal(arena) : NULL;
+}
+
+// ---- transactions
+
+Err *db_write(Db *db, Arena *arena, DbWrite write)
+{
+    assert_that(!pthread_equal(pthread_self(), db->thread.id));  // it would wait for itself
+    Item item = { .write = write, .arena = arena };
+    signal_open(&item.changed);
+    lock_take(&db->lock);
+    assert_that(!db->closing);
+    if (db->first == NULL)
+        db->first = &item;
+    else
+        db->last->next = &item;
+    db->last = &item;
+    signal_one(&db->arrived);
+    while (!item.answered)
+        signal_wait(&item.changed, &db->lock);
+    lock_release(&db->lock);
+    signal_close(&item.changed);
+    return item.answer;
+}
+
+static Seat *reader_take(Db *db)
+{
+    lock_take(&db->lock);
+    while (db->free == NULL)
+        signal_wait(&db->freed, &db->lock);
+    Seat *seat = db->free;
+    db->free = seat->next;
+    lock_release(&db->lock);
+    return seat;
+}
+
+static void reader_give(Db *db, Seat *seat)
+{
+    lock_take(&db->lock);
+    seat->next = db->free;
+    db->free = seat;
+    signal_one(&db->freed);
+    lock_release(&db->lock);
+}
+
+Err *db_read(Db *db, Arena *arena, DbWork work, void *context)
+{
+    Seat *seat = reader_take(db);
+    DbTx  tx = { db, seat, arena, DB_READS };
+    Err  *err = db->driver->begin(seat->connection, arena, DB_READS);
+    if (err == NULL) {
+        err = work(&tx, context);
+        db->driver->rollback(seat->connection);
+    }
+    reader_give(db, seat);
+    return err;
+}
+
+// ---- statements
+
+Arena *db_arena(const DbTx *tx)
+{
+    return tx->arena;
+}
+
+static Err *run(DbTx *tx, const Statement *statement, DbValues values, DbResult *result)
+{
+    return tx->db->driver->run(prepared_of(tx, statement), tx->arena, values, result);
+}
+
+Err *db_rows(DbTx *tx, const Statement *statement, DbValues values, DbRows *rows)
+{
+    DbResult result;
+    TRY(run(tx, statement, values, &result));
+    *rows = result.rows;
+    return NULL;
+}
+
+Err *db_find(DbTx *tx, const Statement *statement, DbValues values, DbRow *row, bool *found)
+{
+    DbResult result;
+    TRY(run(tx, statement, values, &result));
+    assert_that(result.rows.count <= 1);
+    *found = result.rows.count == 1;
+    if (*found)
+        *row = result.rows.at[0];
+    return NULL;
+}
+
+Err *db_run(DbTx *tx, const Statement *statement, DbValues values, uint64_t *changed)
+{
+    DbResult result;
+    assert_that(tx->mode == DB_WRITES);
+    TRY(run(tx, statement, values, &result));
+    if (result.key_taken)
+        return refuse(tx->arena, ERR_STORE_FAILED, STR_NONE, "a row of the books is there already");
+    if (changed != NULL)
+        *changed = result.changed;
+    return NULL;
+}
+
+Err *db_insert(DbTx *tx, const Statement *statement, DbValues values, bool *added)
+{
+    DbResult result;
+    assert_that(tx->mode == DB_WRITES);
+    TRY(run(tx, statement, values, &result));
+    *added = !result.key_taken;
+    return NULL;
+}
+
+// ---- rows
+
+static const DbValue *column_of(const DbRow *row, size_t column, DbKind kind)
+{
+    assert_that(column < row->count);
+    assert_that(row->columns[column].kind == kind || row->columns[column].kind == DB_NULL);
+    return &row->columns[column];
+}
+
+int64_t row_whole(const DbRow *row, size_t column)
+{
+    const DbValue *value = column_of(row, column, DB_WHOLE);
+    assert_that(value->kind == DB_WHOLE);
+    return value->whole;
+}
+
+Str row_text(const DbRow *row, size_t column)
+{
+    return column_of(row, column, DB_TEXT)->bytes;
+}
+
+Str row_blob(const DbRow *row, size_t column)
+{
+    return column_of(row, column, DB_BLOB)->bytes;
+}
+
+bool row_is_null(const DbRow *row, size_t column)
+{
+    assert_that(column < row->count);
+    return row->columns[column].kind == DB_NULL;
+}
