@@ -173,7 +173,8 @@ Config *config_open(Arena *arena)
     config->arena = arena;
     config->unknown = text_open(arena);
     for (size_t i = 0; i < CONFIG_COUNT; i++) {
-        Err *wrong = value_set(config, (Setting)i, str_of(rows[i].preset), SOURCE_DEFAULT, STR_NONE);
+        Str preset = str_of(rows[i].preset);
+        Err *wrong = value_set(config, (Setting)i, preset, SOURCE_DEFAULT, STR_NONE);
         assert_that(wrong == NULL);
     }
     return config;

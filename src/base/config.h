@@ -1,6 +1,6 @@
-// The settings of `toll serve`: one row each in tbl/config.def. A value comes from the command line,
-// else from the environment (TOLL_HTTP_THREADS), else from the file (http.threads = 4), else it is
-// the default. Only main and cli read a Config; everything below takes plain options structs.
+// The settings of `toll serve`: one row each in tbl/config.def. A value comes from the command
+// line, else from the environment (TOLL_HTTP_THREADS), else from the file (http.threads = 4), else
+// it is the default. Only main and cli read a Config; the rest takes plain options structs.
 #pragma once
 
 #include "base/error.h"
