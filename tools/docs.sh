@@ -1,0 +1,29 @@
+#!/bin/sh
+# The stored reference is what the binary prints.
+#   tools/docs.sh write TOLL    prints it into docs/
+#   tools/docs.sh check TOLL    fails when the stored text is another; ends with `N passed, N failed`
+set -eu
+mode=$1 toll=$2
+passed=0 failed=0
+
+page() {  # what to print, where it is stored
+    if [ "$mode" = write ]; then
+        mkdir -p "$(dirname "$2")"
+        "$toll" print "$1" >"$2.new"
+        mv "$2.new" "$2"
+    elif "$toll" print "$1" | diff -u --label "$2" --label "toll print $1" "$2" -; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+    fi
+}
+
+page openapi docs/openapi.json
+for list in config errors metrics scopes steps; do
+    page $list docs/reference/$list.md
+done
+if [ "$mode" = check ]; then
+    [ $failed = 0 ] || echo "the stored reference has drifted: run \`make docs\` and read the diff"
+    echo "$passed passed, $failed failed"
+    [ $failed = 0 ]
+fi
