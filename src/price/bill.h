@@ -1,0 +1,63 @@
+// The bill of one subscription's period: lines and totals. For each line
+//   net = amount + discount, and for the bill
+//   subtotal = sum of amounts, discounts = sum of discounts, total = subtotal + discounts + tax,
+// to the minor unit.
+#pragma once
+
+#include "base/hash.h"
+#include "price/plan.h"
+#include "price/step.h"
+
+typedef enum LineKind {
+    LINE_USAGE,     // a meter's
+    LINE_FEE,       // a flat charge's
+    LINE_QUANTITY,  // a subscription quantity's
+    LINE_MINIMUM,   // what is missing to a charge's or the plan's minimum
+    LINE_TRUE_UP,   // what is missing to the commitment
+    LINE_OVERAGE,   // what usage beyond the commitment costs above its list price
+    LINE_KIND_COUNT
+} LineKind;
+
+const char *line_kind_name(LineKind kind);  // "trueUp"
+
+typedef struct Line {
+    LineKind      kind;
+    const Charge *charge;        // NULL: of the plan (minimum, trueUp, overage)
+    Str           description;
+    const Str    *group;         // a text for each of charge->group_by; .at == NULL: absent; NULL: no groups
+    Span          period;        // of service
+    bool          measured;      // has usage and quantity
+    Rational      usage;         // as measured
+    Rational      quantity;      // after the operators
+    Rational      exact;         // before rounding
+    Money         amount;        // rounded, before discounts
+    Money         discount;      // <= 0
+    Money         tax;
+    bool          provisional;   // may still change with time alone: the period is running
+    uint64_t      events;
+    Digest        digest;        // of those events
+    Steps         steps;
+} Line;
+
+typedef struct Bill {
+    Currency currency;
+    Span     period;
+    Line    *lines;
+    size_t   count;
+    Money    subtotal, discounts, tax, total;
+    Money    credits;     // <= 0
+    Money    accrued;     // total without the provisional lines
+    Money    amount_due;  // total + credits
+} Bill;
+
+Money line_net(const Line *line);  // amount + discount; always fits
+
+// What stands around the lines on the wire.
+typedef struct BillFrame {
+    Str     subscription, account;  // STR_NONE: left out
+    int64_t plan_version;           // of each line; 0: left out
+    Str     sequence;               // STR_NONE: left out
+    Str     rated_at;               // STR_NONE: left out
+} BillFrame;
+
+void bill_to_json(const Bill *bill, const BillFrame *frame, Arena *arena, JsonOut *out);

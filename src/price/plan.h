@@ -1,0 +1,134 @@
+// A plan document, read and checked: what is priced, how, in which currency and in which periods.
+// docs/guide names every member; a member that this version does not price is refused, never ignored.
+#pragma once
+
+#include "base/json.h"
+#include "money/rounding.h"
+#include "price/filter.h"
+#include "time/period.h"
+
+// A number that may be absent.
+typedef struct Optional {
+    bool     given;
+    Rational value;
+} Optional;
+
+typedef struct Tier {
+    bool     open;          // the last: no upper bound
+    Rational up_to;         // inclusive
+    Rational unit_price;    // of each unit, unless packages are given
+    Optional package_size;  // with package_price: started packages of that many units
+    Rational package_price;
+    Rational flat_fee;      // once, when the tier is reached (volume: chosen)
+    Optional cap;           // most that the tier's own units may cost, without flat_fee
+} Tier;
+
+// What a price function reads; which members each model takes is price/model.c's table.
+typedef struct PriceTerms {
+    Rational amount;      // flat
+    Rational unit_price;  // perUnit
+    Tier    *tiers;       // graduated, volume: ascending, the last open
+    size_t   tier_count;
+    bool     flat_fee_at_zero;
+    Rational package_size;  // package
+    Rational package_price;
+} PriceTerms;
+
+typedef struct Model Model;  // price/model.h
+
+typedef enum ChargeSource { SOURCE_METER, SOURCE_QUANTITY, SOURCE_NONE } ChargeSource;
+typedef enum Timing { TIMING_ARREARS, TIMING_ADVANCE } Timing;
+typedef enum Prorate { PRORATE_DAY, PRORATE_SECOND, PRORATE_NONE } Prorate;
+typedef enum Conversion { CONVERT_NOT, CONVERT_DIVIDE, CONVERT_MULTIPLY } Conversion;
+
+// Units that are free. per_unit of STR_NONE: a number; else so many for each unit of that quantity.
+typedef struct Included {
+    bool     given;
+    Str      per_unit;
+    Rational amount;
+} Included;
+
+typedef struct Charge {
+    Str          id;
+    Str          name;  // STR_NONE when it has none; a line then shows the id
+    ChargeSource source;
+    Str          meter;     // SOURCE_METER
+    Str          quantity;  // SOURCE_QUANTITY: of the subscription
+    const Model *model;
+    PriceTerms   terms;
+
+    ChargeFilter  filter;
+    ChargeFilter *except;  // of the more specific charges on the meter: what they take is not here
+    size_t        except_count;
+    Str          *group_by;  // dimensions, ascending: one line for each group
+    size_t        group_count;
+    bool          also_counts;  // outside the partition: takes what it matches, and others still do
+
+    Included   included, included_per_group;
+    Conversion conversion;
+    Rational   factor;  // of the conversion, above 0
+    bool       rounds_quantity;
+    Rounding   quantity_rounding;
+    int        quantity_places;
+    Optional   minimum, maximum, minimum_per_group, maximum_per_group;
+
+    bool    allow_negative;
+    bool    one_time;  // flat: in the first period only
+    Timing  timing;
+    Prorate prorate;
+} Charge;
+
+typedef struct Discount {
+    Str      id;
+    Optional percent;  // one of the two is given
+    Optional amount;
+    Str     *charges;  // ids; none: every charge
+    size_t   charge_count;
+    uint32_t periods;    // 0: for ever
+    bool     has_start;  // counts from the first period that begins at or after starts_at
+    Instant  starts_at;
+} Discount;
+
+typedef struct Commitment {
+    bool     given;
+    Rational amount;
+    Rational discount_percent;  // 0 when absent
+    Optional overage_factor;
+    bool     true_up;
+    Str     *charges;  // metered ones; none: every metered charge
+    size_t   charge_count;
+} Commitment;
+
+typedef struct Plan {
+    Str         id;    // may be STR_NONE in POST /v1/rate
+    Str         name;  // may be STR_NONE
+    Currency    currency;
+    Rounding    rounding;
+    Str         time_zone;  // STR_NONE: the account's or the project's
+    PeriodRule  period;
+    Charge     *charges;
+    size_t      charge_count;
+    Discount   *discounts;
+    size_t      discount_count;
+    Optional    minimum, maximum;
+    Commitment  commitment;
+    Optional    included_credits;
+} Plan;
+
+enum { PLAN_CHARGES_MAX = 500, PLAN_TIERS_MAX = 100, PLAN_DISCOUNTS_MAX = 50, PLAN_GROUPS_MAX = 4 };
+
+// Reads a document. `base` is the JSON pointer at which it stands ("" or "/plan"); `id` is the id it must
+// have when it names one, or STR_NONE for any. Adds every fault found (PLAN_INVALID, UNKNOWN_MEMBER,
+// FIELD_REQUIRED, FIELD_INVALID) with its pointer and answers NULL when there was one. What the plan
+// holds lives in faults->arena; its texts may point into the document.
+// Whether meters exist, and have the dimensions that filters and groups use, is for the caller.
+Plan *plan_from_json(const Json *document, Str base, Str id, Faults *faults);
+
+// Reads the stored text of a published version. A text that no longer parses is STORE_FAILED.
+Err *plan_from_text(Arena *arena, Str text, Plan **plan) MUST_CHECK;
+
+// What is stored: the document as its author wrote it, without the whitespace.
+Str plan_text(Arena *arena, const Json *document);
+
+const Charge *plan_charge(const Plan *plan, Str id);  // NULL: none
+Str           charge_description(const Charge *charge);

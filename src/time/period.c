@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every rule is a row of boundaries B(k), k any whole number, that never goes down; a period is
+// [B(k), B(k + 1)). What differs between anchors is only where B(0) lies and whether k counts days or
+// months.
+#include "time/period.h"
+
+#include "base/assert.h"
+
+static const struct {
+    const char *name;
+    uint8_t     days;    // of one unit, or
+    uint8_t     months;
+} units[PERIOD_UNIT_COUNT] = {
+    [PERIOD_DAY] = { "day", 1, 0 },
+    [PERIOD_WEEK] = { "week", 7, 0 },
+    [PERIOD_MONTH] = { "month", 0, 1 },
+    [PERIOD_QUARTER] = { "quarter", 0, 3 },
+    [PERIOD_YEAR] = { "year", 0, 12 },
+};
+
+const char *period_unit_name(PeriodUnit unit)
+{
+    assert_that(unit < PERIOD_UNIT_COUNT);
+    return units[unit].name;
+}
+
+bool period_unit_find(Str name, PeriodUnit *unit)
+{
+    for (int i = 0; i < PERIOD_UNIT_COUNT; i++)
+        if (str_equal(name, str_of(units[i].name))) {
+            *unit = (PeriodUnit)i;
+            return true;
+        }
+    return false;
+}
+
+static const char *calendar_fault(const PeriodRule *rule)
+{
+    if (rule->unit == PERIOD_DAY)
+        return "calendar periods are weeks, months, quarters or years";
+    if (rule->unit == PERIOD_MONTH)
+        return 12 % rule->every == 0 ? NULL : "calendar months go by a number that divides 12";
+    return rule->every == 1 ? NULL : "calendar weeks, quarters and years go one by one";
+}
+
+const char *period_rule_fault(const PeriodRule *rule)
+{
+    if (rule->every < 1 || rule->every > PERIOD_EVERY_MAX)
+        return "every must be between 1 and 1000";
+    if (rule->anchor == ANCHOR_CALENDAR)
+        return calendar_fault(rule);
+    if (rule->anchor == ANCHOR_DAY_OF_MONTH) {
+        if (units[rule->unit].months == 0)
+            return "a day of the month anchors months, quarters or years";
+        if (rule->day < 1 || rule->day > 31)
+            return "a day of the month is 1 to 31";
+    }
+    return NULL;
+}
+
+// A rule brought to the ground: B(k) = midnight (or time) of days + k x step, or of month + k x step.
+typedef struct Row {
+    const Zone *zone;
+    int64_t     days, day_step;
+    int64_t     months, month_step;  // month_step 0: by days
+    int         day;                 // of the month, 1..31
+    int64_t     us;                  // time of day
+} Row;
+
+static Instant boundary(const Row *row, int64_t k)
+{
+    Date date = row->month_step > 0 ? date_in_month(row->months + k * row->month_step, row->day)
+                                    : date_of_days(row->days + k * row->day_step);
+    return zone_instant(row->zone, (Local){ date, row->us });
+}
+
+static int64_t floor_divide(int64_t number, int64_t by)
+{
+    return number / by - (number % by < 0);
+}
+
+static void row_begin_at(Row *row, Date date)
+{
+    row->days = date_days(date);
+    row->months = date_months(date);
+    row->day = date.day;
+}
+
+// January of a year and 1970-01-05, a Monday, are boundaries of every calendar rule.
+static void row_begin_calendar(Row *row)
+{
+    row_begin_at(row, (Date){ 1970, 1, 5 });
+    row->day = 1;
+}
+
+// The first such day on or after the start's date.
+static void row_begin_day_of_month(Row *row, int day, Date start)
+{
+    row_begin_at(row, start);
+    row->day = day;
+    row->months += date_in_month(row->months, day).day < start.day;
+}
+
+static Row row_of(const PeriodRule *rule, const Zone *zone, Instant start)
+{
+    Local local = zone_local(zone, start);
+    Row   row = { .zone = zone,
+                  .day_step = (int64_t)rule->every * units[rule->unit].days,
+                  .month_step = (int64_t)rule->every * units[rule->unit].months };
+    switch (rule->anchor) {
+    case ANCHOR_CALENDAR:
+        row_begin_calendar(&row);
+        break;
+    case ANCHOR_SUBSCRIPTION:
+        row_begin_at(&row, local.date);
+        break;
+    case ANCHOR_SUBSCRIPTION_INSTANT:
+        row_begin_at(&row, local.date);
+        row.us = local.us;
+        break;
+    case ANCHOR_DATE:
+        row_begin_at(&row, rule->date);
+        break;
+    case ANCHOR_DAY_OF_MONTH:
+        row_begin_day_of_month(&row, rule->day, local.date);
+        break;
+    }
+    return row;
+}
+
+// The largest k with B(k) <= t, from an estimate by dates.
+static int64_t place_of(const Row *row, Instant t)
+{
+    Date    date = zone_local(row->zone, t).date;
+    int64_t k = row->month_step > 0 ? floor_divide(date_months(date) - row->months, row->month_step)
+                                    : floor_divide(date_days(date) - row->days, row->day_step);
+    while (boundary(row, k).us > t.us)
+        k--;
+    while (boundary(row, k + 1).us <= t.us)
+        k++;
+    return k;
+}
+
+Period period_at(const PeriodRule *rule, const Zone *zone, Instant start, Instant t)
+{
+    assert_that(period_rule_fault(rule) == NULL && start.us <= t.us);
+    Row     row = row_of(rule, zone, start);
+    int64_t k = place_of(&row, t);
+    Period  period = { .full = { boundary(&row, k), boundary(&row, k + 1) },
+                       .index = k - place_of(&row, start) };
+    period.service = period.full;
+    if (period.service.start.us < start.us)
+        period.service.start = start;
+    return period;
+}

@@ -1,0 +1,43 @@
+// Billing periods: how a rule {every, unit, anchor} cuts time, from the start of a subscription on.
+// Boundaries are local midnights of the zone (subscriptionInstant: the start's wall time). A day past
+// the end of a month is its last day, and comes back: 31 Jan, 28 Feb, 31 Mar.
+#pragma once
+
+#include "time/window.h"
+
+typedef enum PeriodUnit {
+    PERIOD_DAY, PERIOD_WEEK, PERIOD_MONTH, PERIOD_QUARTER, PERIOD_YEAR, PERIOD_UNIT_COUNT
+} PeriodUnit;
+
+typedef enum PeriodAnchor {
+    ANCHOR_CALENDAR,              // Monday; first of the month, quarter, year; months aligned to January
+    ANCHOR_SUBSCRIPTION,          // local midnight of the start's date
+    ANCHOR_SUBSCRIPTION_INSTANT,  // the start's local wall time
+    ANCHOR_DATE,                  // that date, and every so many units before and after it
+    ANCHOR_DAY_OF_MONTH           // that day; first the one on or after the start
+} PeriodAnchor;
+
+typedef struct PeriodRule {
+    uint32_t     every;   // 1..1000
+    PeriodUnit   unit;
+    PeriodAnchor anchor;
+    Date         date;    // of ANCHOR_DATE
+    uint8_t      day;     // of ANCHOR_DAY_OF_MONTH, 1..31
+} PeriodRule;
+
+enum { PERIOD_EVERY_MAX = 1000 };
+
+const char *period_unit_name(PeriodUnit unit);  // "month"
+bool        period_unit_find(Str name, PeriodUnit *unit);
+
+// NULL: the rule cuts time. Else why it does not: "calendar periods of days are not defined".
+const char *period_rule_fault(const PeriodRule *rule);
+
+typedef struct Period {
+    Span    service;  // what is billed together: begins at the start when that lies inside
+    Span    full;     // the natural period, never the stub: what shares of a period relate to
+    int64_t index;    // 0 for the period that holds the start
+} Period;
+
+// The period that holds t. t >= start; the rule has no fault.
+Period period_at(const PeriodRule *rule, const Zone *zone, Instant start, Instant t);
