@@ -1,11 +1,12 @@
 // From one parsed JSON object to an Event, in the three dialects that clients speak. Every refusal
-// concerns that event alone, names the member by a JSON pointer within the event ("/properties/a~1b")
-// and is the first in precedence (tbl/errors.def) of all that apply.
+// concerns that event alone, names the member by a JSON pointer within the event
+// ("/properties/a~1b") and is the first in precedence (tbl/errors.def) of all that apply.
 //
 //   Toll         {"meter","account","value","ts","uniqueId","properties"}
-//   alias        the same with `tenantId` or `account`, `quantity` or `value`, `idempotency_key` or `uniqueId`
-//   CloudEvent   specversion 1.0; type -> event, subject -> account, time -> ts, data.value -> value, the
-//                rest of data -> properties, percent-encoded source + "|" + id -> uniqueId
+//   alias        the same with `tenantId` or `account`, `quantity` or `value`, `idempotency_key` or
+//                `uniqueId`
+//   CloudEvent   specversion 1.0; type -> event, subject -> account, time -> ts, data.value -> value,
+//                the rest of data -> properties, percent-encoded source + "|" + id -> uniqueId
 #pragma once
 
 #include "base/json.h"
@@ -31,8 +32,8 @@ typedef struct IngestRules {
     int64_t future_us;    // how far ts may lie ahead of now: INGEST_FUTURE_US
     int64_t horizon_us;   // how far it may lie behind; 0: any age
     size_t  events_max;   // INGEST_EVENTS_MAX
-    Str     header_key;   // the Idempotency-Key header: the uniqueId of a single alias event that has
-                          // none in its body; STR_NONE elsewhere
+    Str     header_key;   // the Idempotency-Key header: the uniqueId of a single alias event that
+                          // has none in its body; STR_NONE elsewhere
     // True when a meter counts that event name. Asked once for each distinct name of a request.
     bool  (*event_known)(void *context, Str event);
     // NULL: accounts are created by their first event.
