@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// What can be known from a request's headers: whether it is well-formed (two parties that read one
+// request differently are how requests are smuggled), where it goes, who sends it, what its body is.
+//
+// libmicrohttpd 0.9.75 glues a folded header line onto the *name* of the header before it, takes spaces into
+// names, lets lone carriage returns stand in values, and takes the first of several Content-Lengths.
+// So every name must be a token, every value free of controls, and name and value must stand beside
+// each other in the read buffer, as they do in a line that was not folded.
+#include <string.h>
+#include <strings.h>
+
+#include "http/exchange.h"
+
+typedef struct HeaderScan {
+    bool     malformed;
+    unsigned lengths, codings, hosts;
+    bool     chunked;
+    Str      length;
+} HeaderScan;
+
+static bool is_token(const char *at, size_t length)
+{
+    static const char *const marks = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < length; i++) {
+        char byte = at[i];
+        bool letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+        if (!letter && !(byte >= '0' && byte <= '9') && (byte == 0 || strchr(marks, byte) == NULL))
+            return false;
+    }
+    return length > 0;
+}
+
+static bool is_value(const char *at, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (((unsigned char)at[i] < 0x20 && at[i] != '\t') || at[i] == 0x7f)
+            return false;
+    return true;
+}
+
+// One line of the read buffer: name, colon (now NUL), white space, value.
+static bool is_one_line(const char *name, size_t name_size, const char *value)
+{
+    const char *at = name + name_size + 1;
+    if (value < at || value - at > 4096)
+        return false;
+    while (at < value && (*at == ' ' || *at == '\t'))
+        at++;
+    return at == value;
+}
+
+static enum MHD_Result header_scan(void *closure, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_size, const char *value, size_t value_size)
+{
+    HeaderScan *scan = closure;
+    (void)kind;
+    if (value == NULL || !is_token(name, name_size) || !is_value(value, value_size) ||
+        !is_one_line(name, name_size, value))
+        scan->malformed = true;
+    else if (name_size == 14 && strncasecmp(name, "Content-Length", 14) == 0)
+        scan->lengths++, scan->length = (Str){ value, value_size };
+    else if (name_size == 4 && strncasecmp(name, "Host", 4) == 0)
+        scan->hosts++;
+    else if (name_size == 17 && strncasecmp(name, "Transfer-Encoding", 17) == 0)
+        scan->codings++, scan->chunked = strcasecmp(value, "chunked") == 0;
+    return MHD_YES;
+}
+
+static Err *malformed(Exchange *exchange, const char *what)
+{
+    exchange->refuse_now = true;
+    return refuse(exchange->request.arena, ERR_REQUEST_MALFORMED, STR_NONE, "%s", what);
+}
+
+static Err *framing_check(Exchange *exchange)
+{
+    HeaderScan scan = { 0 };
+    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, header_scan, &scan);
+    if (scan.malformed || !is_value(exchange->target.at, exchange->target.length))
+        return malformed(exchange, "a header line or the request line is not well-formed");
+    if (scan.lengths > 1)
+        return malformed(exchange, "the request has several Content-Length headers");
+    if (scan.hosts > 1)
+        return malformed(exchange, "the request has several Host headers");
+    if (scan.codings > 1 || (scan.codings == 1 && !scan.chunked))
+        return malformed(exchange, "the only Transfer-Encoding taken is chunked");
+    if (scan.codings == 1 && scan.lengths == 1)
+        return malformed(exchange, "the request has both Content-Length and Transfer-Encoding");
+    exchange->announced = 0;
+    if (scan.lengths == 1 && !str_whole(scan.length, INT64_MAX, &exchange->announced))
+        return malformed(exchange, "the Content-Length is no number");
+    exchange->has_body = scan.chunked || exchange->announced > 0;
+    return NULL;
+}
+
+static bool is_request_id(Str id)
+{
+    for (size_t i = 0; i < id.length; i++)
+        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-", id.at[i]) == NULL)
+            return false;
+    return id.length >= 1 && id.length <= 128;
+}
+
+static void request_id_choose(Exchange *exchange)
+{
+    Str sent = request_header(&exchange->request, "X-Request-Id");
+    if (is_request_id(sent))
+        exchange->request.id = str_copy(exchange->request.arena, sent);
+}
+
+// "application/JSON; charset=utf-8" -> "application/json". False: another charset.
+static bool media_read(Request *request)
+{
+    Str rest = request_header(request, "Content-Type");
+    Str media = str_cut(&rest, ';');
+    while (media.length > 0 && media.at[media.length - 1] == ' ')
+        media.length--;
+    char *lower = arena_take(request->arena, media.length);
+    for (size_t i = 0; i < media.length; i++) {
+        char byte = media.at[i];
+        lower[i] = byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
+    }
+    request->media = (Str){ lower, media.length };
+    while (rest.length > 0) {
+        Str part = str_cut(&rest, ';');
+        while (part.length > 0 && part.at[0] == ' ')
+            part = (Str){ part.at + 1, part.length - 1 };
+        if (part.length < 8 || strncasecmp(part.at, "charset=", 8) != 0)
+            continue;
+        Str charset = { part.at + 8, part.length - 8 };
+        bool plain = charset.length == 5 && strncasecmp(charset.at, "utf-8", 5) == 0;
+        bool quoted = charset.length == 7 && strncasecmp(charset.at, "\"utf-8\"", 7) == 0;
+        if (!plain && !quoted)
+            return false;
+    }
+    return true;
+}
+
+static bool media_taken(const Route *route, Str media)
+{
+    if (route->takes != NULL && str_equal(media, STR("application/json")))
+        return true;
+    for (size_t i = 0; i < route->other_count; i++)
+        if (str_equal(media, str_of(route->other[i].media)))
+            return true;
+    return false;
+}
+
+static Err *body_check(Exchange *exchange)
+{
+    Request     *request = &exchange->request;
+    const Route *route = request->route;
+    if (route->takes == NULL && route->other_count == 0)
+        return NULL;
+    bool no_length = !exchange->has_body && request_header(request, "Content-Length").at == NULL;
+    if (no_length && !route->body_optional)
+        return refuse(request->arena, ERR_LENGTH_REQUIRED, STR_NONE,
+                      "this route takes a body: send Content-Length or chunked encoding");
+    if (!exchange->has_body && route->body_optional)
+        return NULL;
+    if (!media_read(request) || !media_taken(route, request->media))
+        return refuse(request->arena, ERR_UNSUPPORTED_MEDIA_TYPE, STR_NONE,
+                      "this route does not take the content type \"%.*s\"",
+                      STR_ARG(request->media));
+    if (!coding_find(request_header(request, "Content-Encoding"), &exchange->coding))
+        return refuse(request->arena, ERR_UNSUPPORTED_ENCODING, STR_NONE,
+                      "the only content encodings are gzip and zstd, one at a time");
+    return NULL;
+}
+
+// Path and query from the target, which may also be a whole address ("http://host/path?query").
+static Str target_split(Exchange *exchange)
+{
+    Str target = exchange->target;
+    if (str_starts(target, STR("http://")) || str_starts(target, STR("https://"))) {
+        size_t scheme = target.at[4] == 's' ? 8 : 7;
+        Str    rest = { target.at + scheme, target.length - scheme };
+        const char *slash = memchr(rest.at, '/', rest.length);
+        target = slash == NULL ? STR("/")
+                               : (Str){ slash, rest.length - (size_t)(slash - rest.at) };
+    }
+    exchange->request.path = str_cut(&target, '?');
+    return target;
+}
+
+static Err *route_check(Exchange *exchange, Str method)
+{
+    Request         *request = &exchange->request;
+    ListenerOptions *options = &exchange->thread->listener->options;
+    Str              query = target_split(exchange);
+    TRY(router_find(options->router, request, method, &exchange->allow));
+    if (request->route->scope != NULL) {
+        Err *refusal = options->authorize(options->context, request, request->route->scope);
+        exchange->refuse_now = refusal != NULL && refusal->code == ERR_UNAUTHENTICATED &&
+                               exchange->has_body;
+        if (refusal != NULL)
+            return refusal;
+    }
+    TRY(body_check(exchange));
+    return router_query(request, query);
+}
+
+void headers_check(Exchange *exchange, Str method)
+{
+    size_t limit = exchange->thread->listener->options.body_bytes;
+    request_id_choose(exchange);
+    exchange->refusal = framing_check(exchange);
+    if (exchange->refusal == NULL)
+        exchange->refusal = route_check(exchange, method);
+    if (exchange->announced <= limit)
+        return;
+    exchange->refuse_now = true;
+    if (exchange->refusal == NULL)
+        exchange->refusal = refuse(exchange->request.arena, ERR_BODY_TOO_LARGE, STR_NONE,
+                                   "the body is larger than %zu bytes", limit);
+}
