@@ -1,7 +1,7 @@
 #!/bin/sh
 # The stored reference is what the binary prints.
 #   tools/docs.sh write TOLL    prints it into docs/
-#   tools/docs.sh check TOLL    fails when the stored text is another; ends with `N passed, N failed`
+#   tools/docs.sh check TOLL    fails when the stored text is another
 set -eu
 mode=$1 toll=$2
 passed=0 failed=0

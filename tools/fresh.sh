@@ -1,6 +1,6 @@
 #!/bin/sh
 # The proof that a new machine is enough: a new Debian 12 with only git and make, nothing of this
-# checkout but a clone, and there `make demo` and `make test`, untouched and as nobody in particular.
+# checkout but a clone, and there `make demo` and `make test`, untouched.
 # Needs root and debootstrap; the packages come from where this machine's come from.
 #   tools/fresh.sh            FRESH=dir keeps the machine there; MIRROR=url; GOALS="demo test"
 set -eu
@@ -33,6 +33,7 @@ done
 cp /etc/resolv.conf "$machine/etc/resolv.conf"
 cp /etc/hosts "$machine/etc/hosts"
 echo "deb $mirror bookworm main" >"$machine/etc/apt/sources.list"
+rm -rf "$machine"/var/lib/apt/lists/*
 
 mkdir -p "$machine/proc" "$machine/dev/pts" "$machine/dev/shm"
 mount -t proc proc "$machine/proc"
@@ -49,13 +50,14 @@ ln -s /proc/self/fd/2 "$machine/dev/stderr"
 
 rm -rf "$machine/srv/toll"
 git clone -q "$checkout" "$machine/srv/toll"
-echo "fresh: $(cat "$machine/etc/debian_version") with $(chroot "$machine" dpkg-query -W | wc -l) packages;" \
+echo "fresh: Debian $(cat "$machine/etc/debian_version")," \
+    "$(chroot "$machine" dpkg-query -W | wc -l) packages;" \
     "commit $(git -C "$machine/srv/toll" rev-parse --short HEAD)"
 
 for goal in $goals; do
     echo "fresh: make $goal"
-    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
-        CI=true ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
+    env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+        LANG=C.UTF-8 CI=true ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
         chroot "$machine" sh -c "cd /srv/toll && make $goal" </dev/null
 done
 echo "fresh: $goals passed on the new machine"

@@ -38,9 +38,15 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }
 
+# What apt says goes to a file; a failure shows its end.
 apt() {
+    mkdir -p "$stamps"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 \
-        -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@" </dev/null >&2
+        -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@" </dev/null >>"$stamps/apt.log" 2>&1 || {
+        say "apt-get $* failed; the end of $stamps/apt.log:"
+        tail -n 20 "$stamps/apt.log" >&2
+        return 1
+    }
 }
 
 install_packages() {
@@ -53,7 +59,7 @@ install_packages() {
     # A fresh machine has no package lists; an old one may have lists of files that are gone.
     if ! apt-get -s -qq install --no-install-recommends "$@" >/dev/null 2>&1 ||
         ! apt install -y --no-install-recommends "$@"; then
-        say "reading the package lists again"
+        say "reading the package lists first"
         apt update
         apt install -y --no-install-recommends "$@"
     fi
