@@ -387,6 +387,7 @@ static bool peer_connect(Load *load, Peer *peer)
         return false;
     }
     setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(peer->fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);  // without BBR's pacing timers
     struct epoll_event event = { .events = EPOLLIN, .data.u32 = (uint32_t)(peer - load->peers) };
     return epoll_ctl(load->epoll, EPOLL_CTL_ADD, peer->fd, &event) == 0;
 }
