@@ -31,7 +31,7 @@ typedef struct BatchSource {
     Str         body;    // followed by JSON_PADDING readable bytes
 } BatchSource;
 
-// Parser, arena and body live as long as the events. Refuses the whole: JSON_INVALID, JSON_TOO_DEEP,
-// JSON_DUPLICATE_MEMBER (a body that is one JSON text), FIELD_INVALID (a form that needs an array or
-// an object and got another), TOO_MANY_EVENTS.
+// Parser, arena and body live as long as the events. Refuses the whole: JSON_INVALID,
+// JSON_TOO_DEEP, JSON_DUPLICATE_MEMBER (a body that is one JSON text), FIELD_INVALID (a form that
+// needs an array or an object and got another), TOO_MANY_EVENTS.
 Err *batch_read(const BatchSource *source, const IngestRules *rules, Batch *batch) MUST_CHECK;

@@ -89,11 +89,20 @@ static unsigned char *content(unsigned char *at, const Event *event)
     return counted(at, event->properties);
 }
 
+Hash128 event_id(Str project, Str unique_id, const HashKey *key)
+{
+    unsigned char buffer[CANONICAL_USUAL];
+    const Event   event = { .unique_id = unique_id };
+    assert_that(project.length + unique_id.length + 2 * VARINT_MAX <= sizeof buffer);
+    return identity(&event, project, key, buffer);
+}
+
 void event_identify(Event *event, Str project, const HashKey *key)
 {
     unsigned char  usual[CANONICAL_USUAL];
     unsigned char *buffer = usual;
-    size_t         most = 1 + 5 * VARINT_MAX + INT128_BYTES + 8 + project.length + event->event.length +
+    size_t         most =
+        1 + 5 * VARINT_MAX + INT128_BYTES + 8 + project.length + event->event.length +
                   event->account.length + event->properties.length + event->unique_id.length;
     if (most > sizeof usual)
         buffer = memory_take(most);

@@ -1,6 +1,6 @@
 // One measurement after it was read and checked, before its verdict. Everything borrowed lives in
-// the request's arena. The canonical forms here decide what is equal (3 places: dedupe, digest, replay),
-// so they carry a version and never change under a version.
+// the request's arena. The canonical forms here decide what is equal (3 places: dedupe, digest,
+// replay), so they carry a version and never change under a version.
 #pragma once
 
 #include "base/error.h"
@@ -25,8 +25,8 @@ typedef struct Event {
 
 // Canonical properties: varint count, then for each, in ascending order of key bytes: counted key,
 // kind byte, counted text. Numbers are normalized (1 = 1.0 = 10e-1), other scalars keep their text
-// ("true", "null", ""), arrays and objects are canonical JSON. Kinds are part of identity: the number
-// 1 and the string "1" differ; filters and groups go by the text.
+// ("true", "null", ""), arrays and objects are canonical JSON. Kinds are part of identity: the
+// number 1 and the string "1" differ; filters and groups go by the text.
 typedef enum PropertyKind {
     PROPERTY_STRING = 1, PROPERTY_NUMBER, PROPERTY_BOOL, PROPERTY_NULL, PROPERTY_JSON
 } PropertyKind;
@@ -46,6 +46,9 @@ enum { EVENT_FORM_VERSION = 1 };
 
 // Fills id, fingerprint and digest from the other members. `project` is the project's id text.
 void event_identify(Event *event, Str project, const HashKey *key);
+
+// The identity alone.
+Hash128 event_id(Str project, Str unique_id, const HashKey *key);
 
 // The verdicts. Duplicate and conflict compare what was sent with what is stored.
 typedef enum Outcome {

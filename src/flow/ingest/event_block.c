@@ -3,15 +3,16 @@
 //
 //   version byte, varint count, flags byte
 //   sequence    varint, then differences (signed)
-//   ts          signed day since 1970, varint offset in units of the block, then differences in units
+//   ts          signed day since 1970, varint offset in units of the block, then differences
 //   ts_given    a bit a row, low first, unless a flag says all or none
 //   received    difference to the first ts, then differences, unless a flag says all the same
-//   value       scale byte: the power of ten all are multiples of; then value / scale, once or a row
+//   value       scale byte: the power of ten that divides all; then value / scale, once or a row
 //   unique_id   bytes shared with the row before; form; its own bytes (below)
 //   properties  varint count of distinct ones, those counted; then a number a row, 0 for none
 //
-// An id's own bytes: 0 = counted raw; 1 = counted raw, then a counted tail of lower-case hexadecimal
-// digits, two a byte; 2 = a lower-case UUID in 16 bytes. The form is the low two bits of the raw count.
+// An id's own bytes: 0 = counted raw; 1 = counted raw, then a counted tail of lower-case
+// hexadecimal digits, two a byte; 2 = a lower-case UUID in 16 bytes. The form is the low two bits
+// of the raw count.
 #include "flow/ingest/event_block.h"
 
 #include "base/assert.h"

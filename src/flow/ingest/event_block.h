@@ -23,6 +23,6 @@ enum { EVENT_BLOCK_ROWS = 4096 };
 // rows give the same bytes. Adds to `out`.
 void event_block_encode(const BlockRow *rows, size_t count, Text *out);
 
-// The rows are in the arena; properties point into `block`. STORE_FAILED when the block is damaged or
-// of a version that this program does not know: no read leaves the block, whatever it holds.
+// The rows are in the arena; properties point into `block`. STORE_FAILED when the block is damaged
+// or of a version that this program does not know: no read leaves the block, whatever it holds.
 Err *event_block_decode(Arena *arena, Str block, BlockRow **rows, size_t *count) MUST_CHECK;

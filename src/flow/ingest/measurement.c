@@ -152,61 +152,79 @@ static bool is_name(Str text)
     return true;
 }
 
-typedef bool Known(void *context, Str name);
-
-// Asks once for each distinct name, but for names that share a place in the table.
-static bool known(MeasurementNames *names, const IngestRules *rules, Role role, Str name)
+// The place of a name in the request's memory. Names that share one are asked for again.
+static MeasurementName *place_of(MeasurementName *names, Str name)
 {
-    size_t place = (name.length * 31 + (unsigned char)name.at[0] +
-                    7U * (unsigned char)name.at[name.length - 1]) % MEASUREMENT_NAMES;
-    bool   is_event = role == ROLE_EVENT;
-    Str   *seen = is_event ? &names->events[place].name : &names->accounts[place].name;
-    bool  *answer = is_event ? &names->events[place].known : &names->accounts[place].known;
-    Known *ask = is_event ? rules->event_known : rules->account_known;
-    if (seen->at == NULL || !str_equal(*seen, name)) {
-        *seen = name;
-        *answer = ask(rules->context, name);
+    size_t place = name.length * 31;
+    if (name.length > 0)
+        place += (unsigned char)name.at[0] + 7U * (unsigned char)name.at[name.length - 1];
+    return &names[place % MEASUREMENT_NAMES];
+}
+
+// Only names that passed is_name are remembered, so that one that is there need not pass again.
+static ErrCode event_judge(const MeasurementReader *reader, Str name)
+{
+    MeasurementName *seen = place_of(reader->names->events, name);
+    if (seen->name.at == NULL || !str_equal(seen->name, name)) {
+        if (!is_name(name))
+            return ERR_FIELD_INVALID;
+        *seen = (MeasurementName){ name, reader->rules->event_known(reader->rules->context, name) };
     }
-    return *answer;
+    return seen->known ? ERR_COUNT : ERR_UNKNOWN_METER;
+}
+
+static ErrCode account_judge(const MeasurementReader *reader, Str name)
+{
+    if (!is_id(name))
+        return ERR_FIELD_INVALID;
+    if (reader->rules->account_known == NULL)
+        return ERR_COUNT;
+    MeasurementName *seen = place_of(reader->names->accounts, name);
+    if (seen->name.at == NULL || !str_equal(seen->name, name))
+        *seen = (MeasurementName){ name, reader->rules->account_known(reader->rules->context,
+            name) };
+    return seen->known ? ERR_COUNT : ERR_UNKNOWN_ACCOUNT;
 }
 
 static void event_read(Reading *reading)
 {
-    const Json        *member = reading->at[ROLE_EVENT];
-    const IngestRules *rules = reading->reader->rules;
+    const Json *member = reading->at[ROLE_EVENT];
     if (member == NULL) {
         fault_missing(reading, ROLE_EVENT);
-    } else if (member->kind != JSON_STRING || !is_name(member->text)) {
-        fault_at(reading, ERR_FIELD_INVALID, member,
-                 "must be 1 to 128 of the characters A-Z a-z 0-9 . _ : - "
-                 "and begin with a letter or digit");
-    } else if (!known(reading->reader->names, rules, ROLE_EVENT, member->text)) {
-        fault(reading, refuse(reading->reader->arena, ERR_UNKNOWN_METER,
-                              pointer_of(reading, member->name), "no meter counts the event %.*s",
-                              STR_ARG(member->text)));
-    } else {
-        reading->event->event = member->text;
+        return;
     }
+    ErrCode code = ERR_FIELD_INVALID;
+    if (member->kind == JSON_STRING)
+        code = event_judge(reading->reader, member->text);
+    if (code == ERR_FIELD_INVALID)
+        fault_at(reading, code, member, "must be 1 to 128 of the characters A-Z a-z 0-9 . _ : - "
+                                        "and begin with a letter or digit");
+    else if (code == ERR_UNKNOWN_METER)
+        fault(reading, refuse(reading->reader->arena, code, pointer_of(reading, member->name),
+                              "no meter counts the event %.*s", STR_ARG(member->text)));
+    else
+        reading->event->event = member->text;
 }
 
 #define ID_RULE "must be 1 to 255 bytes of text without control characters"
 
 static void account_read(Reading *reading)
 {
-    const Json        *member = reading->at[ROLE_ACCOUNT];
-    const IngestRules *rules = reading->reader->rules;
+    const Json *member = reading->at[ROLE_ACCOUNT];
     if (member == NULL) {
         fault_missing(reading, ROLE_ACCOUNT);
-    } else if (member->kind != JSON_STRING || !is_id(member->text)) {
-        fault_at(reading, ERR_FIELD_INVALID, member, ID_RULE);
-    } else if (rules->account_known != NULL &&
-               !known(reading->reader->names, rules, ROLE_ACCOUNT, member->text)) {
-        fault(reading, refuse(reading->reader->arena, ERR_UNKNOWN_ACCOUNT,
-                              pointer_of(reading, member->name), "there is no account %.*s",
-                              STR_ARG(member->text)));
-    } else {
-        reading->event->account = member->text;
+        return;
     }
+    ErrCode code = ERR_FIELD_INVALID;
+    if (member->kind == JSON_STRING)
+        code = account_judge(reading->reader, member->text);
+    if (code == ERR_FIELD_INVALID)
+        fault_at(reading, code, member, ID_RULE);
+    else if (code == ERR_UNKNOWN_ACCOUNT)
+        fault(reading, refuse(reading->reader->arena, code, pointer_of(reading, member->name),
+                              "there is no account %.*s", STR_ARG(member->text)));
+    else
+        reading->event->account = member->text;
 }
 
 static void value_read(Reading *reading, const Json *member)
@@ -330,7 +348,8 @@ static void properties_read(Reading *reading, const Json *member, Str except)
         fault_at(reading, ERR_FIELD_INVALID, member, "must be an object");
         return;
     }
-    PropertySource source = { member, except, pointer_of(reading, member->name) };
+    bool           of_data = reading->reader->dialect == DIALECT_CLOUDEVENT;
+    PropertySource source = { member, except, of_data ? STR("/data") : STR("/properties") };
     Err *err = properties_from_json(reading->reader->arena, source, &reading->event->properties);
     if (err != NULL)
         fault(reading, err);

@@ -5,7 +5,8 @@
 //   Toll         {"meter","account","value","ts","uniqueId","properties"}
 //   alias        the same with `tenantId` or `account`, `quantity` or `value`, `idempotency_key` or
 //                `uniqueId`
-//   CloudEvent   specversion 1.0; type -> event, subject -> account, time -> ts, data.value -> value,
+//   CloudEvent   specversion 1.0; type -> event, subject -> account, time -> ts, data.value ->
+//   value,
 //                the rest of data -> properties, percent-encoded source + "|" + id -> uniqueId
 #pragma once
 
@@ -43,8 +44,13 @@ typedef struct IngestRules {
 
 // What is remembered between the events of one request; zero it before the first.
 enum { MEASUREMENT_NAMES = 64 };
+typedef struct MeasurementName {
+    Str  name;
+    bool known;
+} MeasurementName;
 typedef struct MeasurementNames {
-    struct { Str name; bool known; } events[MEASUREMENT_NAMES], accounts[MEASUREMENT_NAMES];
+    MeasurementName events[MEASUREMENT_NAMES];
+    MeasurementName accounts[MEASUREMENT_NAMES];
 } MeasurementNames;
 
 typedef struct MeasurementReader {

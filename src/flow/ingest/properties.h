@@ -16,9 +16,9 @@ typedef struct PropertySource {
 Err *properties_from_json(Arena *arena, PropertySource source, Str *canonical) MUST_CHECK;
 
 // A JSON number in the one spelling of its value, at most about 45 bytes longer than the text:
-// "1.0", "10e-1" -> "1"; "-0" -> "0"; "25e-3" -> "0.025"; "1e400" -> "1e400"; "120e400" -> "12e401".
-// Plain where that takes at most 40 zeros, else whole digits without trailing zeros and an exponent.
-// Exponents of more than 36 digits keep the spelling they came in.
+// "1.0", "10e-1" -> "1"; "-0" -> "0"; "25e-3" -> "0.025"; "1e400" -> "1e400"; "120e400" ->
+// "12e401". Plain where that takes at most 40 zeros, else whole digits without trailing zeros and
+// an exponent. Exponents of more than 36 digits keep the spelling they came in.
 Str properties_number(Arena *arena, Str text);
 
 // Writes the object that the form holds, keys ascending: {"region":"eu-1","size":1}.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A block gives back what went in, takes little room, and a damaged one is refused, never read wild.
+// A block gives back what went in, takes little room, and a damaged one is refused, never read
+// wild.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,8 +93,10 @@ static void values_of_every_size_come_back(void **state)
 {
     (void)state;
     Int128 large = (Int128)999999999999999 * 1000000000000 + 999999999999;
-    Int128 values[] = { 0, 1, -1, 1000000000000, -1000000000000, large, -large, 10, 4815000000000000,
-                        (Int128)1 << 126, -((Int128)1 << 126), (Int128)1000000000000 * 1000000000000 };
+    Int128 values[] = { 0, 1, -1, 1000000000000, -1000000000000, large, -large, 10,
+        4815000000000000,
+                        (Int128)1 << 126, -((Int128)1 << 126),
+                            (Int128)1000000000000 * 1000000000000 };
     enum { COUNT = sizeof values / sizeof *values };
     BlockRow rows[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
@@ -109,7 +112,8 @@ static void times_of_every_kind_come_back(void **state)
 {
     (void)state;
     int64_t  times[] = { DAY_START, DAY_START + 1, DAY_START + INSTANT_DAY_US - 1, DAY_START + 1000,
-                         -1, -INSTANT_DAY_US, INT64_C(-62135596800000000), INT64_C(253402300799999999) };
+                         -1, -INSTANT_DAY_US, INT64_C(-62135596800000000),
+                             INT64_C(253402300799999999) };
     enum { COUNT = sizeof times / sizeof *times };
     BlockRow rows[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
@@ -143,7 +147,8 @@ static void random_rows(Seeded *seeded, Arena *arena, BlockRow *rows, size_t cou
             : str_print(arena, "order %zu line", i);
         if ((kinds & 32) != 0 && seeded_below(seeded, 4) != 0)
             rows[i].properties = str_print(arena, "p%llu",
-                                           (unsigned long long)seeded_below(seeded, kinds >> 56 | 1));
+                                           (unsigned long long)seeded_below(seeded,
+                                               kinds >> 56 | 1));
     }
 }
 
@@ -180,8 +185,8 @@ static void run_of_usual_events_is_small(void **state)
     assert_true(id_bytes == 1000);
 }
 
-// Every cut and every changed byte either is refused or gives rows within the limits; the sanitizers
-// watch what is read.
+// Every cut and every changed byte either is refused or gives rows within the limits; the
+// sanitizers watch what is read.
 static void damage_never_reads_outside(void **state)
 {
     (void)state;
@@ -209,7 +214,8 @@ static void damage_never_reads_outside(void **state)
             changed[seeded_below(&seeded, block.length)] = (char)seeded_next(&seeded);
             BlockRow *back = NULL;
             size_t    back_count = 0;
-            if (event_block_decode(arena, (Str){ changed, block.length }, &back, &back_count) == NULL)
+            if (event_block_decode(arena, (Str){ changed, block.length }, &back,
+                &back_count) == NULL)
                 for (size_t i = 0; i < back_count; i++)
                     assert_in_range(back[i].unique_id.length, 1, 255);
             memory_release(changed);

@@ -43,11 +43,12 @@ static void numbers_have_one_spelling(void **state)
     } rows[] = {
         { "1", "1" },         { "1.0", "1" },          { "10e-1", "1" },      { "0.1e1", "1" },
         { "1E0", "1" },       { "100e-2", "1" },       { "-0", "0" },         { "0", "0" },
-        { "0.000", "0" },     { "-0.0e99", "0" },      
+        { "0.000", "0" },     { "-0.0e99", "0" },
         { "0e999999999999999999999999999999999999999999", "0" },
         { "-1.50", "-1.5" },  { "25e-3", "0.025" },    { "1.25", "1.25" },    { "1e3", "1000" },
         { "1000", "1000" },   { "1e40", "10000000000000000000000000000000000000000" },
-        { "1e41", "1e41" },   { "120e400", "12e401" }, { "1e400", "1e400" },  { "0.1e401", "1e400" },
+        { "1e41", "1e41" },   { "120e400", "12e401" }, { "1e400", "1e400" },  { "0.1e401", "1e400"
+            },
         { "1e-41", "0.00000000000000000000000000000000000000001" },
         { "1e-42", "1e-42" }, { "1.5e-400", "15e-401" },
         { "10e99999999999999999999999999999999999", "1e100000000000000000000000000000000000" },
@@ -114,7 +115,8 @@ static void properties_are_found_and_walked_in_order(void **state)
 {
     (void)state;
     AUTO(Arena) arena = arena_open();
-    Str form = properties_of(arena, "{\"zone\":\"b\",\"size\":2.50,\"on\":true,\"gone\":null,\"tags\":[1.0,\"x\"]}");
+    Str form = properties_of(arena, "{\"zone\":\"b\",\"size\":2.50,\"on\":true,\"gone\":null,"
+        "\"tags\":[1.0,\"x\"]}");
     static const struct {
         const char  *key, *text;
         PropertyKind kind;
@@ -143,7 +145,8 @@ static void properties_go_back_to_json(void **state)
 {
     (void)state;
     AUTO(Arena) arena = arena_open();
-    Str     form = properties_of(arena, "{\"b\":\"q\\\"\",\"a\":1.0,\"d\":[{\"y\":2,\"x\":1}],\"c\":null,\"e\":1e400}");
+    Str     form = properties_of(arena, "{\"b\":\"q\\\"\",\"a\":1.0,\"d\":[{\"y\":2,\"x\":1}],"
+        "\"c\":null,\"e\":1e400}");
     Text    text = text_open(arena);
     JsonOut out = json_out(&text);
     properties_to_json(form, &out);

@@ -64,7 +64,8 @@ static void assert_text(Str text, const char *expected)
 #define TWO "{\"meter\":\"m\",\"account\":\"a\",\"uniqueId\":\"2\"}"
 #define BAD "{\"meter\":\"unknown\",\"account\":\"a\",\"uniqueId\":\"3\"}"
 #define ALIAS "{\"meter\":\"m\",\"tenantId\":\"a\",\"quantity\":2}"
-#define CE "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"s\",\"id\":\"1\",\"subject\":\"a\"}"
+#define CE "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"s\",\"id\":\"1\","
+    "\"subject\":\"a\"}"
 
 static void media_types(void **state)
 {
@@ -171,7 +172,8 @@ static void lines_stand_alone(void **state)
     (void)state;
     AUTO(Arena) arena = arena_open();
     Batch batch = batch_fine(arena, BATCH_LINES,
-                             STR(ONE "\r\n\n{\"meter\":\n" BAD "\n[" ONE "]\n{\"a\":1,\"a\":2}\n\xff\n"
+                             STR(ONE "\r\n\n{\"meter\":\n" BAD "\n["
+                                 ONE "]\n{\"a\":1,\"a\":2}\n\xff\n"
                                  "[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]\n" TWO));
     assert_int_equal(batch.count, 8);
     assert_int_equal(batch.refused, 6);
@@ -188,7 +190,8 @@ static void lines_stand_alone(void **state)
     assert_false(batch.single);
 }
 
-static Str repeated(Arena *arena, const char *before, const char *between, const char *after, int count)
+static Str repeated(Arena *arena, const char *before, const char *between, const char *after,
+    int count)
 {
     Text text = text_open(arena);
     text_add(&text, str_of(before));
@@ -205,7 +208,8 @@ static void too_many_events(void **state)
     (void)state;
     AUTO(Arena) arena = arena_open();
     assert_int_equal(batch_fine(arena, BATCH_JSON, repeated(arena, "[", ",", "]", 100)).count, 100);
-    assert_int_equal(batch_fine(arena, BATCH_LINES, repeated(arena, "", "\n", "\n", 100)).count, 100);
+    assert_int_equal(batch_fine(arena, BATCH_LINES, repeated(arena, "", "\n", "\n", 100)).count,
+        100);
     assert_refused(BATCH_JSON, repeated(arena, "[", ",", "]", 101), ERR_TOO_MANY_EVENTS);
     assert_refused(BATCH_LINES, repeated(arena, "", "\n", "", 101), ERR_TOO_MANY_EVENTS);
 }
@@ -232,7 +236,8 @@ static void aliases(void **state)
     assert_true(batch.single);
     assert_null(batch.events[0].refusal);
     assert_text(batch.events[0].unique_id, "header");
-    batch = batch_fine(arena, BATCH_ALIASES, STR("[" ALIAS ",{\"meter\":\"m\",\"tenantId\":\"a\",\"idempotency_key\":\"k\"}]"));
+    batch = batch_fine(arena, BATCH_ALIASES, STR("[" ALIAS ",{\"meter\":\"m\",\"tenantId\":\"a\","
+        "\"idempotency_key\":\"k\"}]"));
     assert_false(batch.single);
     assert_int_equal(batch.events[0].refusal->code, ERR_FIELD_REQUIRED);
     assert_null(batch.events[1].refusal);

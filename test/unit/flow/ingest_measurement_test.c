@@ -72,7 +72,8 @@ static void seed_event_is_read(void **state)
     AUTO(Arena) arena = arena_open();
     Event event = read_usual(arena, DIALECT_TOLL,
         "{\"meter\":\"compute.gpu_seconds\",\"account\":\"acct_meridian\",\"value\":4815,"
-        "\"ts\":\"2026-06-10T14:02:11Z\",\"uniqueId\":\"evt_8f3a\",\"properties\":{\"region\":\"eu-1\"}}");
+        "\"ts\":\"2026-06-10T14:02:11Z\",\"uniqueId\":\"evt_8f3a\","
+        "\"properties\":{\"region\":\"eu-1\"}}");
     assert_accepted(&event);
     assert_text(event.event, "compute.gpu_seconds");
     assert_text(event.account, "acct_meridian");
@@ -94,7 +95,8 @@ static void value_and_ts_have_defaults(void **state)
 {
     (void)state;
     AUTO(Arena) arena = arena_open();
-    Event event = read_usual(arena, DIALECT_TOLL, "{\"meter\":\"m\",\"account\":\"a\",\"uniqueId\":\"u\"}");
+    Event event = read_usual(arena, DIALECT_TOLL, "{\"meter\":\"m\",\"account\":\"a\","
+        "\"uniqueId\":\"u\"}");
     assert_accepted(&event);
     assert_true(event.value.e12 == decimal_whole(1).e12);
     assert_true(event.ts.us == NOW_US);
@@ -218,21 +220,27 @@ static void toll_refusals(void **state)
         { "{\"account\":\"a\",\"uniqueId\":\"u\"}", ERR_FIELD_REQUIRED, "/meter" },
         { "{\"meter\":\"m\",\"uniqueId\":\"u\"}", ERR_FIELD_REQUIRED, "/account" },
         { "{\"meter\":\"m\",\"account\":\"a\"}", ERR_FIELD_REQUIRED, "/uniqueId" },
-        { "{\"meter\":\"other\",\"account\":\"a\",\"uniqueId\":\"u\"}", ERR_UNKNOWN_METER, "/meter" },
+        { "{\"meter\":\"other\",\"account\":\"a\",\"uniqueId\":\"u\"}", ERR_UNKNOWN_METER,
+            "/meter" },
         { "{\"meter\":\"\",\"account\":\"a\",\"uniqueId\":\"u\"}", ERR_FIELD_INVALID, "/meter" },
         { "{\"meter\":\".m\",\"account\":\"a\",\"uniqueId\":\"u\"}", ERR_FIELD_INVALID, "/meter" },
         { "{\"meter\":\"a b\",\"account\":\"a\",\"uniqueId\":\"u\"}", ERR_FIELD_INVALID, "/meter" },
-        { "{\"meter\":\"x" X128 "\",\"account\":\"a\",\"uniqueId\":\"u\"}", ERR_FIELD_INVALID, "/meter" },
+        { "{\"meter\":\"x" X128 "\",\"account\":\"a\",\"uniqueId\":\"u\"}", ERR_FIELD_INVALID,
+            "/meter" },
         { "{\"meter\":1,\"account\":\"a\",\"uniqueId\":\"u\"}", ERR_FIELD_INVALID, "/meter" },
         { "{\"meter\":\"m\",\"account\":\"\",\"uniqueId\":\"u\"}", ERR_FIELD_INVALID, "/account" },
-        { "{\"meter\":\"m\",\"account\":\"a\\n\",\"uniqueId\":\"u\"}", ERR_FIELD_INVALID, "/account" },
-        { "{\"meter\":\"m\",\"account\":\"" X128 X128 "\",\"uniqueId\":\"u\"}", ERR_FIELD_INVALID, "/account" },
+        { "{\"meter\":\"m\",\"account\":\"a\\n\",\"uniqueId\":\"u\"}", ERR_FIELD_INVALID,
+            "/account" },
+        { "{\"meter\":\"m\",\"account\":\"" X128 X128 "\",\"uniqueId\":\"u\"}", ERR_FIELD_INVALID,
+            "/account" },
         { "{\"meter\":\"m\",\"account\":7,\"uniqueId\":\"u\"}", ERR_FIELD_INVALID, "/account" },
         { "{\"meter\":\"m\",\"account\":\"a\",\"uniqueId\":\"\"}", ERR_FIELD_INVALID, "/uniqueId" },
         { "{\"meter\":\"m\",\"account\":\"a\",\"uniqueId\":12}", ERR_FIELD_INVALID, "/uniqueId" },
         { "{\"meter\":\"m\",\"account\":\"a\",\"uniqueId\":null}", ERR_FIELD_INVALID, "/uniqueId" },
-        { "{\"meter\":\"m\",\"account\":\"a\",\"uniqueId\":\"u\\u007f\"}", ERR_FIELD_INVALID, "/uniqueId" },
-        { "{\"meter\":\"m\",\"account\":\"a\",\"uniqueId\":\"" X128 X128 "\"}", ERR_FIELD_INVALID, "/uniqueId" },
+        { "{\"meter\":\"m\",\"account\":\"a\",\"uniqueId\":\"u\\u007f\"}", ERR_FIELD_INVALID,
+            "/uniqueId" },
+        { "{\"meter\":\"m\",\"account\":\"a\",\"uniqueId\":\"" X128 X128 "\"}", ERR_FIELD_INVALID,
+            "/uniqueId" },
         { "{" BASE ",\"value\":null}", ERR_INVALID_VALUE, "/value" },
         { "{" BASE ",\"value\":true}", ERR_INVALID_VALUE, "/value" },
         { "{" BASE ",\"value\":[1]}", ERR_INVALID_VALUE, "/value" },
@@ -259,7 +267,8 @@ static void toll_refusals(void **state)
         { "{" BASE ",\"properties\":[]}", ERR_FIELD_INVALID, "/properties" },
         { "{" BASE ",\"properties\":\"region\"}", ERR_FIELD_INVALID, "/properties" },
         { "{" BASE ",\"properties\":null}", ERR_FIELD_INVALID, "/properties" },
-        { "{" BASE ",\"properties\":{\"x" X128 "\":1}}", ERR_FIELD_INVALID, "/properties/x" X16 X16 X16 X16 X16 X16 X16 "xxxxxxxxxxxxxxx" },
+        { "{" BASE ",\"properties\":{\"x" X128 "\":1}}", ERR_FIELD_INVALID, "/properties/x"
+            X16 X16 X16 X16 X16 X16 X16 "xxxxxxxxxxxxxxx" },
     };
     ASSERT_REFUSALS(DIALECT_TOLL, rows);
 }
@@ -269,9 +278,12 @@ static void toll_limits_are_taken(void **state)
 {
     (void)state;
     static const char *const rows[] = {
-        "{\"meter\":\"m\",\"account\":\"a\",\"uniqueId\":\"" X128 X16 X16 X16 X16 X16 X16 X16 "xxxxxxxxxxxxxxx\"}",
-        "{\"meter\":\"m\",\"account\":\"" X128 X16 X16 X16 X16 X16 X16 X16 "xxxxxxxxxxxxxxx\",\"uniqueId\":\"u\"}",
-        "{\"meter\":\"m\",\"account\":\"\xf0\x9f\x98\x80 \xc3\xa9\",\"uniqueId\":\"\\ud83d\\ude00\"}",
+        "{\"meter\":\"m\",\"account\":\"a\",\"uniqueId\":\""
+        X128 X16 X16 X16 X16 X16 X16 X16 "xxxxxxxxxxxxxxx\"}",
+        "{\"meter\":\"m\",\"account\":\"" X128 X16 X16 X16 X16 X16 X16 X16 "xxxxxxxxxxxxxxx\","
+        "\"uniqueId\":\"u\"}",
+        "{\"meter\":\"m\",\"account\":\"\xf0\x9f\x98\x80 \xc3\xa9\","
+        "\"uniqueId\":\"\\ud83d\\ude00\"}",
         "{" BASE ",\"value\":999999999999999.999999999999}",
         "{" BASE ",\"value\":-999999999999999.999999999999}",
         "{" BASE ",\"ts\":\"2026-06-10T14:05:00Z\"}",
@@ -289,11 +301,14 @@ static void first_fault_in_precedence_is_told(void **state)
 {
     (void)state;
     static const RefusalRow rows[] = {
-        { "{\"meter\":\"no\",\"value\":null,\"ts\":1,\"colour\":2}", ERR_UNKNOWN_MEMBER, "/colour" },
-        { "{\"meter\":\"no\",\"value\":null,\"ts\":1,\"account\":\"a\"}", ERR_FIELD_REQUIRED, "/uniqueId" },
+        { "{\"meter\":\"no\",\"value\":null,\"ts\":1,\"colour\":2}", ERR_UNKNOWN_MEMBER, "/colour"
+            },
+        { "{\"meter\":\"no\",\"value\":null,\"ts\":1,\"account\":\"a\"}", ERR_FIELD_REQUIRED,
+            "/uniqueId" },
         { "{\"meter\":\"no\",\"account\":\"a\",\"uniqueId\":\"u\",\"value\":null,\"ts\":1}",
           ERR_INVALID_VALUE, "/value" },
-        { "{\"meter\":\"no\",\"account\":\"a\",\"uniqueId\":\"u\",\"ts\":1}", ERR_INVALID_TIMESTAMP, "/ts" },
+        { "{\"meter\":\"no\",\"account\":\"a\",\"uniqueId\":\"u\",\"ts\":1}",
+            ERR_INVALID_TIMESTAMP, "/ts" },
         { "{\"meter\":\"no\",\"account\":\"a\",\"uniqueId\":\"u\"}", ERR_UNKNOWN_METER, "/meter" },
     };
     ASSERT_REFUSALS(DIALECT_TOLL, rows);
@@ -303,10 +318,12 @@ static void refused_event_keeps_its_valid_id(void **state)
 {
     (void)state;
     AUTO(Arena) arena = arena_open();
-    Event event = read_usual(arena, DIALECT_TOLL, "{\"uniqueId\":\"evt_9\",\"meter\":\"no\",\"account\":\"a\"}");
+    Event event = read_usual(arena, DIALECT_TOLL, "{\"uniqueId\":\"evt_9\",\"meter\":\"no\","
+        "\"account\":\"a\"}");
     assert_non_null(event.refusal);
     assert_text(event.unique_id, "evt_9");
-    event = read_usual(arena, DIALECT_TOLL, "{\"uniqueId\":\"\\n\",\"meter\":\"m\",\"account\":\"a\"}");
+    event = read_usual(arena, DIALECT_TOLL, "{\"uniqueId\":\"\\n\",\"meter\":\"m\","
+        "\"account\":\"a\"}");
     assert_int_equal(event.unique_id.length, 0);
 }
 
@@ -320,7 +337,8 @@ static void project_rules_are_checked(void **state)
     Event event = read_with(arena, &rules, DIALECT_TOLL,
                             "{" BASE ",\"ts\":\"2026-06-10T13:00:00Z\"}");
     assert_accepted(&event);
-    event = read_with(arena, &rules, DIALECT_TOLL, "{" BASE ",\"ts\":\"2026-06-10T12:59:59.999999Z\"}");
+    event = read_with(arena, &rules, DIALECT_TOLL, "{" BASE ","
+        "\"ts\":\"2026-06-10T12:59:59.999999Z\"}");
     assert_int_equal(event.refusal->code, ERR_TIMESTAMP_TOO_OLD);
     assert_text(event.refusal->pointer, "/ts");
     event = read_with(arena, &rules, DIALECT_TOLL,
@@ -371,12 +389,16 @@ static void alias_refusals(void **state)
 {
     (void)state;
     static const RefusalRow rows[] = {
-        { "{\"meter\":\"m\",\"tenantId\":\"a\",\"account\":\"a\",\"idempotency_key\":\"u\"}", ERR_FIELD_INVALID, "/account" },
-        { "{\"meter\":\"m\",\"tenantId\":\"a\",\"idempotency_key\":\"u\",\"value\":1,\"quantity\":1}", ERR_FIELD_INVALID, "/quantity" },
+        { "{\"meter\":\"m\",\"tenantId\":\"a\",\"account\":\"a\",\"idempotency_key\":\"u\"}",
+            ERR_FIELD_INVALID, "/account" },
+        { "{\"meter\":\"m\",\"tenantId\":\"a\",\"idempotency_key\":\"u\",\"value\":1,"
+            "\"quantity\":1}", ERR_FIELD_INVALID, "/quantity" },
         { "{\"meter\":\"m\",\"tenantId\":\"a\"}", ERR_FIELD_REQUIRED, "/idempotency_key" },
         { "{\"meter\":\"m\",\"idempotency_key\":\"u\"}", ERR_FIELD_REQUIRED, "/tenantId" },
-        { "{\"meter\":\"m\",\"tenantId\":\"a\",\"idempotency_key\":\"u\",\"quantity\":\"x\"}", ERR_INVALID_VALUE, "/quantity" },
-        { "{\"meter\":\"m\",\"tenantId\":\"a\",\"idempotency_key\":\"u\",\"amount\":1}", ERR_UNKNOWN_MEMBER, "/amount" },
+        { "{\"meter\":\"m\",\"tenantId\":\"a\",\"idempotency_key\":\"u\",\"quantity\":\"x\"}",
+            ERR_INVALID_VALUE, "/quantity" },
+        { "{\"meter\":\"m\",\"tenantId\":\"a\",\"idempotency_key\":\"u\",\"amount\":1}",
+            ERR_UNKNOWN_MEMBER, "/amount" },
     };
     ASSERT_REFUSALS(DIALECT_ALIAS, rows);
 }
@@ -390,7 +412,8 @@ static void header_is_the_id_of_an_alias_without_one(void **state)
     Event event = read_with(arena, &rules, DIALECT_ALIAS, "{\"meter\":\"m\",\"tenantId\":\"a\"}");
     assert_accepted(&event);
     assert_text(event.unique_id, "from header");
-    event = read_with(arena, &rules, DIALECT_ALIAS, "{\"meter\":\"m\",\"tenantId\":\"a\",\"idempotency_key\":\"u\"}");
+    event = read_with(arena, &rules, DIALECT_ALIAS, "{\"meter\":\"m\",\"tenantId\":\"a\","
+        "\"idempotency_key\":\"u\"}");
     assert_text(event.unique_id, "u");
     rules.header_key = STR("\xff");
     event = read_with(arena, &rules, DIALECT_ALIAS, "{\"meter\":\"m\",\"tenantId\":\"a\"}");
@@ -406,8 +429,10 @@ static void cloudevents_are_read(void **state)
     (void)state;
     AUTO(Arena) arena = arena_open();
     Event event = read_usual(arena, DIALECT_CLOUDEVENT,
-        "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"https://a.b/c d|~_-\",\"id\":\"x|y\",\"subject\":\"a\","
-        "\"time\":\"2026-06-10T13:00:00Z\",\"traceparent\":\"00-1\",\"datacontenttype\":\"application/json\","
+        "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"https://a.b/c d|~_-\",\"id\":\"x|y\","
+        "\"subject\":\"a\","
+        "\"time\":\"2026-06-10T13:00:00Z\",\"traceparent\":\"00-1\","
+        "\"datacontenttype\":\"application/json\","
         "\"data\":{\"value\":\"2.5\",\"region\":\"eu\",\"n\":1.0}}");
     assert_accepted(&event);
     assert_text(event.unique_id, "https%3A%2F%2Fa.b%2Fc%20d%7C~_-|x|y");
@@ -422,7 +447,8 @@ static void cloudevents_are_read(void **state)
     assert_false(properties_find(event.properties, STR("value"), &property));
 }
 
-// Attributes that are null are absent; data may be absent; a source "a-b" with id "c" is not "a" with "b-c".
+// Attributes that are null are absent; data may be absent; a source "a-b" with id "c" is not "a"
+// with "b-c".
 static void cloudevents_may_leave_out(void **state)
 {
     (void)state;
@@ -446,21 +472,31 @@ static void cloudevent_refusals(void **state)
     (void)state;
     static const RefusalRow rows[] = {
         { "{}", ERR_FIELD_REQUIRED, "/type" },
-        { "{\"type\":\"m\",\"source\":\"/s\",\"id\":\"1\",\"subject\":\"a\"}", ERR_FIELD_REQUIRED, "/specversion" },
-        { "{\"specversion\":\"0.3\",\"type\":\"m\",\"source\":\"/s\",\"id\":\"1\",\"subject\":\"a\"}", ERR_FIELD_INVALID, "/specversion" },
-        { "{\"specversion\":\"1.0\",\"type\":\"m\",\"id\":\"1\",\"subject\":\"a\"}", ERR_FIELD_REQUIRED, "/source" },
-        { "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"\",\"id\":\"1\",\"subject\":\"a\"}", ERR_FIELD_INVALID, "/source" },
-        { "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"/s\",\"subject\":\"a\"}", ERR_FIELD_REQUIRED, "/id" },
-        { "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"/s\",\"id\":\"\",\"subject\":\"a\"}", ERR_FIELD_INVALID, "/id" },
-        { "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"/s\",\"id\":\"1\"}", ERR_FIELD_REQUIRED, "/subject" },
-        { "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"" X128 "/\",\"id\":\"" X128 "\",\"subject\":\"a\"}", ERR_FIELD_INVALID, "/id" },
-        { "{\"specversion\":\"1.0\",\"type\":\"n\",\"source\":\"/s\",\"id\":\"1\",\"subject\":\"a\"}", ERR_UNKNOWN_METER, "/type" },
+        { "{\"type\":\"m\",\"source\":\"/s\",\"id\":\"1\",\"subject\":\"a\"}", ERR_FIELD_REQUIRED,
+            "/specversion" },
+        { "{\"specversion\":\"0.3\",\"type\":\"m\",\"source\":\"/s\",\"id\":\"1\","
+            "\"subject\":\"a\"}", ERR_FIELD_INVALID, "/specversion" },
+        { "{\"specversion\":\"1.0\",\"type\":\"m\",\"id\":\"1\",\"subject\":\"a\"}",
+            ERR_FIELD_REQUIRED, "/source" },
+        { "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"\",\"id\":\"1\","
+            "\"subject\":\"a\"}", ERR_FIELD_INVALID, "/source" },
+        { "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"/s\",\"subject\":\"a\"}",
+            ERR_FIELD_REQUIRED, "/id" },
+        { "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"/s\",\"id\":\"\","
+            "\"subject\":\"a\"}", ERR_FIELD_INVALID, "/id" },
+        { "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"/s\",\"id\":\"1\"}",
+            ERR_FIELD_REQUIRED, "/subject" },
+        { "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"" X128 "/\",\"id\":\""
+            X128 "\",\"subject\":\"a\"}", ERR_FIELD_INVALID, "/id" },
+        { "{\"specversion\":\"1.0\",\"type\":\"n\",\"source\":\"/s\",\"id\":\"1\","
+            "\"subject\":\"a\"}", ERR_UNKNOWN_METER, "/type" },
         { "{" CE ",\"data\":\"text\"}", ERR_FIELD_INVALID, "/data" },
         { "{" CE ",\"data\":[1]}", ERR_FIELD_INVALID, "/data" },
         { "{" CE ",\"data_base64\":\"AA==\"}", ERR_FIELD_INVALID, "/data_base64" },
         { "{" CE ",\"data\":{\"value\":null}}", ERR_INVALID_VALUE, "/data/value" },
         { "{" CE ",\"data\":{\"value\":\"x\"}}", ERR_INVALID_VALUE, "/data/value" },
-        { "{" CE ",\"data\":{\"x" X128 "\":1}}", ERR_FIELD_INVALID, "/data/x" X16 X16 X16 X16 X16 X16 X16 "xxxxxxxxxxxxxxx" },
+        { "{" CE ",\"data\":{\"x" X128 "\":1}}", ERR_FIELD_INVALID, "/data/x"
+            X16 X16 X16 X16 X16 X16 X16 "xxxxxxxxxxxxxxx" },
         { "{" CE ",\"time\":\"yesterday\"}", ERR_INVALID_TIMESTAMP, "/time" },
     };
     ASSERT_REFUSALS(DIALECT_CLOUDEVENT, rows);
