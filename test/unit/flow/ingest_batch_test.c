@@ -64,8 +64,8 @@ static void assert_text(Str text, const char *expected)
 #define TWO "{\"meter\":\"m\",\"account\":\"a\",\"uniqueId\":\"2\"}"
 #define BAD "{\"meter\":\"unknown\",\"account\":\"a\",\"uniqueId\":\"3\"}"
 #define ALIAS "{\"meter\":\"m\",\"tenantId\":\"a\",\"quantity\":2}"
-#define CE "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"s\",\"id\":\"1\","
-    "\"subject\":\"a\"}"
+#define CE "{\"specversion\":\"1.0\",\"type\":\"m\",\"source\":\"s\",\"id\":\"1\"," \
+           "\"subject\":\"a\"}"
 
 static void media_types(void **state)
 {
