@@ -40,8 +40,9 @@ Q   = $(if $(V),,@)
 say = @printf '  %s\n' '$(1)'
 .SUFFIXES:
 .DELETE_ON_ERROR:
-export BUILD PYTHON SETUP TOLL ?= $(BUILD)/toll
-export SEED N T
+TOLL ?= $(abspath $(BUILD)/toll)
+export BUILD PYTHON TOLL
+$(foreach name,SETUP SEED N T,$(if $($(name)),$(eval export $(name))))
 
 ##: Build and use
 .PHONY: all
@@ -136,7 +137,7 @@ $(BUILD)/test/%.c.o: test/%.c $(BUILD)/flags | test-ready
 	$(call say,$<)
 	$(Q)$(CC) $(CFLAGS) -Itest/unit -c $< -o $@
 
-$(BUILD)/bench/%.c.o: bench/%.c $(BUILD)/flags | tools-ready
+$(BUILD)/bench/%.c.o: bench/%.c $(BUILD)/flags | test-ready
 	@mkdir -p $(@D)
 	$(call say,$<)
 	$(Q)$(CC) $(CFLAGS) -c $< -o $@
