@@ -270,7 +270,7 @@ const char *number_end(const char *at, const char *end)
 bool ends_scalar(const char *at, const char *end)
 {
     return at == end || is_space(*at) || *at == ',' || *at == ']' || *at == '}' || *at == ':' ||
-           *at == '"' || *at == '[' || *at == '{';
+           *at == '[' || *at == '{';
 }
 
 // true, false, null or a number.
