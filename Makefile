@@ -153,6 +153,9 @@ $(foreach folder,test/sim test/cases test/api test/crash bench,$(eval $(call pro
 programs = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
 
 UNIT_TESTS := $(call programs,test/unit/*/*_test.c test/sim/*_test.c)
+ifdef ONLY
+UNIT_TESTS := $(foreach test,$(UNIT_TESTS),$(if $(strip $(foreach part,$(ONLY),$(findstring $(part),$(test)))),$(test)))
+endif
 
 ##: Test
 .PHONY: test
@@ -208,6 +211,10 @@ tidy:  ## layers, sizes, bans, heads: docs/guide/style.md as a program
 	@tools/setup.sh test
 	@$(PYTHON) tools/tidy --self-test
 	@$(PYTHON) tools/tidy
+
+.PHONY: tools
+tools: | test-ready  ## tests of the tools themselves: setup, runners, drift
+	@$(PYTHON) -m pytest -q -p no:cacheprovider test/tools
 
 .PHONY: docs drift
 docs: $(BUILD)/toll  ## print the reference again: docs/reference, docs/openapi.json

@@ -57,7 +57,8 @@ echo "fresh: Debian $(cat "$machine/etc/debian_version")," \
 for goal in $goals; do
     echo "fresh: make $goal"
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
-        LANG=C.UTF-8 CI=true ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
+        LANG=C.UTF-8 CI=true ${http_proxy:+http_proxy="$http_proxy"} \
+        ${https_proxy:+https_proxy="$https_proxy"} \
         chroot "$machine" sh -c "cd /srv/toll && make $goal" </dev/null
 done
 echo "fresh: $goals passed on the new machine"

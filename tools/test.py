@@ -17,13 +17,15 @@ import subprocess
 import sys
 import time
 
-SECONDS_MAX = 600  # of one step: a watchdog against a hang, not a limit on speed
+# Of one step: a watchdog against a hang, not a limit on speed.
+SECONDS_MAX = int(os.environ.get("STEP_SECONDS_MAX", 600))
 BUILD = os.environ.get("BUILD", "build")
 ASAN = ["BUILD=%s/asan" % BUILD, "MODE=asan"]
 
 # name, arguments for make, what the step's environment gets
 STEPS = [
     ("tidy", ["tidy"], {}),
+    ("tools", ["tools"], {}),
     ("build", ["-j2", "all"], {}),
     ("drift", ["drift"], {}),
     ("cases", ["-j2", "cases"], {}),
@@ -172,6 +174,10 @@ def main():
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     wanted = sys.argv[1:]
+    known = [name for name, _, _ in STEPS]
+    if not set(wanted) <= set(known):
+        print("the steps are: %s" % " ".join(known))
+        return 2
     results = []
     for name, arguments, more in STEPS:
         if not wanted or name in wanted:
