@@ -1,7 +1,7 @@
 // What is declared: projects, keys, accounts, meters, plans, subscriptions. Kept in the books; what the
 // hot path asks on every request is mirrored in memory and changes with the commit that changes it.
-// Owns tables tenant, project, api_key, account, meter, plan_draft, plan_version, plan_meter,
-// subscription, projection.
+// Owns tables tenant, project, api_key, account, meter, plan, plan_version, plan_meter, subscription,
+// projection.
 //
 // All functions may be called from any thread. Objects of another project do not exist here: every
 // lookup carries tenant and project.
@@ -79,7 +79,7 @@ Err *catalog_subscription_put(const CatalogChange *change, const Subscription *s
 Err *catalog_meter_get(Catalog *catalog, Arena *arena, ProjectId project, Str id, Meter **meter) MUST_CHECK;
 Err *catalog_account_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
                          Account **account) MUST_CHECK;
-// The newest published version, or the draft when there is none.
+// The draft, or the newest published version when there is no draft.
 Err *catalog_plan_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
                       PlanVersion **version) MUST_CHECK;
 Err *catalog_subscription_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
@@ -90,6 +90,7 @@ typedef struct PlanRef {
     Str       plan;
     int64_t   number;  // PLAN_DRAFT for the draft
 } PlanRef;
+// PLAN_VERSION_NOT_FOUND, also when there is no such plan.
 Err *catalog_plan_version_get(Catalog *catalog, Arena *arena, const PlanRef *ref,
                               PlanVersion **version) MUST_CHECK;
 
@@ -132,6 +133,7 @@ typedef struct AccountSource {
 } AccountSource;
 
 // With a source, a lookup or list of accounts first brings the books up to the names interned so far.
-void catalog_accounts_from(Catalog *catalog, AccountSource source);
+// Call once, before requests are served. STORE_FAILED: the books have seen more names than there are.
+Err *catalog_accounts_from(Catalog *catalog, Arena *arena, AccountSource source) MUST_CHECK;
 // Inserts rows for the names behind the stored position; answers how many names it went through.
 Err *catalog_accounts_catch_up(Catalog *catalog, Arena *arena, uint64_t *names) MUST_CHECK;

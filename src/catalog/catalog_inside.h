@@ -1,0 +1,49 @@
+// What the files of the catalog share. Nobody outside includes this.
+#pragma once
+
+#include <stdatomic.h>
+
+#include "audit/audit.h"
+#include "catalog/catalog.h"
+#include "catalog/mirror.h"
+
+struct Catalog {
+    Db              *db;
+    Pepper           pepper;
+    Mirror          *mirror;
+    AccountSource    source;     // .account is NULL until catalog_accounts_from
+    _Atomic uint64_t projected;  // names of the source that are in the books
+};
+
+// One table of statements for each file that has SQL.
+extern const StatementTable catalog__project_table, catalog__meter_table, catalog__account_table,
+    catalog__plan_table, catalog__subscription_table;
+
+// PRECONDITION_FAILED unless the row's version (0: there is none) is the one the change expects.
+Err *catalog__expect(const CatalogChange *change, Arena *arena, int64_t version) MUST_CHECK;
+// The deed into the audit trail: {action "meter.put", its id, what it became as JSON or STR_NONE}.
+Err *catalog__audit(DbTx *tx, const CatalogChange *change, const char *action, Str object,
+                    Str detail) MUST_CHECK;
+
+// Rows by their key, within a transaction; NULL when there is none.
+Err *catalog__meter_find(DbTx *tx, ProjectId project, Str id, Meter **meter) MUST_CHECK;
+Err *catalog__account_find(DbTx *tx, ProjectId project, Str id, Account **account) MUST_CHECK;
+Err *catalog__plan_version_find(DbTx *tx, const PlanRef *ref, PlanVersion **version) MUST_CHECK;
+Err *catalog__plan_version_at(DbTx *tx, const PlanRef *plan, Instant at, PlanVersion **version) MUST_CHECK;
+Err *catalog__plan_exists(DbTx *tx, const PlanRef *plan, bool *exists) MUST_CHECK;
+// True when a published version prices the meter.
+Err *catalog__meter_is_priced(DbTx *tx, ProjectId project, Str meter, bool *priced) MUST_CHECK;
+// True when the account has a subscription in another currency.
+Err *catalog__account_has_other_currency(DbTx *tx, ProjectId project, const Account *account,
+                                         bool *has) MUST_CHECK;
+
+// Filling the mirror at start.
+Err *catalog__projects_load(DbTx *tx, Mirror *mirror) MUST_CHECK;
+Err *catalog__meters_load(DbTx *tx, Mirror *mirror) MUST_CHECK;
+Err *catalog__accounts_load(DbTx *tx, Catalog *catalog) MUST_CHECK;
+
+// STR_NONE as the "after" of a list: before every id.
+static inline DbValue catalog__after(Str after)
+{
+    return db_text(after.at == NULL ? STR("") : after);
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "catalog/mirror.h"
+
+#include <pthread.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/map.h"
+#include "base/vector.h"
+
+enum { ID_BYTES = 255 };
+
+struct Mirror {
+    pthread_rwlock_t lock;  // readers never wait for readers
+    Arena           *texts;
+    VECTOR(Project)  projects;
+    VECTOR(Key)      keys;
+    Map             *project_of_id;
+    Map             *key_of_hash;
+    Map             *meters_of_event;  // project, NUL, event -> how many
+    Map             *accounts;         // project, NUL, account
+};
+
+static void read_begin(Mirror *mirror)
+{
+    assert_that(pthread_rwlock_rdlock(&mirror->lock) == 0);
+}
+
+static void write_begin(Mirror *mirror)
+{
+    assert_that(pthread_rwlock_wrlock(&mirror->lock) == 0);
+}
+
+static void end(Mirror *mirror)
+{
+    assert_that(pthread_rwlock_unlock(&mirror->lock) == 0);
+}
+
+// Project and name in one key; neither holds a NUL. Longer than any stored name: an empty key.
+typedef struct PairKey {
+    char   at[2 * ID_BYTES + 1];
+    size_t length;
+} PairKey;
+
+static Str pair_key(PairKey *key, Str project, Str name)
+{
+    if (project.length > ID_BYTES || name.length > ID_BYTES)
+        return STR("");
+    memcpy(key->at, project.at, project.length);
+    key->at[project.length] = 0;
+    if (name.length > 0)
+        memcpy(key->at + project.length + 1, name.at, name.length);
+    key->length = project.length + 1 + name.length;
+    return (Str){ key->at, key->length };
+}
+
+Mirror *mirror_open(void)
+{
+    Mirror *mirror = memory_take(sizeof *mirror);
+    assert_that(pthread_rwlock_init(&mirror->lock, NULL) == 0);
+    mirror->texts = arena_open();
+    mirror->project_of_id = map_open();
+    mirror->key_of_hash = map_open();
+    mirror->meters_of_event = map_open();
+    mirror->accounts = map_open();
+    return mirror;
+}
+
+void mirror_close(Mirror *mirror)
+{
+    if (mirror == NULL)
+        return;
+    map_close(mirror->project_of_id);
+    map_close(mirror->key_of_hash);
+    map_close(mirror->meters_of_event);
+    map_close(mirror->accounts);
+    vector_release(&mirror->projects);
+    vector_release(&mirror->keys);
+    arena_close(mirror->texts);
+    pthread_rwlock_destroy(&mirror->lock);
+    memory_release(mirror);
+}
+
+static ProjectId project_id_copy(Mirror *mirror, ProjectId id)
+{
+    return (ProjectId){ str_copy(mirror->texts, id.tenant), str_copy(mirror->texts, id.id) };
+}
+
+void mirror_project_set(Mirror *mirror, const Project *project)
+{
+    uint64_t place;
+    write_begin(mirror);
+    Project copy = *project;
+    copy.id = project_id_copy(mirror, project->id);
+    copy.name = str_copy(mirror->texts, project->name);
+    copy.time_zone = str_copy(mirror->texts, project->time_zone);
+    if (map_find(mirror->project_of_id, copy.id.id, &place)) {
+        mirror->projects.at[place] = copy;
+    } else {
+        map_set(mirror->project_of_id, copy.id.id, mirror->projects.count);
+        vector_push(&mirror->projects, copy);
+    }
+    end(mirror);
+}
+
+static Str hash_str(const KeyHash *hash)
+{
+    return (Str){ (const char *)hash->bytes, sizeof hash->bytes };
+}
+
+void mirror_key_set(Mirror *mirror, const Key *key)
+{
+    uint64_t place;
+    write_begin(mirror);
+    Key copy = *key;
+    copy.project = project_id_copy(mirror, key->project);
+    copy.id = str_copy(mirror->texts, key->id);
+    copy.name = str_copy(mirror->texts, key->name);
+    if (map_find(mirror->key_of_hash, hash_str(&key->hash), &place)) {
+        mirror->keys.at[place] = copy;
+    } else {
+        map_set(mirror->key_of_hash, hash_str(&key->hash), mirror->keys.count);
+        vector_push(&mirror->keys, copy);
+    }
+    end(mirror);
+}
+
+void mirror_event_add(Mirror *mirror, Str project, Str event, int64_t more)
+{
+    PairKey  key;
+    uint64_t count = 0;
+    write_begin(mirror);
+    Str pair = pair_key(&key, project, event);
+    map_find(mirror->meters_of_event, pair, &count);
+    assert_that(more >= 0 || count >= (uint64_t)-more);
+    map_set(mirror->meters_of_event, pair, count + (uint64_t)more);
+    end(mirror);
+}
+
+void mirror_account_set(Mirror *mirror, Str project, Str account)
+{
+    PairKey key;
+    write_begin(mirror);
+    map_set(mirror->accounts, pair_key(&key, project, account), 1);
+    end(mirror);
+}
+
+bool mirror_project_find(Mirror *mirror, Str id, Project *project)
+{
+    uint64_t place;
+    read_begin(mirror);
+    bool found = map_find(mirror->project_of_id, id, &place);
+    if (found)
+        *project = mirror->projects.at[place];
+    end(mirror);
+    return found;
+}
+
+bool mirror_key_find(Mirror *mirror, const KeyHash *hash, Key *key)
+{
+    uint64_t place;
+    read_begin(mirror);
+    bool found = map_find(mirror->key_of_hash, hash_str(hash), &place);
+    if (found)
+        *key = mirror->keys.at[place];
+    end(mirror);
+    return found && sodium_memcmp(key->hash.bytes, hash->bytes, sizeof hash->bytes) == 0;
+}
+
+static bool pair_known(Mirror *mirror, const Map *map, Str project, Str name)
+{
+    PairKey  key;
+    uint64_t count = 0;
+    Str      pair = pair_key(&key, project, name);
+    read_begin(mirror);
+    map_find(map, pair, &count);
+    end(mirror);
+    return count > 0;
+}
+
+bool mirror_event_known(Mirror *mirror, Str project, Str event)
+{
+    return pair_known(mirror, mirror->meters_of_event, project, event);
+}
+
+bool mirror_account_known(Mirror *mirror, Str project, Str account)
+{
+    return pair_known(mirror, mirror->accounts, project, account);
+}

@@ -1,0 +1,23 @@
+// What the hot path asks of the catalog on every request, in memory: keys, projects, which events are
+// metered, which accounts exist. Filled at start, changed on the writer's thread after each commit, in
+// the order of commits. Any number of threads read beside that.
+#pragma once
+
+#include "catalog/key.h"
+
+typedef struct Mirror Mirror;
+
+Mirror *mirror_open(void);
+void    mirror_close(Mirror *mirror);
+
+// Texts are copied and live as long as the mirror.
+void mirror_project_set(Mirror *mirror, const Project *project);
+void mirror_key_set(Mirror *mirror, const Key *key);
+// One meter more (1) or less (-1) that counts the event.
+void mirror_event_add(Mirror *mirror, Str project, Str event, int64_t more);
+void mirror_account_set(Mirror *mirror, Str project, Str account);
+
+bool mirror_project_find(Mirror *mirror, Str id, Project *project);
+bool mirror_key_find(Mirror *mirror, const KeyHash *hash, Key *key);
+bool mirror_event_known(Mirror *mirror, Str project, Str event);
+bool mirror_account_known(Mirror *mirror, Str project, Str account);

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "catalog/subscription.h"
+
+#include "catalog/body.h"
+#include "money/decimal.h"
+
+enum { QUANTITIES_MAX = 50, VERSION_MAX = 1000000000 };
+
+static const char *const members[] = {
+    "id", "account", "plan", "planVersion", "startsAt", "endsAt", "quantities", NULL,
+};
+
+static bool quantity_parse(const Json *value, Decimal *quantity)
+{
+    return (value->kind == JSON_NUMBER || value->kind == JSON_STRING) &&
+           decimal_parse(value->text, DECIMAL_EVENT_DIGITS, quantity) && decimal_sign(*quantity) >= 0;
+}
+
+static void quantities_check(const Json *object, Faults *faults)
+{
+    if (object->kind != JSON_OBJECT || object->count > QUANTITIES_MAX) {
+        faults_add(faults, ERR_FIELD_INVALID, STR("/quantities"),
+                   "quantities is an object of at most %d decimals", QUANTITIES_MAX);
+        return;
+    }
+    for (const Json *member = object->first; member != NULL; member = member->next) {
+        Decimal quantity;
+        Str     pointer = pointer_of(faults->arena, STR("/quantities"), member->name);
+        if (!name_is_valid(member->name))
+            faults_add(faults, ERR_FIELD_INVALID, pointer,
+                       "a quantity's name has 1 to 128 letters, digits, dots, underscores, colons or "
+                       "hyphens");
+        if (!quantity_parse(member, &quantity))
+            faults_add(faults, ERR_INVALID_VALUE, pointer,
+                       "a quantity is a decimal, not negative, with at most 15 digits before the point "
+                       "and 12 after it");
+    }
+}
+
+// {"seats":"5"}: names ascending, decimals in their one form.
+static Str quantities_text(Arena *arena, const Json *object)
+{
+    Text    text = text_open(arena);
+    JsonOut out = json_out(&text);
+    size_t  count = object == NULL ? 0 : object->count, place = 0;
+    Str    *names = arena_array(arena, Str, count);
+    for (const Json *member = count == 0 ? NULL : object->first; member != NULL; member = member->next)
+        names[place++] = member->name;
+    texts_sort(names, count);
+    json_object(&out);
+    for (size_t i = 0; i < count; i++) {
+        Decimal quantity = { 0 };
+        if (!quantity_parse(json_find(object, names[i]), &quantity))
+            continue;  // refused already
+        json_name(&out, names[i]);
+        json_string(&out, decimal_print(arena, quantity));
+    }
+    json_object_end(&out);
+    return text_str(&text);
+}
+
+static void version_read(const Json *body, Subscription *subscription, Faults *faults)
+{
+    const Json *member = body_find(body, "planVersion");
+    uint64_t    number = 0;
+    if (member == NULL)
+        return;
+    if (member->kind != JSON_NUMBER || !str_whole(member->text, VERSION_MAX, &number) || number == 0)
+        faults_add(faults, ERR_FIELD_INVALID, STR("/planVersion"),
+                   "planVersion is the number of a published version: 1, 2, ...");
+    subscription->plan_version = (int64_t)number;
+}
+
+static void times_read(const Json *body, Subscription *subscription, Faults *faults)
+{
+    bool starts = body_instant(body, "startsAt", &subscription->starts_at, faults);
+    if (body_find(body, "startsAt") == NULL)
+        faults_add(faults, ERR_FIELD_REQUIRED, STR("/startsAt"), "startsAt is required");
+    subscription->ends = body_instant(body, "endsAt", &subscription->ends_at, faults);
+    if (starts && subscription->ends && subscription->ends_at.us <= subscription->starts_at.us)
+        faults_add(faults, ERR_FIELD_INVALID, STR("/endsAt"), "endsAt must be after startsAt");
+}
+
+static Str text_required(const Json *body, const char *name, Faults *faults)
+{
+    if (body_find(body, name) == NULL)
+        faults_add(faults, ERR_FIELD_REQUIRED, pointer_of(faults->arena, STR(""), str_of(name)),
+                   "%s is required", name);
+    return body_text(body, name, 255, faults);
+}
+
+Subscription *subscription_from_json(Arena *arena, const Json *body, Str id, Faults *faults)
+{
+    Subscription *subscription = arena_new(arena, Subscription);
+    subscription->id = id;
+    if (!foreign_id_is_valid(id))
+        faults_add(faults, ERR_PARAMETER_INVALID, STR_NONE,
+                   "a subscription's id has 1 to 255 bytes of UTF-8 without control characters");
+    if (!body_members(body, members, faults))
+        return subscription;
+    body_id(body, id, faults);
+    subscription->account = text_required(body, "account", faults);
+    subscription->plan = text_required(body, "plan", faults);
+    version_read(body, subscription, faults);
+    times_read(body, subscription, faults);
+    const Json *quantities = body_find(body, "quantities");
+    if (quantities != NULL)
+        quantities_check(quantities, faults);
+    subscription->quantities = quantities_text(
+        arena, quantities != NULL && quantities->kind == JSON_OBJECT ? quantities : NULL);
+    return subscription;
+}
+
+void subscription_to_json(const Subscription *subscription, JsonOut *out)
+{
+    AUTO(Arena) arena = arena_open();
+    json_object(out);
+    json_string_member(out, "id", subscription->id);
+    json_string_member(out, "account", subscription->account);
+    json_string_member(out, "plan", subscription->plan);
+    json_whole_member(out, "planVersion", subscription->plan_version);
+    json_string_member(out, "startsAt", instant_print(arena, subscription->starts_at));
+    if (subscription->ends)
+        json_string_member(out, "endsAt", instant_print(arena, subscription->ends_at));
+    else
+        json_null_member(out, "endsAt");
+    json_raw_member(out, "quantities", subscription->quantities);
+    json_string_member(out, "createdAt", instant_print(arena, subscription->created_at));
+    json_object_end(out);
+}
+
+bool subscription_active(const Subscription *subscription, Instant at)
+{
+    return subscription->starts_at.us <= at.us &&
+           (!subscription->ends || at.us < subscription->ends_at.us);
+}

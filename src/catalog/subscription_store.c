@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+// Subscriptions: made once under the caller's id, pinned to a plan's version; only the end may move.
+#include "base/assert.h"
+#include "catalog/catalog_inside.h"
+#include "catalog/claims.h"
+
+enum { SUBSCRIPTION_GET, SUBSCRIPTION_ADD, SUBSCRIPTION_END, SUBSCRIPTIONS_AFTER, ACCOUNT_AFTER,
+       OTHER_CURRENCY, STATEMENTS };
+
+#define COLUMNS "id, account, plan, plan_version, starts_at, ends_at, quantities, version, created_at"
+
+static const Statement sql[STATEMENTS] = {
+    [SUBSCRIPTION_GET] = { "select " COLUMNS " from subscription"
+                           " where tenant = ? and project = ? and id = ?" },
+    [SUBSCRIPTION_ADD] = { "insert into subscription (tenant, project, " COLUMNS ")"
+                           " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" },
+    [SUBSCRIPTION_END] = { "update subscription set ends_at = ?, version = version + 1"
+                           " where tenant = ? and project = ? and id = ? and version = ?" },
+    [SUBSCRIPTIONS_AFTER] = { "select " COLUMNS " from subscription"
+                              " where tenant = ? and project = ? and id > ? order by id limit ?" },
+    [ACCOUNT_AFTER] = { "select " COLUMNS " from subscription"
+                        " where tenant = ? and project = ? and account = ? and id > ?"
+                        " order by id limit ?" },
+    [OTHER_CURRENCY] = { "select s.id from subscription s join plan_version v"
+                         " on v.tenant = s.tenant and v.project = s.project and v.plan = s.plan"
+                         " and v.number = s.plan_version"
+                         " where s.tenant = ? and s.project = ? and s.account = ? and v.currency <> ?"
+                         " limit 1" },
+};
+
+enum { OTHERS_MAX = 10000 };  // subscriptions of one account
+
+const StatementTable catalog__subscription_table = { "subscriptions", sql, STATEMENTS };
+
+static Subscription *subscription_read(Arena *arena, const DbRow *row)
+{
+    Subscription *subscription = arena_new(arena, Subscription);
+    *subscription = (Subscription){
+        .id = row_text(row, 0), .account = row_text(row, 1), .plan = row_text(row, 2),
+        .plan_version = row_whole(row, 3), .starts_at = { row_whole(row, 4) },
+        .ends = !row_is_null(row, 5), .quantities = row_text(row, 6), .version = row_whole(row, 7),
+        .created_at = { row_whole(row, 8) },
+    };
+    if (subscription->ends)
+        subscription->ends_at.us = row_whole(row, 5);
+    return subscription;
+}
+
+static Err *subscription_find(DbTx *tx, ProjectId project, Str id, Subscription **subscription)
+{
+    DbRow row;
+    TRY(db_find(tx, &sql[SUBSCRIPTION_GET],
+                DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(id)), &row));
+    *subscription = row.columns == NULL ? NULL : subscription_read(db_arena(tx), &row);
+    return NULL;
+}
+
+Err *catalog__account_has_other_currency(DbTx *tx, ProjectId project, const Account *account, bool *has)
+{
+    DbRow row = { 0 };
+    if (account->currency.at != NULL)
+        TRY(db_find(tx, &sql[OTHER_CURRENCY],
+                    DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(account->id),
+                              db_text(account->currency)),
+                    &row));
+    *has = row.columns != NULL;
+    return NULL;
+}
+
+// ---- put
+
+typedef struct SubscriptionPut {
+    const CatalogChange *change;
+    const Subscription  *wanted;
+    Subscription        *after;
+} SubscriptionPut;
+
+static DbValue end_value(const Subscription *subscription)
+{
+    return subscription->ends ? db_whole(subscription->ends_at.us) : db_null();
+}
+
+// The version it is pinned to: the one it names, else the one in force when it starts.
+static Err *version_choose(DbTx *tx, const SubscriptionPut *put, PlanVersion **version)
+{
+    const Subscription *wanted = put->wanted;
+    PlanRef ref = { put->change->by->project.id, wanted->plan, wanted->plan_version };
+    bool    exists;
+    TRY(catalog__plan_exists(tx, &ref, &exists));
+    if (!exists)
+        return refuse(db_arena(tx), ERR_PLAN_NOT_FOUND, STR("/plan"), "there is no plan %.*s",
+                      STR_ARG(wanted->plan));
+    if (ref.number != 0) {
+        TRY(catalog__plan_version_find(tx, &ref, version));
+        if (*version == NULL)
+            return refuse(db_arena(tx), ERR_PLAN_VERSION_NOT_FOUND, STR("/planVersion"),
+                          "plan %.*s has no version %lld", STR_ARG(wanted->plan), (long long)ref.number);
+        return NULL;
+    }
+    TRY(catalog__plan_version_at(tx, &ref, wanted->starts_at, version));
+    if (*version == NULL)
+        return refuse(db_arena(tx), ERR_PLAN_NOT_PUBLISHED, STR("/plan"),
+                      "plan %.*s has no published version in force at startsAt", STR_ARG(wanted->plan));
+    return NULL;
+}
+
+static Err *plan_read(DbTx *tx, ProjectId project, const Subscription *subscription, Plan **plan)
+{
+    PlanRef      ref = { project, subscription->plan, subscription->plan_version };
+    PlanVersion *version;
+    TRY(catalog__plan_version_find(tx, &ref, &version));
+    assert_that(version != NULL);  // a foreign key holds it
+    return plan_from_text(db_arena(tx), version->document, plan);
+}
+
+static Err *claims_check_all(DbTx *tx, ProjectId project, const Subscription *wanted)
+{
+    DbRows rows;
+    Plan  *plan = NULL, *other_plan;
+    TRY(db_rows(tx, &sql[ACCOUNT_AFTER],
+                DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(wanted->account),
+                          db_text(STR("")), db_whole(OTHERS_MAX)),
+                &rows));
+    for (size_t i = 0; i < rows.count; i++) {
+        Subscription *other = subscription_read(db_arena(tx), &rows.at[i]);
+        if (str_equal(other->id, wanted->id) || !claims_meet(wanted, other))
+            continue;
+        if (plan == NULL)
+            TRY(plan_read(tx, project, wanted, &plan));
+        TRY(plan_read(tx, project, other, &other_plan));
+        TRY(claims_check(db_arena(tx), plan, other_plan, other->id));
+    }
+    return NULL;
+}
+
+static Str subscription_text(Arena *arena, const Subscription *subscription)
+{
+    Text    text = text_open(arena);
+    JsonOut out = json_out(&text);
+    subscription_to_json(subscription, &out);
+    return text_str(&text);
+}
+
+static Err *subscription_make(DbTx *tx, SubscriptionPut *put)
+{
+    ProjectId    project = put->change->by->project.id;
+    Subscription made = *put->wanted;
+    Account     *account;
+    PlanVersion *version;
+    TRY(catalog__account_find(tx, project, made.account, &account));
+    if (account == NULL)
+        return refuse(db_arena(tx), ERR_ACCOUNT_NOT_FOUND, STR("/account"), "there is no account %.*s",
+                      STR_ARG(made.account));
+    TRY(version_choose(tx, put, &version));
+    made.plan_version = version->number;
+    TRY(claims_check_all(tx, project, &made));
+    if (account->currency.at != NULL && !str_equal(account->currency, version->currency))
+        return refuse(db_arena(tx), ERR_CURRENCY_MISMATCH, STR("/plan"),
+                      "the plan is in %.*s and the account in %.*s", STR_ARG(version->currency),
+                      STR_ARG(account->currency));
+    return db_run(tx, &sql[SUBSCRIPTION_ADD],
+                  DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(made.id),
+                            db_text(made.account), db_text(made.plan), db_whole(made.plan_version),
+                            db_whole(made.starts_at.us), end_value(&made), db_text(made.quantities),
+                            db_whole(1), db_whole(put->change->now.us)),
+                  NULL);
+}
+
+static bool same_terms(const Subscription *before, const Subscription *wanted)
+{
+    return str_equal(before->account, wanted->account) && str_equal(before->plan, wanted->plan) &&
+           (wanted->plan_version == 0 || wanted->plan_version == before->plan_version) &&
+           before->starts_at.us == wanted->starts_at.us &&
+           str_equal(before->quantities, wanted->quantities);
+}
+
+static bool same_end(const Subscription *a, const Subscription *b)
+{
+    return a->ends == b->ends && (!a->ends || a->ends_at.us == b->ends_at.us);
+}
+
+static Err *end_move(DbTx *tx, const SubscriptionPut *put, const Subscription *before)
+{
+    ProjectId    project = put->change->by->project.id;
+    Subscription moved = *before;
+    uint64_t     changed;
+    moved.ends = put->wanted->ends;
+    moved.ends_at = put->wanted->ends_at;
+    TRY(claims_check_all(tx, project, &moved));
+    TRY(db_run(tx, &sql[SUBSCRIPTION_END],
+               DB_VALUES(end_value(&moved), db_text(project.tenant), db_text(project.id),
+                         db_text(moved.id), db_whole(before->version)),
+               &changed));
+    assert_that(changed == 1);
+    return NULL;
+}
+
+static Err *put_work(DbTx *tx, void *context)
+{
+    SubscriptionPut *put = context;
+    ProjectId        project = put->change->by->project.id;
+    Subscription    *before;
+    TRY(subscription_find(tx, project, put->wanted->id, &before));
+    if (before != NULL && !same_terms(before, put->wanted))
+        return refuse(db_arena(tx), ERR_SUBSCRIPTION_IMMUTABLE, STR_NONE,
+                      "subscription %.*s exists with other terms; only endsAt may change here",
+                      STR_ARG(put->wanted->id));
+    TRY(catalog__expect(put->change, db_arena(tx), before == NULL ? 0 : before->version));
+    put->after = before;
+    if (before != NULL && same_end(before, put->wanted))
+        return NULL;
+    if (before == NULL)
+        TRY(subscription_make(tx, put));
+    else
+        TRY(end_move(tx, put, before));
+    TRY(subscription_find(tx, project, put->wanted->id, &put->after));
+    return catalog__audit(tx, put->change, "subscription.put", put->wanted->id,
+                          subscription_text(db_arena(tx), put->after));
+}
+
+Err *catalog_subscription_put(const CatalogChange *change, const Subscription *subscription,
+                              Subscription **stored)
+{
+    SubscriptionPut put = { .change = change, .wanted = subscription };
+    uint64_t        names;
+    TRY(catalog_accounts_catch_up(change->catalog, change->arena, &names));
+    TRY(db_write(change->catalog->db, change->arena, (DbWrite){ .work = put_work, .context = &put }));
+    *stored = put.after;
+    return NULL;
+}
+
+// ---- reading
+
+typedef struct SubscriptionGet {
+    ProjectId     project;
+    Str           id;
+    Subscription *found;
+} SubscriptionGet;
+
+static Err *get_work(DbTx *tx, void *context)
+{
+    SubscriptionGet *get = context;
+    return subscription_find(tx, get->project, get->id, &get->found);
+}
+
+Err *catalog_subscription_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
+                              Subscription **subscription)
+{
+    SubscriptionGet get = { .project = project, .id = id };
+    TRY(db_read(catalog->db, arena, get_work, &get));
+    if (get.found == NULL)
+        return refuse(arena, ERR_SUBSCRIPTION_NOT_FOUND, STR_NONE, "there is no subscription %.*s",
+                      STR_ARG(id));
+    *subscription = get.found;
+    return NULL;
+}
+
+typedef struct SubscriptionList {
+    const CatalogPage *page;
+    Subscription      *subscriptions;
+    size_t             count;
+} SubscriptionList;
+
+static Err *list_work(DbTx *tx, void *context)
+{
+    SubscriptionList  *list = context;
+    const CatalogPage *page = list->page;
+    DbRows             rows;
+    if (page->account.at == NULL)
+        TRY(db_rows(tx, &sql[SUBSCRIPTIONS_AFTER],
+                    DB_VALUES(db_text(page->project.tenant), db_text(page->project.id),
+                              catalog__after(page->after), db_whole((int64_t)page->limit)),
+                    &rows));
+    else
+        TRY(db_rows(tx, &sql[ACCOUNT_AFTER],
+                    DB_VALUES(db_text(page->project.tenant), db_text(page->project.id),
+                              db_text(page->account), catalog__after(page->after),
+                              db_whole((int64_t)page->limit)),
+                    &rows));
+    list->subscriptions = arena_array(db_arena(tx), Subscription, rows.count);
+    list->count = rows.count;
+    for (size_t i = 0; i < rows.count; i++)
+        list->subscriptions[i] = *subscription_read(db_arena(tx), &rows.at[i]);
+    return NULL;
+}
+
+Err *catalog_subscriptions(Catalog *catalog, Arena *arena, const CatalogPage *page,
+                           Subscription **subscriptions, size_t *count)
+{
+    SubscriptionList list = { .page = page };
+    TRY(db_read(catalog->db, arena, list_work, &list));
+    *subscriptions = list.subscriptions;
+    *count = list.count;
+    return NULL;
+}
