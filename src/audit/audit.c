@@ -70,10 +70,10 @@ Err *audit_add(DbTx *tx, const AuditEntry *wanted)
     AuditEntry    entry = *wanted;
     unsigned char hash[HASH_BYTES];
     DbRow         last;
-    bool          found;
     assert_that(entry.who.length > 0 && entry.action.length > 0);
     TRY(db_find(tx, &audit_sql[ENTRY_LAST], DB_VALUES(db_text(entry.tenant), db_text(entry.project)),
-                &last, &found));
+                &last));
+    bool found = last.columns != NULL;
     entry.number = found ? row_whole(&last, 0) + 1 : 1;
     entry_hash(db_arena(tx), &entry, found ? row_blob(&last, 1) : hash_zero(db_arena(tx)), hash);
     return db_run(tx, &audit_sql[ENTRY_ADD],

@@ -349,14 +349,12 @@ Err *db_rows(DbTx *tx, const Statement *statement, DbValues values, DbRows *rows
     return NULL;
 }
 
-Err *db_find(DbTx *tx, const Statement *statement, DbValues values, DbRow *row, bool *found)
+Err *db_find(DbTx *tx, const Statement *statement, DbValues values, DbRow *row)
 {
     DbResult result;
     TRY(run(tx, statement, values, &result));
     assert_that(result.rows.count <= 1);
-    *found = result.rows.count == 1;
-    if (*found)
-        *row = result.rows.at[0];
+    *row = result.rows.count == 1 ? result.rows.at[0] : (DbRow){ 0 };
     return NULL;
 }
 

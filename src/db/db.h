@@ -116,8 +116,8 @@ typedef struct DbRows {
 
 // Every row, so a statement that may find many says `limit ?`.
 Err *db_rows(DbTx *tx, const Statement *statement, DbValues values, DbRows *rows) MUST_CHECK;
-// At most one row; `found` is false when there is none.
-Err *db_find(DbTx *tx, const Statement *statement, DbValues values, DbRow *row, bool *found) MUST_CHECK;
+// At most one row; row->columns is NULL when there is none.
+Err *db_find(DbTx *tx, const Statement *statement, DbValues values, DbRow *row) MUST_CHECK;
 // Insert, update, delete: how many rows matched. A broken constraint is STORE_FAILED.
 Err *db_run(DbTx *tx, const Statement *statement, DbValues values, uint64_t *changed) MUST_CHECK;
 // An insert that may meet its own key: `added` is false then, and nothing changed.

@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "db/db.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/thread.h"
+
+static const char ITEMS[] = "-- migration 0001_items\n"
+                            "create table item (name {{KEY}} not null primary key,\n"
+                            "  amount {{BIGINT}} not null, note {{TEXT}}, raw {{BLOB}}) {{TABLE}};\n";
+
+enum { ITEM_ADD, ITEM_GET, ITEM_COUNT, ITEM_MORE, ITEMS_ALL, ITEM_STATEMENTS };
+static const Statement item_sql[ITEM_STATEMENTS] = {
+    [ITEM_ADD] = { "insert into item (name, amount, note, raw) values (?, ?, ?, ?)" },
+    [ITEM_GET] = { "select amount, note, raw from item where name = ?" },
+    [ITEM_COUNT] = { "select count(*) from item" },
+    [ITEM_MORE] = { "update item set amount = amount + ? where name = ?" },
+    [ITEMS_ALL] = { "select name from item order by name limit ?" },
+};
+static const StatementTable        item_table = { "item", item_sql, ITEM_STATEMENTS };
+static const StatementTable *const item_tables[] = { &item_table, NULL };
+
+typedef struct Place {
+    Arena *arena;
+    char   folder[64];
+    Str    path;
+} Place;
+
+static int place_open(void **state)
+{
+    Place *place = memory_take(sizeof *place);
+    place->arena = arena_open();
+    snprintf(place->folder, sizeof place->folder, "/tmp/toll_db_test_XXXXXX");
+    assert_non_null(mkdtemp(place->folder));
+    place->path = str_print(place->arena, "%s/books.sqlite", place->folder);
+    *state = place;
+    return 0;
+}
+
+static int place_close(void **state)
+{
+    Place *place = *state;
+    static const char *const files[] = { "books.sqlite", "books.sqlite-wal", "books.sqlite-shm" };
+    for (size_t i = 0; i < 3; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/%s", place->folder, files[i]);
+        unlink(path);
+    }
+    rmdir(place->folder);
+    arena_close(place->arena);
+    memory_release(place);
+    return 0;
+}
+
+static Err *open_with(Place *place, const char *migrations, const StatementTable *const *tables, Db **db)
+{
+    return db_open(place->arena,
+                   &(DbOptions){ .path = place->path, .migrations = str_of(migrations), .tables = tables },
+                   db);
+}
+
+static Db *items_open(Place *place)
+{
+    Db *db = NULL;
+    assert_null(open_with(place, ITEMS, item_tables, &db));
+    return db;
+}
+
+// ---- work
+
+typedef struct Adding {
+    const char *name;
+    int64_t     amount;
+    ErrCode     refusal;  // when `refuses`
+    bool        refuses;
+    int         runs;
+    int         committed;
+} Adding;
+
+static Err *add_item(DbTx *tx, void *context)
+{
+    Adding *adding = context;
+    adding->runs++;
+    TRY(db_run(tx, &item_sql[ITEM_ADD],
+               DB_VALUES(db_text(str_of(adding->name)), db_whole(adding->amount), db_null(), db_null()),
+               NULL));
+    if (adding->refuses)
+        return refuse(db_arena(tx), adding->refusal, STR_NONE, "refused by the test");
+    return NULL;
+}
+
+static void note_commit(void *context)
+{
+    ((Adding *)context)->committed++;
+}
+
+static Err *count_items(DbTx *tx, void *context)
+{
+    DbRow row;
+    TRY(db_find(tx, &item_sql[ITEM_COUNT], (DbValues){ 0 }, &row));
+    assert_non_null(row.columns);
+    *(int64_t *)context = row_whole(&row, 0);
+    return NULL;
+}
+
+static int64_t items_in(Db *db, Arena *arena)
+{
+    int64_t count = -1;
+    assert_null(db_read(db, arena, count_items, &count));
+    return count;
+}
+
+// ---- tests
+
+static Err *write_all_kinds(DbTx *tx, void *context)
+{
+    (void)context;
+    bool added;
+    Str  raw = { "\0\xff\x01", 3 };
+    TRY(db_insert(tx, &item_sql[ITEM_ADD],
+                  DB_VALUES(db_text(STR("a")), db_whole(INT64_MIN), db_text(STR("")),
+                            db_blob(raw.at, raw.length)),
+                  &added));
+    assert_true(added);
+    TRY(db_insert(tx, &item_sql[ITEM_ADD],
+                  DB_VALUES(db_text(STR("a")), db_whole(1), db_null(), db_null()), &added));
+    assert_false(added);
+    return NULL;
+}
+
+static Err *read_all_kinds(DbTx *tx, void *context)
+{
+    DbRow row;
+    (void)context;
+    TRY(db_find(tx, &item_sql[ITEM_GET], DB_VALUES(db_text(STR("a"))), &row));
+    assert_non_null(row.columns);
+    assert_true(row_whole(&row, 0) == INT64_MIN);
+    assert_false(row_is_null(&row, 1));
+    assert_int_equal(row_text(&row, 1).length, 0);
+    assert_true(str_equal(row_blob(&row, 2), (Str){ "\0\xff\x01", 3 }));
+    TRY(db_find(tx, &item_sql[ITEM_GET], DB_VALUES(db_text(STR("b"))), &row));
+    assert_null(row.columns);
+    return NULL;
+}
+
+static void test_values_come_back_as_they_went_in(void **state)
+{
+    Place *place = *state;
+    Db    *db = items_open(place);
+    assert_null(db_write(db, place->arena, (DbWrite){ .work = write_all_kinds }));
+    assert_null(db_read(db, place->arena, read_all_kinds, NULL));
+    db_close(db);
+    db = items_open(place);
+    assert_null(db_read(db, place->arena, read_all_kinds, NULL));
+    db_close(db);
+}
+
+static Err *overflow(DbTx *tx, void *context)
+{
+    (void)context;
+    bool     added;
+    uint64_t changed;
+    TRY(db_insert(tx, &item_sql[ITEM_ADD],
+                  DB_VALUES(db_text(STR("big")), db_whole(INT64_MAX), db_null(), db_null()), &added));
+    return db_run(tx, &item_sql[ITEM_MORE], DB_VALUES(db_whole(1), db_text(STR("big"))), &changed);
+}
+
+// Without STRICT tables the sum would silently become a float.
+static void test_a_sum_past_64_bits_is_refused(void **state)
+{
+    Place *place = *state;
+    Db    *db = items_open(place);
+    Err   *err = db_write(db, place->arena, (DbWrite){ .work = overflow });
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_STORE_FAILED);
+    assert_int_equal(items_in(db, place->arena), 0);
+    db_close(db);
+}
+
+static void test_a_misspelt_column_stops_the_start(void **state)
+{
+    static const Statement             sql[] = { { "select amuont from item where name = ?" } };
+    static const StatementTable        table = { "misspelt", sql, 1 };
+    static const StatementTable *const tables[] = { &item_table, &table, NULL };
+    Place *place = *state;
+    Db    *db = NULL;
+    Err   *err = open_with(place, ITEMS, tables, &db);
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_STORE_FAILED);
+    assert_true(str_starts(err->detail, STR("statement 0 of misspelt: ")));
+    assert_null(db);
+}
+
+static void test_changed_or_newer_migrations_are_refused(void **state)
+{
+    static const char changed[] = "-- migration 0001_items\n"
+                                  "create table item (name {{KEY}} not null primary key) {{TABLE}};\n";
+    static const char renamed[] = "-- migration 0001_things\n"
+                                  "create table item (name {{KEY}} not null primary key,\n"
+                                  "  amount {{BIGINT}} not null, note {{TEXT}}, raw {{BLOB}}) {{TABLE}};\n";
+    Place *place = *state;
+    db_close(items_open(place));
+    db_close(items_open(place));  // the same again is fine
+    Db  *db = NULL;
+    Err *err = open_with(place, changed, item_tables, &db);
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_STORE_FAILED);
+    assert_non_null(open_with(place, renamed, item_tables, &db));
+    assert_non_null(open_with(place, "", item_tables, &db));  // a binary that knows less
+    assert_null(db);
+}
+
+static void test_migrations_go_forward_and_a_failing_one_leaves_nothing(void **state)
+{
+    static const char broken[] = "-- migration 0001_items\n"
+                                 "create table item (name {{KEY}} not null primary key,\n"
+                                 "  amount {{BIGINT}} not null, note {{TEXT}}, raw {{BLOB}}) {{TABLE}};\n"
+                                 "-- migration 0002_more\n"
+                                 "create table other (id {{KEY}} not null primary key) {{TABLE}};\n"
+                                 "create table item (id {{KEY}} not null primary key) {{TABLE}};\n";
+    static const char whole[] = "-- migration 0001_items\n"
+                                "create table item (name {{KEY}} not null primary key,\n"
+                                "  amount {{BIGINT}} not null, note {{TEXT}}, raw {{BLOB}}) {{TABLE}};\n"
+                                "-- migration 0002_more\n"
+                                "create table other (id {{KEY}} not null primary key) {{TABLE}};\n";
+    Place *place = *state;
+    Db    *db = NULL;
+    db_close(items_open(place));
+    assert_non_null(open_with(place, broken, item_tables, &db));
+    assert_null(open_with(place, whole, item_tables, &db));  // `other` was not left behind
+    db_close(db);
+}
+
+static void test_badly_numbered_or_worded_migrations_are_refused(void **state)
+{
+    static const char *const bad[] = {
+        "-- migration 0002_items\ncreate table item (name text primary key) strict;\n",
+        "-- migration items\n",
+        "-- migration 0001_\n",
+        "-- migration 0001_items\ncreate table item (name {{WORD}} primary key) strict;\n",
+        "-- migration 0001_items\ncreate table item (name {{KEY} primary key) strict;\n",
+    };
+    Place *place = *state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        Db  *db = NULL;
+        Err *err = open_with(place, bad[i], item_tables, &db);
+        assert_non_null(err);
+        assert_int_equal(err->code, ERR_STORE_FAILED);
+    }
+}
+
+static void test_a_file_that_is_no_database_is_refused(void **state)
+{
+    Place *place = *state;
+    FILE  *file = fopen(str_terminated(place->arena, place->path), "w");
+    for (int i = 0; i < 2000; i++)
+        fputs("not a database\n", file);
+    fclose(file);
+    Db  *db = NULL;
+    Err *err = open_with(place, ITEMS, item_tables, &db);
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_STORE_FAILED);
+}
+
+// ---- groups
+
+typedef struct Waiter {
+    Thread thread;
+    Db    *db;
+    Arena *arena;
+    Adding adding;
+    Err   *answer;
+} Waiter;
+
+static void *waiter_run(void *argument)
+{
+    Waiter *waiter = argument;
+    waiter->answer = db_write(waiter->db, waiter->arena,
+                              (DbWrite){ add_item, note_commit, &waiter->adding });
+    return NULL;
+}
+
+// Holds the writer until the others wait, so that they form one group.
+typedef struct Gate {
+    Lock   lock;
+    Signal changed;
+    bool   open, entered;
+} Gate;
+
+static Err *wait_at_gate(DbTx *tx, void *context)
+{
+    Gate *gate = context;
+    (void)tx;
+    lock_take(&gate->lock);
+    gate->entered = true;
+    signal_all(&gate->changed);
+    while (!gate->open)
+        signal_wait(&gate->changed, &gate->lock);
+    lock_release(&gate->lock);
+    return NULL;
+}
+
+typedef struct Holder {
+    Thread thread;
+    Db    *db;
+    Gate  *gate;
+    Arena *arena;
+} Holder;
+
+static void *holder_run(void *argument)
+{
+    Holder *holder = argument;
+    assert_that(db_write(holder->db, holder->arena, (DbWrite){ wait_at_gate, NULL, holder->gate }) == NULL);
+    return NULL;
+}
+
+enum { WAITERS = 12, BAD = 5 };
+
+static void test_one_bad_item_of_a_group_spoils_nothing(void **state)
+{
+    Place *place = *state;
+    Db    *db = items_open(place);
+    Gate   gate = { 0 };
+    lock_open(&gate.lock);
+    signal_open(&gate.changed);
+    Holder holder = { .db = db, .gate = &gate, .arena = place->arena };
+    thread_start(&holder.thread, "holder", holder_run, &holder);
+    lock_take(&gate.lock);
+    while (!gate.entered)
+        signal_wait(&gate.changed, &gate.lock);
+    lock_release(&gate.lock);
+
+    static char names[WAITERS][8];
+    Waiter      waiters[WAITERS] = { 0 };
+    for (int i = 0; i < WAITERS; i++) {
+        snprintf(names[i], sizeof names[i], "n%d", i);
+        waiters[i] = (Waiter){ .db = db, .arena = arena_open() };
+        waiters[i].adding = (Adding){ .name = names[i], .amount = i, .refuses = i == BAD,
+                                      .refusal = ERR_METER_IN_USE };
+        thread_start(&waiters[i].thread, "waiter", waiter_run, &waiters[i]);
+    }
+    // Whether they form one group or several is up to the scheduler; what they get is not.
+    lock_take(&gate.lock);
+    gate.open = true;
+    signal_all(&gate.changed);
+    lock_release(&gate.lock);
+    thread_join(&holder.thread);
+    for (int i = 0; i < WAITERS; i++) {
+        thread_join(&waiters[i].thread);
+        assert_true(waiters[i].adding.runs >= 1);
+        assert_int_equal(waiters[i].adding.committed, i == BAD ? 0 : 1);
+        if (i == BAD)
+            assert_int_equal(waiters[i].answer->code, ERR_METER_IN_USE);
+        else
+            assert_null(waiters[i].answer);
+        arena_close(waiters[i].arena);
+    }
+    assert_int_equal(items_in(db, place->arena), WAITERS - 1);
+    signal_close(&gate.changed);
+    lock_close(&gate.lock);
+    db_close(db);
+}
+
+static Err *read_only_write(DbTx *tx, void *context)
+{
+    DbRows rows;
+    (void)context;
+    return db_rows(tx, &item_sql[ITEM_ADD],
+                   DB_VALUES(db_text(STR("x")), db_whole(1), db_null(), db_null()), &rows);
+}
+
+static void test_a_reader_cannot_write(void **state)
+{
+    Place *place = *state;
+    Db    *db = items_open(place);
+    Err   *err = db_read(db, place->arena, read_only_write, NULL);
+    assert_non_null(err);
+    assert_int_equal(items_in(db, place->arena), 0);
+    db_close(db);
+}
+
+static Err *list_three(DbTx *tx, void *context)
+{
+    return db_rows(tx, &item_sql[ITEMS_ALL], DB_VALUES(db_whole(3)), context);
+}
+
+static void test_rows_come_in_order_and_as_many_as_asked(void **state)
+{
+    Place *place = *state;
+    Db    *db = items_open(place);
+    static const char *const names[] = { "d", "a", "c", "b" };
+    for (size_t i = 0; i < 4; i++) {
+        Adding adding = { .name = names[i] };
+        assert_null(db_write(db, place->arena, (DbWrite){ .work = add_item, .context = &adding }));
+    }
+    DbRows rows;
+    assert_null(db_read(db, place->arena, list_three, &rows));
+    assert_int_equal(rows.count, 3);
+    assert_true(str_equal(row_text(&rows.at[0], 0), STR("a")));
+    assert_true(str_equal(row_text(&rows.at[2], 0), STR("c")));
+    assert_null(db_health(db, place->arena));
+    db_close(db);
+}
+
+// ---- the group itself, and a commit that fails, with the writer's own parts
+
+#include "db/db.c"
+
+static bool commit_is_lost;
+
+static DbCommit commit_or_lose(DbConnection *connection)
+{
+    if (!commit_is_lost)
+        return sqlite_driver.commit(connection);
+    sqlite_driver.rollback(connection);
+    return COMMIT_UNKNOWN;
+}
+
+static DbDriver losing_driver;
+
+static void test_a_group_is_one_transaction_until_one_refuses(void **state)
+{
+    Place *place = *state;
+    Db    *db = items_open(place);
+    Adding first = { .name = "first" }, second = { .name = "second", .refuses = true,
+                                                   .refusal = ERR_METER_IN_USE },
+           third = { .name = "third" };
+    Item items[3] = {
+        { .write = { add_item, note_commit, &first }, .arena = place->arena, .next = &items[1] },
+        { .write = { add_item, note_commit, &second }, .arena = place->arena, .next = &items[2] },
+        { .write = { add_item, note_commit, &third }, .arena = place->arena },
+    };
+    for (int i = 0; i < 3; i++)
+        signal_open(&items[i].changed);
+    int64_t commits = counter_get(METRIC_BOOKS_COMMITS);
+    group_run(db, items);  // the writer thread waits meanwhile: nothing was queued
+    assert_int_equal(first.runs, 2);
+    assert_int_equal(second.runs, 2);
+    assert_int_equal(third.runs, 1);
+    assert_int_equal(first.committed + third.committed, 2);
+    assert_int_equal(second.committed, 0);
+    assert_int_equal(items[1].answer->code, ERR_METER_IN_USE);
+    assert_int_equal(counter_get(METRIC_BOOKS_COMMITS) - commits, 2);
+
+    Adding fourth = { .name = "fourth" }, fifth = { .name = "fifth" };
+    items[0] = (Item){ .write = { add_item, note_commit, &fourth }, .arena = place->arena,
+                       .next = &items[1], .changed = items[0].changed };
+    items[1] = (Item){ .write = { add_item, note_commit, &fifth }, .arena = place->arena,
+                       .changed = items[1].changed };
+    group_run(db, items);
+    assert_int_equal(fourth.runs + fifth.runs, 2);
+    assert_int_equal(counter_get(METRIC_BOOKS_COMMITS) - commits, 3);
+    for (int i = 0; i < 3; i++)
+        signal_close(&items[i].changed);
+    assert_int_equal(items_in(db, place->arena), 4);
+    db_close(db);
+}
+
+static void test_an_unknown_outcome_is_told_and_stops_writing(void **state)
+{
+    Place *place = *state;
+    Db    *db = items_open(place);
+    losing_driver = sqlite_driver;
+    losing_driver.commit = commit_or_lose;
+    db->driver = &losing_driver;
+    commit_is_lost = true;
+    Adding adding = { .name = "lost" };
+    Err   *err = db_write(db, place->arena, (DbWrite){ add_item, note_commit, &adding });
+    commit_is_lost = false;
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_OUTCOME_UNKNOWN);
+    assert_int_equal(adding.committed, 0);
+    assert_non_null(db_health(db, place->arena));
+    err = db_write(db, place->arena, (DbWrite){ add_item, note_commit, &adding });
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_STORE_FAILED);
+    db_close(db);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, place_open, place_close)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_values_come_back_as_they_went_in),
+        TEST(test_a_sum_past_64_bits_is_refused),
+        TEST(test_a_misspelt_column_stops_the_start),
+        TEST(test_changed_or_newer_migrations_are_refused),
+        TEST(test_migrations_go_forward_and_a_failing_one_leaves_nothing),
+        TEST(test_badly_numbered_or_worded_migrations_are_refused),
+        TEST(test_a_file_that_is_no_database_is_refused),
+        TEST(test_one_bad_item_of_a_group_spoils_nothing),
+        TEST(test_a_group_is_one_transaction_until_one_refuses),
+        TEST(test_an_unknown_outcome_is_told_and_stops_writing),
+        TEST(test_a_reader_cannot_write),
+        TEST(test_rows_come_in_order_and_as_many_as_asked),
+    };
+    return cmocka_run_group_tests_name("db", tests, NULL, NULL);
+}
