@@ -26,11 +26,11 @@ static void properties_check(Arena *arena, Str canonical)
     size_t   count = 0;
     for (size_t offset = 0; properties_next(canonical, &offset, &property); count++) {
         assert_that(count == 0 || str_compare(before, property.key) < 0);
-        assert_that(property.key.length <= EVENT_PROPERTY_KEY_BYTES);
-        assert_that(property.text.length <= EVENT_PROPERTY_BYTES);
+        assert_that(property.key.length <= PROPERTY_LIMITS.key_bytes);
+        assert_that(property.text.length <= PROPERTY_LIMITS.text_bytes);
         before = property.key;
     }
-    assert_that(count <= EVENT_PROPERTIES && (count > 0) == (canonical.length > 0));
+    assert_that(count <= PROPERTY_LIMITS.count && (count > 0) == (canonical.length > 0));
 
     Text    text = text_open(arena);
     JsonOut out = json_out(&text);
@@ -38,7 +38,7 @@ static void properties_check(Arena *arena, Str canonical)
     Str     again = STR_NONE;
     properties_to_json(canonical, &out);
     assert_that(json_parse_copy(arena, text_str(&text), &root) == NULL);
-    PropertySource source = { root, STR_NONE, STR("/properties") };
+    PropertySource source = { root, STR_NONE, STR("/properties"), PROPERTY_LIMITS };
     assert_that(properties_from_json(arena, source, &again) == NULL);
     assert_that(str_equal(again, canonical));
 }

@@ -4,8 +4,6 @@
 
 #include "base/assert.h"
 
-enum { BODY_DEPTH = 16 };
-
 static Str media_type_bare(Str media_type)
 {
     Str bare = str_cut(&media_type, ';');
@@ -97,10 +95,15 @@ static void refusals_count(Batch *batch)
         batch->refused += batch->events[i].refusal != NULL;
 }
 
+static JsonLimits limits_of(const IngestRules *rules)
+{
+    return (JsonLimits){ rules->depth == 0 ? INGEST_DEPTH : rules->depth };
+}
+
 static Err *document_read(const BatchSource *source, const MeasurementReader *reader, Batch *batch)
 {
     Json *root;
-    TRY(json_parse(source->parser, source->arena, source->body, (JsonLimits){ BODY_DEPTH }, &root));
+    TRY(json_parse(source->parser, source->arena, source->body, limits_of(reader->rules), &root));
     TRY(shape_check(source->arena, source->form, root));
     bool is_array = root->kind == JSON_ARRAY;
     TRY(count_check(source->arena, reader->rules, is_array ? root->count : 1));
@@ -140,8 +143,8 @@ static Err *lines_read(const BatchSource *source, const MeasurementReader *reade
     size_t index = 0;
     for (Str rest = source->body; line_next(&rest, &line); index++) {
         Json *root;
-        Err  *err = json_parse(source->parser, source->arena, line, (JsonLimits){ BODY_DEPTH },
-                               &root);
+        Err  *err = json_parse(source->parser, source->arena, line, limits_of(reader->rules),
+            &root);
         if (err != NULL)
             batch->events[index].refusal = err;
         else

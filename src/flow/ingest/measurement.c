@@ -5,7 +5,6 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
-#include "flow/ingest/properties.h"
 
 typedef enum Role {
     ROLE_EVENT, ROLE_ACCOUNT, ROLE_VALUE, ROLE_TS, ROLE_ID, ROLE_PROPERTIES,
@@ -349,7 +348,10 @@ static void properties_read(Reading *reading, const Json *member, Str except)
         return;
     }
     bool           of_data = reading->reader->dialect == DIALECT_CLOUDEVENT;
-    PropertySource source = { member, except, of_data ? STR("/data") : STR("/properties") };
+    PropertyLimits limits = reading->reader->rules->properties;
+    if (limits.count == 0 && limits.key_bytes == 0 && limits.text_bytes == 0)
+        limits = PROPERTY_LIMITS;
+    PropertySource source = { member, except, of_data ? STR("/data") : STR("/properties"), limits };
     Err *err = properties_from_json(reading->reader->arena, source, &reading->event->properties);
     if (err != NULL)
         fault(reading, err);

@@ -11,35 +11,35 @@
 #pragma once
 
 #include "base/json.h"
-#include "flow/ingest/event.h"
+#include "flow/ingest/properties.h"
 
 typedef enum Dialect { DIALECT_TOLL, DIALECT_ALIAS, DIALECT_CLOUDEVENT } Dialect;
 
 enum {
     EVENT_ID_BYTES = 255,           // uniqueId and account: UTF-8 without controls
     EVENT_NAME_BYTES = 128,         // [A-Za-z0-9][A-Za-z0-9._:-]*
-    EVENT_PROPERTIES = 64,
-    EVENT_PROPERTY_KEY_BYTES = 128,
-    EVENT_PROPERTY_BYTES = 1024,    // of the canonical text
     INGEST_EVENTS_MAX = 10000,      // a request
+    INGEST_DEPTH = 16,
 };
 #define INGEST_FUTURE_US (5 * 60 * INSTANT_SECOND_US)
 
 // What one request's events are checked against. Calls come from the thread that parses.
 typedef struct IngestRules {
-    Str     project;      // id text
-    HashKey key;          // of identities
-    Instant now;          // arrival; the ts of an event that names none
-    int64_t future_us;    // how far ts may lie ahead of now: INGEST_FUTURE_US
-    int64_t horizon_us;   // how far it may lie behind; 0: any age
-    size_t  events_max;   // INGEST_EVENTS_MAX
-    Str     header_key;   // the Idempotency-Key header: the uniqueId of a single alias event that
-                          // has none in its body; STR_NONE elsewhere
+    Str            project;     // id text
+    HashKey        key;         // of identities
+    Instant        now;         // arrival; the ts of an event that names none
+    int64_t        future_us;   // how far ts may lie ahead of now: INGEST_FUTURE_US
+    int64_t        horizon_us;  // how far it may lie behind; 0: any age
+    size_t         events_max;  // INGEST_EVENTS_MAX
+    uint32_t       depth;       // of a body's JSON; 0: INGEST_DEPTH
+    PropertyLimits properties;  // all zero: PROPERTY_LIMITS
+    Str            header_key;  // the Idempotency-Key header: the uniqueId of a single alias event
+                                // that has none in its body; STR_NONE elsewhere
     // True when a meter counts that event name. Asked once for each distinct name of a request.
-    bool  (*event_known)(void *context, Str event);
+    bool         (*event_known)(void *context, Str event);
     // NULL: accounts are created by their first event.
-    bool  (*account_known)(void *context, Str account);
-    void   *context;      // of both
+    bool         (*account_known)(void *context, Str account);
+    void          *context;     // of both
 } IngestRules;
 
 // What is remembered between the events of one request; zero it before the first.

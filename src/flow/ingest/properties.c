@@ -7,7 +7,6 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "flow/ingest/measurement.h"
 
 // ---- numbers
 
@@ -239,14 +238,14 @@ static Property property_of(Arena *arena, const Json *member)
 
 // A JSON pointer to a member: "~" and "/" in its name are escaped (RFC 6901). A name that is beyond
 // its limit is cut, since the pointer goes back to the caller.
-static Str pointer_to(Arena *arena, Str object, Str name)
+static Str pointer_to(Arena *arena, const PropertySource *source, Str name)
 {
     Text   out = text_open(arena);
     size_t shown = name.length;
-    if (shown > EVENT_PROPERTY_KEY_BYTES)
-        for (shown = EVENT_PROPERTY_KEY_BYTES; shown > 0 && (name.at[shown] & 0xc0) == 0x80;)
+    if (shown > source->limits.key_bytes)
+        for (shown = source->limits.key_bytes; shown > 0 && (name.at[shown] & 0xc0) == 0x80;)
             shown--;
-    text_add(&out, object);
+    text_add(&out, source->pointer);
     text_add_char(&out, '/');
     for (size_t i = 0; i < shown; i++) {
         if (name.at[i] == '~')
@@ -259,15 +258,15 @@ static Str pointer_to(Arena *arena, Str object, Str name)
     return text_str(&out);
 }
 
-static Err *property_check(Arena *arena, Str pointer, const Property *property)
+static Err *property_check(Arena *arena, const PropertySource *source, const Property *property)
 {
-    if (property->key.length > EVENT_PROPERTY_KEY_BYTES)
-        return refuse(arena, ERR_FIELD_INVALID, pointer_to(arena, pointer, property->key),
-                      "the name of a property must have at most %d bytes",
-                      EVENT_PROPERTY_KEY_BYTES);
-    if (property->text.length > EVENT_PROPERTY_BYTES)
-        return refuse(arena, ERR_FIELD_INVALID, pointer_to(arena, pointer, property->key),
-                      "a property must have at most %d bytes", EVENT_PROPERTY_BYTES);
+    if (property->key.length > source->limits.key_bytes)
+        return refuse(arena, ERR_FIELD_INVALID, pointer_to(arena, source, property->key),
+                      "the name of a property must have at most %u bytes",
+                      source->limits.key_bytes);
+    if (property->text.length > source->limits.text_bytes)
+        return refuse(arena, ERR_FIELD_INVALID, pointer_to(arena, source, property->key),
+                      "a property must have at most %u bytes", source->limits.text_bytes);
     return NULL;
 }
 
@@ -300,16 +299,18 @@ static Str form_write(Arena *arena, const Property *properties, size_t count)
 Err *properties_from_json(Arena *arena, PropertySource source, Str *canonical)
 {
     assert_that(source.object->kind == JSON_OBJECT);
-    Property properties[EVENT_PROPERTIES];
-    size_t   count = 0;
+    uint32_t  most = source.limits.count;
+    uint32_t  room = source.object->count < most ? source.object->count : most;
+    Property *properties = arena_array(arena, Property, room);
+    size_t    count = 0;
     for (const Json *member = source.object->first; member != NULL; member = member->next) {
         if (source.except.at != NULL && str_equal(member->name, source.except))
             continue;
-        if (count == EVENT_PROPERTIES)
+        if (count == most)
             return refuse(arena, ERR_TOO_MANY_PROPERTIES, source.pointer,
-                          "an event must have at most %d properties", EVENT_PROPERTIES);
+                          "an event must have at most %u properties", most);
         Property property = property_of(arena, member);
-        TRY(property_check(arena, source.pointer, &property));
+        TRY(property_check(arena, &source, &property));
         property_place(properties, count++, property);
     }
 

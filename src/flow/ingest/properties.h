@@ -1,14 +1,23 @@
 // The properties of a measurement, from JSON to the canonical form of event.h and back. What a
-// property means never refuses an event; only the limits of measurement.h do.
+// property means never refuses an event; only limits do.
 #pragma once
 
 #include "base/json.h"
 #include "flow/ingest/event.h"
 
+// What a caller may send; the defaults are PROPERTY_LIMITS.
+typedef struct PropertyLimits {
+    uint32_t count;
+    uint32_t key_bytes;
+    uint32_t text_bytes;  // of the canonical text
+} PropertyLimits;
+#define PROPERTY_LIMITS ((PropertyLimits){ 64, 128, 1024 })
+
 typedef struct PropertySource {
-    const Json *object;
-    Str         except;   // a member that is no property (CloudEvents: data.value), or STR_NONE
-    Str         pointer;  // of the object within the event: "/properties"
+    const Json    *object;
+    Str            except;   // a member that is no property (CloudEvents: data.value), or STR_NONE
+    Str            pointer;  // of the object within the event: "/properties"
+    PropertyLimits limits;
 } PropertySource;
 
 // An empty form when there are no properties. TOO_MANY_PROPERTIES, or FIELD_INVALID for a key or a

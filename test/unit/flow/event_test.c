@@ -18,7 +18,7 @@ static Err *properties_try(Arena *arena, const char *json, Str *canonical)
 {
     Json *root = NULL;
     assert_null(json_parse_copy(arena, str_of(json), &root));
-    PropertySource source = { root, STR_NONE, STR("/properties") };
+    PropertySource source = { root, STR_NONE, STR("/properties"), PROPERTY_LIMITS };
     return properties_from_json(arena, source, canonical);
 }
 
@@ -164,27 +164,29 @@ static Str many_properties(Arena *arena, int count)
     return text_str(&text);
 }
 
+enum { COUNT = 64, KEY_BYTES = 128, TEXT_BYTES = 1024 };
+
 static void limits_of_properties(void **state)
 {
     (void)state;
     AUTO(Arena) arena = arena_open();
     Str   form;
-    char *fits = str_terminated(arena, many_properties(arena, EVENT_PROPERTIES));
-    char *over = str_terminated(arena, many_properties(arena, EVENT_PROPERTIES + 1));
+    char *fits = str_terminated(arena, many_properties(arena, COUNT));
+    char *over = str_terminated(arena, many_properties(arena, COUNT + 1));
     assert_null(properties_try(arena, fits, &form));
     assert_int_equal(properties_try(arena, over, &form)->code, ERR_TOO_MANY_PROPERTIES);
 
-    char letters[EVENT_PROPERTY_BYTES + 2];
+    char letters[TEXT_BYTES + 2];
     memset(letters, 'k', sizeof letters);
-    Str text = str_print(arena, "{\"%.*s\":1}", EVENT_PROPERTY_KEY_BYTES, letters);
+    Str text = str_print(arena, "{\"%.*s\":1}", KEY_BYTES, letters);
     assert_null(properties_try(arena, str_terminated(arena, text), &form));
-    text = str_print(arena, "{\"%.*s\":1}", EVENT_PROPERTY_KEY_BYTES + 1, letters);
+    text = str_print(arena, "{\"%.*s\":1}", KEY_BYTES + 1, letters);
     Err *err = properties_try(arena, str_terminated(arena, text), &form);
     assert_int_equal(err->code, ERR_FIELD_INVALID);
 
-    text = str_print(arena, "{\"a/b~\":\"%.*s\"}", EVENT_PROPERTY_BYTES, letters);
+    text = str_print(arena, "{\"a/b~\":\"%.*s\"}", TEXT_BYTES, letters);
     assert_null(properties_try(arena, str_terminated(arena, text), &form));
-    text = str_print(arena, "{\"a/b~\":\"%.*s\"}", EVENT_PROPERTY_BYTES + 1, letters);
+    text = str_print(arena, "{\"a/b~\":\"%.*s\"}", TEXT_BYTES + 1, letters);
     err = properties_try(arena, str_terminated(arena, text), &form);
     assert_int_equal(err->code, ERR_FIELD_INVALID);
     assert_text(err->pointer, "/properties/a~1b~0");

@@ -347,6 +347,22 @@ static void project_rules_are_checked(void **state)
     assert_text(event.refusal->pointer, "/account");
 }
 
+static void limits_can_be_set(void **state)
+{
+    (void)state;
+    AUTO(Arena) arena = arena_open();
+    IngestRules rules = rules_usual();
+    rules.properties = (PropertyLimits){ .count = 1, .key_bytes = 2, .text_bytes = 3 };
+    Event event = read_with(arena, &rules, DIALECT_TOLL, "{" BASE ",\"properties\":{\"ab\":123}}");
+    assert_accepted(&event);
+    event = read_with(arena, &rules, DIALECT_TOLL, "{" BASE ",\"properties\":{\"a\":1,\"b\":1}}");
+    assert_int_equal(event.refusal->code, ERR_TOO_MANY_PROPERTIES);
+    event = read_with(arena, &rules, DIALECT_TOLL, "{" BASE ",\"properties\":{\"abc\":1}}");
+    assert_int_equal(event.refusal->code, ERR_FIELD_INVALID);
+    event = read_with(arena, &rules, DIALECT_TOLL, "{" BASE ",\"properties\":{\"a\":1234}}");
+    assert_int_equal(event.refusal->code, ERR_FIELD_INVALID);
+}
+
 static void names_are_asked_for_once(void **state)
 {
     (void)state;
@@ -515,6 +531,7 @@ int main(void)
         cmocka_unit_test(first_fault_in_precedence_is_told),
         cmocka_unit_test(refused_event_keeps_its_valid_id),
         cmocka_unit_test(project_rules_are_checked),
+        cmocka_unit_test(limits_can_be_set),
         cmocka_unit_test(names_are_asked_for_once),
         cmocka_unit_test(aliases_are_read),
         cmocka_unit_test(alias_refusals),
