@@ -96,25 +96,6 @@ void *exchange_begin(void *closure, const char *target, struct MHD_Connection *c
     return exchange;
 }
 
-void exchange_completed(void *closure, struct MHD_Connection *connection, void **state,
-                        enum MHD_RequestTerminationCode reason)
-{
-    HttpThread *thread = closure;
-    Exchange   *exchange = *state;
-    (void)connection;
-    (void)reason;
-    if (exchange == NULL)
-        return;
-    assert_that(exchange->stage != STAGE_WORKING);
-    *state = NULL;
-    thread->open--;
-    exchange->peer->exchange = NULL;
-    exchange->peer->idle_tick_us = clock_tick_us();
-    atomic_fetch_sub(&thread->listener->bodies_bytes, exchange->counted);
-    counter_add(METRIC_HTTP_BODY_BYTES, -(int64_t)exchange->counted);
-    exchange_put_back(exchange);
-}
-
 // ---- the body
 
 // Counts the buffers against what all bodies may take together. False: that would be too much.
@@ -131,6 +112,14 @@ static bool body_count(Exchange *exchange, size_t bytes)
     exchange->counted = bytes;
     counter_add(METRIC_HTTP_BODY_BYTES, (int64_t)more);
     return true;
+}
+
+static void body_forget(Exchange *exchange)
+{
+    text_clear(&exchange->received);
+    atomic_fetch_sub(&exchange->thread->listener->bodies_bytes, exchange->counted);
+    counter_add(METRIC_HTTP_BODY_BYTES, -(int64_t)exchange->counted);
+    exchange->counted = 0;
 }
 
 static Err *too_much_waiting(Exchange *exchange)
@@ -164,7 +153,7 @@ static void body_receive(Exchange *exchange, Str piece)
         (exchange->request.route->takes != NULL || exchange->request.route->other_count > 0))
         exchange->refusal = body_add(exchange, piece);
     if (exchange->refusal != NULL)
-        text_clear(&exchange->received);
+        body_forget(exchange);
 }
 
 static Err *body_decode(Exchange *exchange)
@@ -184,6 +173,24 @@ static Err *body_decode(Exchange *exchange)
     text_reserve(&exchange->decoded, JSON_PADDING);
     request->body = text_str(&exchange->decoded);
     return NULL;
+}
+
+void exchange_completed(void *closure, struct MHD_Connection *connection, void **state,
+                        enum MHD_RequestTerminationCode reason)
+{
+    HttpThread *thread = closure;
+    Exchange   *exchange = *state;
+    (void)connection;
+    (void)reason;
+    if (exchange == NULL)
+        return;
+    assert_that(exchange->stage != STAGE_WORKING);
+    *state = NULL;
+    thread->open--;
+    exchange->peer->exchange = NULL;
+    exchange->peer->idle_tick_us = clock_tick_us();
+    body_forget(exchange);
+    exchange_put_back(exchange);
 }
 
 // ---- answers
@@ -362,10 +369,9 @@ enum MHD_Result exchange_access(void *thread, struct MHD_Connection *connection,
     (void)thread;
     (void)connection;
     (void)url;
-    (void)version;
     switch (exchange->stage) {
     case STAGE_HEADERS:
-        headers_check(exchange, str_of(method));
+        headers_check(exchange, str_of(method), version);
         exchange->stage = STAGE_BODY;
         exchange->body_tick_us = clock_tick_us();
         return exchange->refuse_now ? answer_send(exchange) : MHD_YES;

@@ -103,5 +103,6 @@ void exchange_work(Exchange *exchange, JsonParser *parser);
 // The whole answer of a refusal as bytes on the wire, for connections that are cut.
 Str exchange_refusal_bytes(Exchange *exchange, Err *refusal);
 
-// Checks the headers and fills the request (headers.c). Sets refusal and refuse_now.
-void headers_check(Exchange *exchange, Str method);
+// Checks the headers and fills the request (headers.c). Sets refusal and refuse_now. `version` is
+// where libmicrohttpd's read buffer holds it.
+void headers_check(Exchange *exchange, Str method, const char *version);

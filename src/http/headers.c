@@ -3,16 +3,20 @@
 // request differently are how requests are smuggled), where it goes, who sends it, what its body is.
 //
 // libmicrohttpd 0.9.75 glues a folded header line onto the *name* of the header before it, takes spaces into
-// names, lets lone carriage returns stand in values, and takes the first of several Content-Lengths.
-// So every name must be a token, every value free of controls, and name and value must stand beside
-// each other in the read buffer, as they do in a line that was not folded.
+// names, lets lone carriage returns stand in values, ends a value at a NUL byte, ends all headers at a
+// line with an empty name, and uses the first of several Content-Lengths. Its names and values point into
+// its read buffer, where it has put NULs over colons and line ends. So: every name must be a token, every
+// value free of controls, and each must begin exactly where a well-formed line before it ended.
 #include <string.h>
 #include <strings.h>
 
 #include "http/exchange.h"
 
+enum { LINE_END = 2 };  // CR and LF
+
 typedef struct HeaderScan {
     bool     malformed;
+    const char *next;  // where the next name must begin
     unsigned lengths, codings, hosts;
     bool     chunked;
     Str      length;
@@ -54,10 +58,13 @@ static enum MHD_Result header_scan(void *closure, enum MHD_ValueKind kind, const
 {
     HeaderScan *scan = closure;
     (void)kind;
-    if (value == NULL || !is_token(name, name_size) || !is_value(value, value_size) ||
-        !is_one_line(name, name_size, value))
+    if (value == NULL || name != scan->next || !is_token(name, name_size) ||
+        !is_value(value, value_size) || !is_one_line(name, name_size, value)) {
         scan->malformed = true;
-    else if (name_size == 14 && strncasecmp(name, "Content-Length", 14) == 0)
+        return MHD_NO;
+    }
+    scan->next = value + value_size + LINE_END;
+    if (name_size == 14 && strncasecmp(name, "Content-Length", 14) == 0)
         scan->lengths++, scan->length = (Str){ value, value_size };
     else if (name_size == 4 && strncasecmp(name, "Host", 4) == 0)
         scan->hosts++;
@@ -72,11 +79,19 @@ static Err *malformed(Exchange *exchange, const char *what)
     return refuse(exchange->request.arena, ERR_REQUEST_MALFORMED, STR_NONE, "%s", what);
 }
 
-static Err *framing_check(Exchange *exchange)
+// Two line ends of CR and LF each stand behind the last header.
+static bool ends_empty(const char *end)
 {
-    HeaderScan scan = { 0 };
-    MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, header_scan, &scan);
-    if (scan.malformed || !is_value(exchange->target.at, exchange->target.length))
+    return end[-2] == 0 && end[-1] == 0 && end[0] == 0 && end[1] == 0;
+}
+
+static Err *framing_check(Exchange *exchange, const char *version)
+{
+    HeaderScan scan = { .next = version + strlen(version) + LINE_END };
+    int        count = MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, header_scan,
+                                                   &scan);
+    if (scan.malformed || (count > 0 && !ends_empty(scan.next)) ||
+        !is_value(exchange->target.at, exchange->target.length))
         return malformed(exchange, "a header line or the request line is not well-formed");
     if (scan.lengths > 1)
         return malformed(exchange, "the request has several Content-Length headers");
@@ -200,11 +215,11 @@ static Err *route_check(Exchange *exchange, Str method)
     return router_query(request, query);
 }
 
-void headers_check(Exchange *exchange, Str method)
+void headers_check(Exchange *exchange, Str method, const char *version)
 {
     size_t limit = exchange->thread->listener->options.body_bytes;
     request_id_choose(exchange);
-    exchange->refusal = framing_check(exchange);
+    exchange->refusal = framing_check(exchange, version);
     if (exchange->refusal == NULL)
         exchange->refusal = route_check(exchange, method);
     if (exchange->announced <= limit)
