@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what: credentials, scopes per route, and the border between projects."""
+import datetime as dt
+import re
+
+import pytest
+from books import Books, checksum, make_secret
+from client import Api, Server, quote
+
+OPEN = {"/livez", "/readyz", "/healthz", "/metrics", "/openapi.json", "/docs", "/problems/{code}"}
+
+
+@pytest.fixture(scope="module")
+def keys():
+    """{name: key} on a server of its own, with a second project `other`."""
+    with_server = Server(seal_bits=6)
+    scopes = ["usage:write", "usage:read", "catalog:write", "catalog:read", "bills:read", "ops:read"]
+    with Books(with_server) as books:
+        books.add_project("other")
+        books.add_project("strict", unknown_accounts="reject", horizon_us=30 * 86_400_000_000)
+        made = {scope: books.add_key([scope]) for scope in scopes}
+        made["nothing"] = books.add_key([])
+        made["expired"] = books.add_key(scopes, expires_at=1)
+        made["other"] = books.add_key(scopes, project="other")
+        made["strict"] = books.add_key(scopes, project="strict")
+    made["all"] = with_server.key
+    with with_server as server:
+        yield server, made
+
+
+@pytest.fixture
+def as_key(keys, contract):
+    server, made = keys
+    return lambda name: Api(server, key=made.get(name, name), contract=contract)
+
+
+def routes(contract, open=False):
+    return [(method, template) for method, template, _, _ in contract.routes
+            if (template in OPEN) == open and method != "HEAD"]
+
+
+def concrete(template):
+    return re.sub(r"\{[^}]+\}", "1", template)
+
+
+def test_every_route_needs_a_credential(contract, as_key):
+    for method, template in routes(contract):
+        answer = as_key("none").call(method, concrete(template), key="")
+        assert (answer.status, answer.code) == (401, "unauthenticated"), (method, template, answer)
+
+
+def test_open_routes_need_none(contract, as_key):
+    for method, template in routes(contract, open=True):
+        assert as_key("none").call(method, template.replace("{code}", "internal"), key="").status == 200
+
+
+def bad_keys(good):
+    yield from ("", " ", "x", "toll_live_", good[:-1], good + "x", good.lower(), good.replace("toll_", "bill_"))
+    changed = good[:20] + ("a" if good[20] != "a" else "b") + good[21:]
+    yield changed
+    yield changed[:-6] + checksum(changed[:-6])  # well-formed, nobody's
+    yield make_secret()
+
+
+def test_credentials_that_are_not_valid(keys, as_key):
+    api = as_key("all")
+    for bad in bad_keys(keys[1]["all"]):
+        answer = api.call("GET", "/v1/meters", headers={"Authorization": f"Bearer {bad}"})
+        assert (answer.status, answer.code) == (401, "unauthenticated"), (bad, answer)
+        assert bad == "" or bad in (" ", "x") or bad not in answer.body.decode()
+    for header in (f"Basic {keys[1]['all']}", keys[1]["all"], "Bearer"):
+        assert api.call("GET", "/v1/meters", headers={"Authorization": header}).status == 401
+    assert as_key("expired").call("GET", "/v1/meters").status == 401
+
+
+def test_every_route_needs_its_scope(contract, as_key):
+    for method, template in routes(contract):
+        answer = as_key("nothing").call(method, concrete(template), {} if method in ("PUT", "POST") else None)
+        assert (answer.status, answer.code) == (403, "forbidden"), (method, template, answer)
+
+
+SCOPES = {"usage:write": [("POST", "/v1/measurements"), ("POST", "/ingest/usage"), ("POST", "/ingest/usage/batch")],
+          "usage:read": [("GET", "/v1/measurements"), ("GET", "/v1/usage"), ("GET", "/v1/measurements/outcomes"),
+                         ("GET", "/v1/measurements/rejections"), ("GET", "/v1/measurements/{uniqueId}")],
+          "catalog:write": [("PUT", "/v1/meters/{id}"), ("DELETE", "/v1/meters/{id}"), ("PUT", "/v1/accounts/{id}"),
+                            ("PUT", "/v1/plans/{id}"), ("POST", "/v1/plans/{id}/publish"),
+                            ("PUT", "/v1/subscriptions/{id}")],
+          "catalog:read": [("GET", "/v1/meters"), ("GET", "/v1/meters/{id}"), ("GET", "/v1/accounts"),
+                           ("GET", "/v1/accounts/{id}"), ("GET", "/v1/plans"), ("GET", "/v1/plans/{id}"),
+                           ("GET", "/v1/plans/{id}/versions"), ("GET", "/v1/plans/{id}/versions/{number}"),
+                           ("GET", "/v1/subscriptions"), ("GET", "/v1/subscriptions/{id}"), ("POST", "/v1/rate")],
+          "bills:read": [("GET", "/v1/subscriptions/{id}/bill"), ("GET", "/v1/accounts/{id}/bill")]}
+
+
+def test_a_scope_opens_its_routes_and_no_others(contract, as_key):
+    named = {route for opened in SCOPES.values() for route in opened}
+    assert set(routes(contract)) == named, "a route is missing from this table, or this table names one too many"
+    for scope, opened in SCOPES.items():
+        for method, template in routes(contract):
+            answer = as_key(scope).call(method, concrete(template), {} if method in ("PUT", "POST") else None)
+            assert (answer.status != 403) == ((method, template) in opened), (scope, method, template, answer)
+
+
+@pytest.fixture
+def filled(as_key, n):
+    """Objects of the default project, under names that another project then asks for."""
+    api, names = as_key("all"), {kind: n(kind) for kind in ("meter", "acct", "plan", "sub", "evt")}
+    api.meter(names["meter"])
+    api.send([{"meter": names["meter"], "account": names["acct"], "uniqueId": names["evt"], "value": 5,
+               "ts": "2026-03-05T00:00:00Z"}])
+    api.publish(names["plan"], {"currency": "USD", "charges": [
+        {"id": "c", "meter": names["meter"], "model": "perUnit", "unitPrice": "1"}]})
+    api.subscribe(names["sub"], names["acct"], names["plan"])
+    return names
+
+
+def test_another_projects_object_is_404(as_key, filled):
+    api = as_key("other")
+    for path, code in ((f"/v1/meters/{filled['meter']}", "meter_not_found"),
+                       (f"/v1/accounts/{filled['acct']}", "account_not_found"),
+                       (f"/v1/plans/{filled['plan']}", "plan_not_found"),
+                       (f"/v1/plans/{filled['plan']}/versions", "plan_not_found"),
+                       (f"/v1/plans/{filled['plan']}/versions/1", "plan_not_found"),
+                       (f"/v1/subscriptions/{filled['sub']}", "subscription_not_found"),
+                       (f"/v1/subscriptions/{filled['sub']}/bill", "subscription_not_found"),
+                       (f"/v1/accounts/{filled['acct']}/bill", "account_not_found"),
+                       (f"/v1/measurements/{filled['evt']}", "event_not_found"),
+                       (f"/v1/usage?meter={filled['meter']}", "meter_not_found")):
+        answer = api.call("GET", path)
+        assert (answer.status, answer.code) == (404, code), (path, answer)
+    assert api.call("DELETE", f"/v1/meters/{filled['meter']}").status == 404
+    assert api.call("POST", f"/v1/plans/{filled['plan']}/publish", {"effectiveFrom": "2026-01-01T00:00:00Z"}).status == 404
+
+
+def test_lists_show_nothing_of_another_project(as_key, filled):
+    api = as_key("other")
+    for path in ("/v1/meters", "/v1/accounts", "/v1/plans", "/v1/subscriptions"):
+        ids = [row["id"] for row in api.get(path, query={"limit": 1000})["data"]]
+        assert not set(ids) & set(filled.values()), path
+    assert api.get("/v1/measurements", query={"account": filled["acct"]})["data"] == []
+    assert filled["evt"] not in str(api.get("/v1/measurements/rejections"))
+
+
+def test_the_same_ids_in_two_projects_are_different_things(as_key, filled):
+    """Peers keyed deduplication without the tenant: one tenant's id swallowed another's event."""
+    mine, other = as_key("all"), as_key("other")
+    event = {"meter": filled["meter"], "account": filled["acct"], "uniqueId": filled["evt"], "value": 7,
+             "ts": "2026-03-05T00:00:00Z"}
+    assert other.send([event])["results"][0]["code"] == "unknown_meter"
+    other.meter(filled["meter"])
+    assert other.send([event])["accepted"] == 1
+    span = {"from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z", "window": "total"}
+    assert mine.usage(filled["meter"], **span)["data"][0]["value"] == "5"
+    assert other.usage(filled["meter"], **span)["data"][0]["value"] == "7"
+    assert mine.bill(filled["sub"], at="2026-03-15T00:00:00Z")["total"] == "5.00"
+    assert other.get(f"/v1/measurements/{filled['evt']}")["value"] == "7"
+
+
+def test_a_plan_cannot_price_another_projects_meter(as_key, filled, n):
+    other, plan = as_key("other"), n("plan")
+    document = {"currency": "USD", "charges": [
+        {"id": "c", "meter": filled["meter"] + "x", "model": "perUnit", "unitPrice": "1"}]}
+    as_key("all").meter(filled["meter"] + "x")
+    answer = other.call("PUT", f"/v1/plans/{plan}", document)
+    if answer.status in (200, 201):
+        answer = other.call("POST", f"/v1/plans/{plan}/publish", {"effectiveFrom": "2026-01-01T00:00:00Z"})
+    assert answer.code == "plan_invalid"
+
+
+def test_a_project_may_refuse_unknown_accounts(as_key, n, event):
+    api, meter, account = as_key("strict"), n("meter"), n("acct")
+    api.meter(meter)
+    recent = dt.datetime.now().astimezone().isoformat()
+    assert api.send([event(meter, account, ts=recent)])["results"][0]["code"] == "unknown_account"
+    api.put(f"/v1/accounts/{quote(account)}", {})
+    assert api.send([event(meter, account, ts=recent)])["accepted"] == 1
+
+
+def test_a_project_may_set_a_horizon(as_key, n, event):
+    api, meter, account = as_key("strict"), n("meter"), n("acct")
+    api.meter(meter)
+    api.put(f"/v1/accounts/{quote(account)}", {})
+    answer = api.send([event(meter, account, ts="2020-01-01T00:00:00Z")])
+    assert answer["results"][0]["code"] == "timestamp_too_old"
+
+
+def test_secrets_are_never_in_the_log(keys, as_key):
+    server, made = keys
+    for name in made:
+        as_key(name).call("GET", "/v1/meters")
+        as_key(name).call("GET", "/v1/nonsense?key=" + made[name])
+    log = server.log_path.read_text(errors="replace")
+    assert not [name for name, secret in made.items() if secret in log]
+    books = (server.data / "books.sqlite").read_bytes()
+    assert not [name for name, secret in made.items() if secret.encode() in books]

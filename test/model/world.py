@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random meters, plans and events, from a seed. What the documents leave open is not made here."""
+import datetime as dt
+import random
+from decimal import Decimal
+
+import oracle
+
+ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Pacific/Auckland",
+         "Pacific/Tongatapu", "Pacific/Kiritimati", "America/St_Johns"]
+AGGREGATIONS = ["sum", "sum", "count", "min", "max", "average", "latest", "uniqueCount"]
+PROPERTIES = {"region": ["eu-1", "us-1", "ap-1", "größe", "a\"b"], "tier": ["free", "pro", "max"],
+              "size": [1, 2, Decimal("2.0"), Decimal("3.5"), "7"], "model": ["m1", "m2", "m3", "m4", "m5", "m6"],
+              "tokens": [Decimal("10"), Decimal("0.125"), "12.5", Decimal("-3"), "many", "", None, Decimal("1e3")]}
+DIMENSIONS = ["region", "tier", "size"]
+FROM = oracle.instant("2026-02-10T00:00:00Z")
+UNTIL = oracle.instant("2026-05-20T00:00:00Z")
+HOUR = 3_600_000_000
+
+
+class World:
+    def __init__(self, seed, prefix):
+        self.random = random.Random(seed)
+        self.prefix = prefix
+        self.zone = self.random.choice(ZONES)
+        self.streams = [f"{prefix}.s{i}" for i in range(self.random.randint(1, 3))]
+        self.accounts = [f"{prefix}/ä {i}" if i == 0 else f"{prefix}-a{i}" for i in range(self.random.randint(1, 3))]
+        self.made = 0
+        # instants that matter: local month starts, to the microsecond around them
+        self.edges = [edge for start, edge in oracle.windows("month", FROM, UNTIL, self.zone)]
+
+    def some(self, values, least=0):
+        count = self.random.randint(least, len(values))
+        return self.random.sample(values, count)
+
+    # ---- meters
+
+    def meter(self, stream, plain=False):
+        self.made += 1
+        meter = {"id": f"{self.prefix}.m{self.made}", "event": stream, "aggregation": "sum"}
+        if plain:
+            return meter
+        meter["aggregation"] = kind = self.random.choice(AGGREGATIONS)
+        if kind == "uniqueCount":
+            meter["property"] = self.random.choice(["model", "region"])
+        elif kind != "count" and self.random.random() < 0.4:
+            meter["property"] = "tokens"
+        if self.random.random() < 0.4:
+            meter["filter"] = {key: self.texts(key) for key in self.some(["region", "tier"], 1)}
+        if self.random.random() < 0.3:
+            meter["exclude"] = [{key: self.texts(key)} for key in self.some(["region", "tier"], 1)]
+        meter["dimensions"] = sorted(self.some(DIMENSIONS))
+        return meter
+
+    def texts(self, key):
+        return sorted({oracle.property_of(value)[1] for value in self.some(PROPERTIES[key], 1)})
+
+    # ---- events
+
+    def instant(self):
+        draw = self.random.random()
+        if draw < 0.15:
+            return self.random.choice(self.edges) + self.random.choice([-1, 0, 1])
+        if draw < 0.3:  # ties
+            return FROM + self.random.randrange(40) * 6 * HOUR
+        return self.random.randrange(FROM, UNTIL)
+
+    def value(self):
+        draw = self.random.random()
+        if draw < 0.5:
+            return Decimal(self.random.randint(0, 5000))
+        if draw < 0.9:
+            return Decimal(self.random.randint(0, 10 ** 9)).scaleb(-self.random.randint(1, 9))
+        if draw < 0.95:
+            return Decimal(-self.random.randint(1, 50))
+        return Decimal(self.random.randint(1, 10 ** 15 - 1)).scaleb(-self.random.choice([6, 12]))
+
+    def event(self):
+        self.made += 1
+        made = {"meter": self.random.choice(self.streams), "account": self.random.choice(self.accounts),
+                "value": self.value(), "ts": oracle.print_instant(self.instant()),
+                "uniqueId": f"{self.prefix}#{self.made}"}
+        if self.random.random() < 0.05:
+            del made["value"]
+        properties = {key: self.random.choice(PROPERTIES[key]) for key in self.some(list(PROPERTIES))}
+        if properties:
+            made["properties"] = properties
+        return made
+
+    def again(self, sent):
+        """The same event in other words."""
+        made = dict(sent)
+        if "value" in made and self.random.random() < 0.5:
+            made["value"] = self.random.choice([format(made["value"], "f"), made["value"] * Decimal("1.0")])
+        if self.random.random() < 0.3:
+            zone = dt.timezone(dt.timedelta(minutes=self.random.choice([-210, 60, 780])))
+            moment = oracle.EPOCH + dt.timedelta(microseconds=oracle.instant(made["ts"]))
+            made["ts"] = moment.astimezone(zone).isoformat()
+        elif self.random.random() < 0.2:
+            del made["ts"]
+        if "properties" in made:
+            keys = list(made["properties"])
+            self.random.shuffle(keys)
+            made["properties"] = {key: made["properties"][key] for key in keys}
+        return made
+
+    def other(self, sent):
+        """The same id with another content."""
+        made = dict(sent)
+        change = self.random.choice(["value", "account", "ts", "properties", "meter"])
+        if change == "value":
+            made["value"] = made.get("value", Decimal(1)) + 1
+        elif change == "account":
+            made["account"] += "x"
+        elif change == "ts":
+            made["ts"] = oracle.print_instant(oracle.instant(made["ts"]) + 1)
+        elif change == "meter" and len(self.streams) > 1:
+            made["meter"] = next(name for name in self.streams if name != sent["meter"])
+        else:
+            made["properties"] = {**made.get("properties", {}), "extra": "1"}
+        return made
+
+    def traffic(self, count, earlier):
+        """Events with duplicates, conflicts and strangers among them, out of order."""
+        known, made = list(earlier), []
+        for _ in range(count):
+            draw = self.random.random()
+            if draw < 0.12 and known:
+                made.append(self.again(self.random.choice(known)))
+            elif draw < 0.16 and known:
+                made.append(self.other(self.random.choice(known)))
+            elif draw < 0.18:
+                made.append({**self.event(), "meter": self.prefix + ".nobody"})
+            else:
+                known.append(self.event())
+                made.append(known[-1])
+        return made
+
+    def batches(self, events):
+        at = 0
+        while at < len(events):
+            size = self.random.choice([1, 1, 2, 7, 30, 100, 500])
+            yield events[at:at + size]
+            at += size
+
+    # ---- plans
+
+    def decimal(self, most, places):
+        return oracle.show(oracle.Fraction(self.random.randint(1, most * 10 ** places), 10 ** places))
+
+    def tiers(self, model):
+        bounds = sorted({self.random.choice([1, 10, 99, 100, 1000, 5000, 20000, "0.5", "1234.5"])
+                         for _ in range(self.random.randint(1, 3))}, key=oracle.exact)
+        tiers = [{"upTo": str(bound)} for bound in bounds] + [{}]
+        for tier in tiers:
+            if self.random.random() < 0.15:
+                tier.update(packageSize=self.decimal(100, 0), packagePrice=self.decimal(5, 2))
+            else:
+                tier["unitPrice"] = self.decimal(1, 6)
+            if self.random.random() < 0.3:
+                tier["flatFee"] = self.decimal(20, 2)
+            if self.random.random() < 0.15:
+                tier["cap"] = self.decimal(50, 2)
+        return tiers
+
+    def price(self):
+        model = self.random.choice(["perUnit", "graduated", "volume", "package"])
+        made = {"model": model}
+        if model == "perUnit":
+            made["unitPrice"] = self.decimal(1, 7)
+        elif model == "package":
+            made.update(packageSize=self.decimal(500, 1), packagePrice=self.decimal(9, 2))
+        else:
+            made["tiers"] = self.tiers(model)
+            if self.random.random() < 0.2:
+                made["flatFeeAtZero"] = True
+        return made
+
+    def operators(self, charge):
+        if "groupBy" not in charge and self.random.random() < 0.25:
+            charge["included"] = self.decimal(2000, 0)
+        draw = self.random.random()
+        if draw < 0.15:
+            charge["divideBy"] = self.random.choice(["1000", "3", "7", "60"])
+        elif draw < 0.3:
+            charge["multiplyBy"] = self.random.choice(["2", "0.001", "1.5"])
+        if self.random.random() < 0.25:
+            charge["roundQuantity"] = {"mode": self.random.choice(["up", "down", "nearest"]),
+                                       "places": self.random.choice([0, 1, 3])}
+
+    def plan(self, meters):
+        charges = []
+        for meter in self.some(meters, 1):
+            usable = [key for key in meter.get("dimensions", []) if key in ("region", "tier")]
+            filters = [{}]
+            if usable and self.random.random() < 0.6:  # a chain, each inside the one before
+                key = self.random.choice(usable)
+                filters.append({key: sorted(set(self.texts(key)))})
+                rest = [other for other in usable if other != key]
+                if rest and self.random.random() < 0.5:
+                    filters.append({**filters[1], rest[0]: self.texts(rest[0])})
+            for terms in filters[self.random.choice([0, 0, 0, len(filters) - 1]):]:
+                charge = {"id": f"c{len(charges)}", "meter": meter["id"], **self.price()}
+                if terms:
+                    charge["filter"] = terms
+                if meter.get("dimensions") and self.random.random() < 0.3:
+                    charge["groupBy"] = sorted(self.some(meter["dimensions"], 1))
+                self.operators(charge)
+                charges.append(charge)
+        if self.random.random() < 0.6:
+            charges.append({"id": "base", "model": "flat", "amount": self.decimal(500, 2),
+                            "prorate": self.random.choice(["day", "second", "none"])})
+            if self.random.random() < 0.3:
+                charges[-1]["oneTime"] = True
+        plan = {"currency": self.random.choice(["USD", "USD", "JPY", "KWD"]), "timeZone": self.zone,
+                "rounding": self.random.choice(["halfUp", "halfUp", "halfEven", "up", "down"]),
+                "period": {"every": 1, "unit": "month",
+                           "anchor": self.random.choice(["calendar", "calendar", "subscription", 31, 15])},
+                "charges": charges}
+        self.adjust(plan)
+        return plan
+
+    def adjust(self, plan):
+        """At most one of the kinds whose order among each other is not what is tested here."""
+        places = oracle.PLACES[plan["currency"]]
+        kind = self.random.choice(["none", "discounts", "minimum", "maximum", "commitment", "credits",
+                                   "discounts+minimum", "commitment+minimum", "discounts+credits"])
+        if "discounts" in kind:
+            plan["discounts"] = [{"id": f"d{i}", **self.discount(plan, places)}
+                                 for i in range(self.random.randint(1, 3))]
+        if "minimum" in kind:
+            plan["minimum"] = {"amount": self.decimal(900, places)}
+        if kind == "maximum":
+            plan["maximum"] = {"amount": self.decimal(300, places)}
+        if "commitment" in kind:
+            plan["commitment"] = {"amount": self.decimal(900, 0), "discountPercent": self.random.choice(["20", "50"])}
+            if self.random.random() < 0.3:
+                plan["commitment"]["trueUp"] = False
+        if "credits" in kind:
+            plan["includedCredits"] = {"amount": self.decimal(60, places)}
+
+    def discount(self, plan, places):
+        made = ({"percent": self.decimal(60, 1)} if self.random.random() < 0.7
+                else {"amount": self.decimal(40, places)})
+        if self.random.random() < 0.4:
+            made["charges"] = [charge["id"] for charge in self.some(plan["charges"], 1)]
+        if self.random.random() < 0.4:
+            made["periods"] = self.random.randint(1, 3)
+        return made
