@@ -201,9 +201,12 @@ $(FUZZ_TARGETS): $(BUILD)/test/fuzz/%: $(BUILD)/test/fuzz/%.c.o $(FUZZ_MAIN) $(c
 	$(Q)$(CXX) $(LDFLAGS) $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer) $(filter %.o,$^) \
 	    -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) -o $@
 
+# Each run is void unless every total equals the oracle. EVENTS=n and BENCH="--option ..." change them.
+EVENTS ?= 20000000
 .PHONY: bench
-bench: $(BUILD)/toll  ## events a second, with a baseline in the same run
-	$(BUILD)/toll bench ingest
+bench: $(BUILD)/toll  ## events a second: batches of 100, single events, resends; EVENTS= BENCH=
+	$(BUILD)/toll bench ingest --events $(EVENTS) --baseline --half --resend $(BENCH)
+	$(BUILD)/toll bench ingest --events $$(($(EVENTS) / 10)) --single --half $(BENCH)
 
 ##: Check
 .PHONY: tidy

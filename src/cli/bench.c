@@ -20,7 +20,8 @@ static const char USAGE[] =
     "  --accounts N       by Zipf 1.0 (100000)\n"
     "  --hot              one account only\n"
     "  --rate R           open loop at R events a second\n"
-    "  --half [N]         then N events in open loop at half the measured rate (a quarter of --events)\n"
+    "  --half [N]         then N events in open loop at half the measured rate (a quarter of "
+    "--events)\n"
     "  --resend [N]       then N resends of old ids (as many as --events)\n"
     "  --baseline [N]     before all N events into SQLite on this machine (500000)\n"
     "  --check N          accounts whose totals are compared in every meter (250)\n"
@@ -41,16 +42,16 @@ typedef struct CommandLine {
 } CommandLine;
 
 static const struct option OPTIONS[] = {
-    { "events", required_argument, NULL, 'n' },      { "batch", required_argument, NULL, 'b' },
-    { "single", no_argument, NULL, '1' },            { "connections", required_argument, NULL, 'c' },
-    { "accounts", required_argument, NULL, 'a' },    { "hot", no_argument, NULL, 'h' },
-    { "rate", required_argument, NULL, 'r' },        { "half", optional_argument, NULL, 'o' },
-    { "resend", optional_argument, NULL, 'd' },      { "baseline", optional_argument, NULL, 'B' },
-    { "check", required_argument, NULL, 'C' },       { "seed", required_argument, NULL, 's' },
-    { "data", required_argument, NULL, 'D' },        { "keep", no_argument, NULL, 'k' },
-    { "no-crash", no_argument, NULL, 'x' },          { "patience", required_argument, NULL, 'p' },
-    { "settle", required_argument, NULL, 'S' },      { "json", no_argument, NULL, 'j' },
-    { "quiet", no_argument, NULL, 'q' },             { NULL, 0, NULL, 0 },
+    { "events", required_argument, NULL, 'n' },   { "batch", required_argument, NULL, 'b' },
+    { "single", no_argument, NULL, '1' },         { "connections", required_argument, NULL, 'c' },
+    { "accounts", required_argument, NULL, 'a' }, { "hot", no_argument, NULL, 'h' },
+    { "rate", required_argument, NULL, 'r' },     { "half", optional_argument, NULL, 'o' },
+    { "resend", optional_argument, NULL, 'd' },   { "baseline", optional_argument, NULL, 'B' },
+    { "check", required_argument, NULL, 'C' },    { "seed", required_argument, NULL, 's' },
+    { "data", required_argument, NULL, 'D' },     { "keep", no_argument, NULL, 'k' },
+    { "no-crash", no_argument, NULL, 'x' },       { "patience", required_argument, NULL, 'p' },
+    { "settle", required_argument, NULL, 'S' },   { "json", no_argument, NULL, 'j' },
+    { "quiet", no_argument, NULL, 'q' },          { NULL, 0, NULL, 0 },
 };
 
 static uint64_t number(CommandLine *line, uint64_t least, uint64_t most)
@@ -142,8 +143,8 @@ static int ingest(int argc, char **argv)
     AUTO(Arena) arena = arena_open();
     Figures figures = { 0 };
     Err    *failure = bench_ingest_run(arena, &line.options, &figures);
-    figures_add(&figures, (Figure){ "verdict", "valid", "every total equals the oracle (1: yes)", "",
-                                    failure == NULL, 0 });
+    figures_add(&figures, (Figure){ "verdict", "valid", "every total equals the oracle (1: yes)",
+                                    "", failure == NULL, 0 });
     if (line.json) {
         Text text = text_open(arena);
         figures_print_json(&figures, &text);

@@ -35,8 +35,8 @@ static void differ(Compare *compare, Str what, Str expected, Str found)
 {
     compare->differences++;
     if (compare->differences <= DIFFERENCES_SHOWN)
-        fprintf(stderr, "DIFFERS %.*s: expected %.*s, found %.*s\n", STR_ARG(what), STR_ARG(expected),
-                STR_ARG(found));
+        fprintf(stderr, "DIFFERS %.*s: expected %.*s, found %.*s\n", STR_ARG(what),
+                STR_ARG(expected), STR_ARG(found));
 }
 
 static void expect(Compare *compare, Arena *arena, Str what, uint64_t expected, const Json *found)
@@ -58,7 +58,8 @@ static Err *compare_usage(Compare *compare, Str meter, Str account, WorkloadCell
     const Json *answer;
     Err        *refusal = target_get_json(compare->target, arena, path, &answer);
     if (refusal != NULL)
-        return refuse(compare->target->arena, ERR_INTERNAL, STR_NONE, "%.*s", STR_ARG(refusal->detail));
+        return refuse(compare->target->arena, ERR_INTERNAL, STR_NONE, "%.*s",
+                      STR_ARG(refusal->detail));
     const Json *rows = json_find(answer, STR("data"));
     const Json *row = rows == NULL ? NULL : rows->first;
     Str         sum = str_print(arena, "sum of %.*s %.*s", STR_ARG(meter), STR_ARG(account));
@@ -71,7 +72,8 @@ static Err *compare_usage(Compare *compare, Str meter, Str account, WorkloadCell
 static Err *compare_meters(Compare *compare)
 {
     for (uint32_t meter = 0; meter < WORKLOAD_METERS; meter++)
-        TRY(compare_usage(compare, workload_meter(meter), STR_NONE, compare->check->totals->meters[meter]));
+        TRY(compare_usage(compare, workload_meter(meter), STR_NONE,
+                          compare->check->totals->meters[meter]));
     return NULL;
 }
 
@@ -80,7 +82,8 @@ static Err *compare_account(Compare *compare, uint32_t account)
     Str name = workload_account(compare->target->arena, account);
     for (uint32_t meter = 0; meter < WORKLOAD_METERS; meter++) {
         uint64_t cell = (uint64_t)account * WORKLOAD_METERS + meter;
-        TRY(compare_usage(compare, workload_meter(meter), name, compare->check->totals->cells[cell]));
+        TRY(compare_usage(compare, workload_meter(meter), name,
+                          compare->check->totals->cells[cell]));
     }
     return NULL;
 }
@@ -89,8 +92,8 @@ static Err *compare_accounts(Compare *compare)
 {
     const Workload *workload = compare->check->workload;
     uint32_t        accounts = workload_accounts(workload);
-    uint32_t        sample = compare->check->accounts < accounts ? compare->check->accounts : accounts;
-    Seeded          seeded = seeded_of(compare->check->totals->slots);
+    uint32_t sample = compare->check->accounts < accounts ? compare->check->accounts : accounts;
+    Seeded   seeded = seeded_of(compare->check->totals->slots);
     for (uint32_t i = 0; i < sample; i++) {
         bool     frequent = i < (sample + 1) / 2;
         uint32_t rank = frequent ? i : (uint32_t)seeded_below(&seeded, accounts);
@@ -114,12 +117,14 @@ static uint64_t outcomes_sum(const Json *rows, Str name)
 static Err *compare_outcomes(Compare *compare)
 {
     Arena      *arena = compare->target->arena;
-    Instant     from = { compare->check->started_us / (3600 * INSTANT_SECOND_US) * 3600 * INSTANT_SECOND_US };
+    Instant     from = { compare->check->started_us / (3600 * INSTANT_SECOND_US) * 3600 *
+                         INSTANT_SECOND_US };
     Instant     to = { from.us + INSTANT_DAY_US };
     const Json *answer;
     TRY(target_get_json(compare->target, arena,
                         str_print(arena, "/v1/measurements/outcomes?from=%.*s&to=%.*s&window=hour",
-                                  STR_ARG(instant_print(arena, from)), STR_ARG(instant_print(arena, to))),
+                                  STR_ARG(instant_print(arena, from)),
+                                  STR_ARG(instant_print(arena, to))),
                         &answer));
     const Json *rows = json_find(answer, STR("data"));
     const Str   names[] = { STR("accepted"), STR("duplicate"), STR("conflict"), STR("rejected") };
@@ -154,7 +159,8 @@ Err *check_run(Target *target, Check *check)
         TRY(compare_outcomes(&compare));
     check->reads_us = clock_tick_us() - start_us;
     if (compare.differences > 0)
-        return refuse(target->arena, ERR_INTERNAL, STR_NONE, "%" PRIu64 " of %" PRIu64 " totals differ",
-                      compare.differences, check->reads);
+        return refuse(target->arena, ERR_INTERNAL, STR_NONE,
+                      "%" PRIu64 " of %" PRIu64 " totals differ", compare.differences,
+                      check->reads);
     return NULL;
 }

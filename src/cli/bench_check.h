@@ -1,5 +1,6 @@
-// What the server says it counted against what the oracle counted: every meter of the whole project,
-// a sample of accounts in every meter, and the outcomes. Equal to the last digit or the run is void.
+// What the server says it counted against what the oracle counted: every meter of the whole
+// project, a sample of accounts in every meter, and the outcomes. Equal to the last digit or the
+// run is void.
 #pragma once
 
 #include "cli/bench_target.h"
@@ -11,8 +12,8 @@ typedef struct Check {
     uint32_t              accounts;    // how many: half of them the most frequent, half at random
     uint64_t              duplicates;  // that the outcomes must show; UINT64_MAX: do not look
     int64_t               started_us;  // clock_now_us before the first event
-    uint64_t reads;         // out: how many reads were compared
-    int64_t  reads_us;      // out: how long they took together
+    uint64_t              reads;       // out: how many reads were compared
+    int64_t               reads_us;    // out: how long they took together
 } Check;
 
 // Declares the meters of the workload.

@@ -134,7 +134,7 @@ Cost cost_between(const Cost *before, const Cost *after)
     return used;
 }
 
-// A line of /proc/pid/status such as "VmRSS:	  123 kB", in bytes.
+// A line of /proc/pid/status such as "VmRSS:  123 kB", in bytes.
 static int64_t status_bytes(const char *status, const char *name)
 {
     const char *at = strstr(status, name);

@@ -1,5 +1,5 @@
-// What a process costs: CPU by thread name, memory, and the disk under its data directory, read from
-// /proc and the file system.
+// What a process costs: CPU by thread name, memory, and the disk under its data directory, read
+// from /proc and the file system.
 #pragma once
 
 #include <sys/types.h>
@@ -17,7 +17,7 @@ typedef struct CostStage {
 } CostStage;
 
 typedef struct Cost {
-    int64_t   at_us;             // clock_tick_us of the reading
+    int64_t   at_us;               // clock_tick_us of the reading
     int64_t   user_us, system_us;  // of the whole process, threads that ended included
     CostStage stages[COST_STAGES_MAX];
     size_t    stage_count;

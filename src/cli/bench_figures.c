@@ -42,7 +42,8 @@ static Str number_print(Arena *arena, const Figure *figure)
     int64_t     size = figure->value < 0 ? -figure->value : figure->value;
     if (figure->places == 0)
         return str_print(arena, "%s%" PRId64, sign, size);
-    return str_print(arena, "%s%" PRId64 ".%0*" PRId64, sign, size / power, figure->places, size % power);
+    return str_print(arena, "%s%" PRId64 ".%0*" PRId64, sign, size / power, figure->places,
+                     size % power);
 }
 
 // 1234567.89 -> 1,234,567.89

@@ -15,6 +15,6 @@ typedef struct Histogram {
 
 void histogram_add(Histogram *histogram, int64_t duration_us);  // negative counts as 0
 
-// The least duration that at least `per_100000` of 100,000 do not exceed, rounded up to its bucket's
-// end but never above the maximum; 0 when there are none.
+// The least duration that at least `per_100000` of 100,000 do not exceed, rounded up to its
+// bucket's end but never above the maximum; 0 when there are none.
 uint64_t histogram_at(const Histogram *histogram, uint32_t per_100000);

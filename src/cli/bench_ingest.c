@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The order is: baseline, load, half load, settle, compare, resends, compare, kill -9, compare, stop.
-// The oracle counts before the clock starts, so that it takes nothing from the figure.
+// The order is: baseline, load, half load, settle, compare, resends, compare, kill -9, compare,
+// stop. The oracle counts before the clock starts, so that it takes nothing from the figure.
 #include "cli/bench_ingest.h"
 
 #include <dirent.h>
@@ -33,7 +33,7 @@ typedef struct Bench {
     const BenchOptions *options;
     Arena              *arena;
     Figures            *figures;
-    Str                 root;      // temporary folder
+    Str                 root;  // temporary folder
     Target              target;
     Workload           *workload;
     WorkloadTotals      totals;
@@ -50,20 +50,14 @@ static void say(const Bench *bench, const char *what)
 
 // ---- figures
 
-static void add(Bench *bench, const char *section, const char *name, const char *label, int64_t value)
+static void add(Bench *bench, const char *section, const char *name, const char *label,
+                int64_t value)
 {
     figures_add(bench->figures, (Figure){ section, name, label, "", value, 0 });
 }
 
-static void add_unit(Bench *bench, const char *section, const char *name, const char *label,
-                     const char *unit, int64_t value)
-{
-    figures_add(bench->figures, (Figure){ section, name, label, unit, value, 0 });
-}
-
 static void add_ratio(Bench *bench, Figure figure, int64_t value, int64_t divisor)
 {
-    (void)bench;
     figure.value = figure_ratio(value, divisor, figure.places);
     figures_add(bench->figures, figure);
 }
@@ -76,12 +70,15 @@ static void add_speed(Bench *bench, const Phase *phase)
     add(bench, name, "accepted", "accepted", (int64_t)result->accepted);
     add(bench, name, "duplicates", "duplicates", (int64_t)result->duplicates);
     add(bench, name, "refused503", "answers 503, repeated", (int64_t)result->refused_503);
-    add_unit(bench, name, "elapsedMilliseconds", "first byte to last acknowledgement", "ms",
-             result->elapsed_us / 1000);
+    figures_add(bench->figures,
+                (Figure){ name, "elapsedMilliseconds", "first byte to last acknowledgement", "ms",
+                          result->elapsed_us / 1000, 0 });
     add_ratio(bench, (Figure){ name, "eventsPerSecond", "events, acknowledged", "/s", 0, 0 },
               (int64_t)result->events * 1000000, result->elapsed_us);
-    add_ratio(bench, (Figure){ name, "eventsPerSecondDrained", "events, background work done", "/s", 0, 0 },
-              (int64_t)result->events * 1000000, phase->drained_us);
+    add_ratio(
+        bench,
+        (Figure){ name, "eventsPerSecondDrained", "events, background work done", "/s", 0, 0 },
+        (int64_t)result->events * 1000000, phase->drained_us);
     add_ratio(bench, (Figure){ name, "requestsPerSecond", "requests", "/s", 0, 0 },
               (int64_t)result->requests * 1000000, result->elapsed_us);
 }
@@ -90,10 +87,14 @@ static void add_latency(Bench *bench, const Phase *phase)
 {
     const Histogram *latency = &phase->result.latency;
     const char      *name = phase->name;
-    add_unit(bench, name, "p50", "acknowledgement p50", "us", (int64_t)histogram_at(latency, 50000));
-    add_unit(bench, name, "p99", "acknowledgement p99", "us", (int64_t)histogram_at(latency, 99000));
-    add_unit(bench, name, "p999", "acknowledgement p99.9", "us", (int64_t)histogram_at(latency, 99900));
-    add_unit(bench, name, "max", "acknowledgement max", "us", (int64_t)latency->max_us);
+    figures_add(bench->figures, (Figure){ name, "p50", "acknowledgement p50", "us",
+                                          (int64_t)histogram_at(latency, 50000), 0 });
+    figures_add(bench->figures, (Figure){ name, "p99", "acknowledgement p99", "us",
+                                          (int64_t)histogram_at(latency, 99000), 0 });
+    figures_add(bench->figures, (Figure){ name, "p999", "acknowledgement p99.9", "us",
+                                          (int64_t)histogram_at(latency, 99900), 0 });
+    figures_add(bench->figures,
+                (Figure){ name, "max", "acknowledgement max", "us", (int64_t)latency->max_us, 0 });
 }
 
 static void add_cost(Bench *bench, const Phase *phase)
@@ -102,10 +103,13 @@ static void add_cost(Bench *bench, const Phase *phase)
     const Cost       *all = &phase->used_settled;
     const char       *section = str_print(bench->arena, "%s, CPU an event", phase->name).at;
     int64_t           events = (int64_t)result->events;
-    add_ratio(bench, (Figure){ section, "server", "server, all in, background work too", "us", 0, 3 },
+    add_ratio(bench,
+              (Figure){ section, "server", "server, all in, background work too", "us", 0, 3 },
               all->user_us + all->system_us, events);
-    add_ratio(bench, (Figure){ section, "serverToAck", "server, until the last acknowledgement", "us", 0, 3 },
-              phase->used.user_us + phase->used.system_us, events);
+    add_ratio(
+        bench,
+        (Figure){ section, "serverToAck", "server, until the last acknowledgement", "us", 0, 3 },
+        phase->used.user_us + phase->used.system_us, events);
     add_ratio(bench, (Figure){ section, "serverSystem", "  of all in, in the kernel", "us", 0, 3 },
               all->system_us, events);
     for (size_t i = 0; i < all->stage_count; i++) {
@@ -114,10 +118,13 @@ static void add_cost(Bench *bench, const Phase *phase)
             continue;
         Str label = str_print(bench->arena, "  thread %s (%d)", stage->name, stage->threads);
         Str name = str_print(bench->arena, "thread:%s", stage->name);
-        add_ratio(bench, (Figure){ section, name.at, label.at, "us", 0, 3 }, stage->cpu_ns / 1000, events);
+        add_ratio(bench, (Figure){ section, name.at, label.at, "us", 0, 3 }, stage->cpu_ns / 1000,
+                  events);
     }
-    add_ratio(bench, (Figure){ section, "generator", "load generator", "us", 0, 3 }, result->cpu_us, events);
-    add_ratio(bench, (Figure){ section, "generatorPerRequest", "load generator, a request", "us", 0, 3 },
+    add_ratio(bench, (Figure){ section, "generator", "load generator", "us", 0, 3 }, result->cpu_us,
+              events);
+    add_ratio(bench,
+              (Figure){ section, "generatorPerRequest", "load generator, a request", "us", 0, 3 },
               result->cpu_us, (int64_t)result->requests);
 }
 
@@ -130,15 +137,23 @@ static void add_space(Bench *bench)
     cost_memory(bench->target.pid, &memory);
     add_ratio(bench, (Figure){ space, "jsonBytesPerEvent", "an event as sent", unit, 0, 1 },
               (int64_t)bench->totals.bytes, (int64_t)bench->totals.slots);
-    add_ratio(bench, (Figure){ space, "storeBytesPerEvent", "an event at rest, usage store", unit, 0, 1 },
+    add_ratio(bench,
+              (Figure){ space, "storeBytesPerEvent", "an event at rest, usage store", unit, 0, 1 },
               disk.store_bytes, distinct);
-    add_unit(bench, space, "storeBytes", "usage store", unit, disk.store_bytes);
-    add_unit(bench, space, "journalBytes", "journal, preallocated segments", unit, disk.journal_bytes);
-    add_unit(bench, space, "booksBytes", "books", unit, disk.books_bytes);
-    add_unit(bench, space, "otherBytes", "other files", unit, disk.other_bytes);
-    add_unit(bench, space, "residentBytes", "server resident", unit, memory.resident_bytes);
-    add_unit(bench, space, "residentPeakBytes", "server resident, peak", unit, memory.peak_bytes);
-    add_unit(bench, space, "anonymousBytes", "server resident, not files", unit, memory.anonymous_bytes);
+    figures_add(bench->figures,
+                (Figure){ space, "storeBytes", "usage store", unit, disk.store_bytes, 0 });
+    figures_add(bench->figures, (Figure){ space, "journalBytes", "journal, preallocated segments",
+                                          unit, disk.journal_bytes, 0 });
+    figures_add(bench->figures,
+                (Figure){ space, "booksBytes", "books", unit, disk.books_bytes, 0 });
+    figures_add(bench->figures,
+                (Figure){ space, "otherBytes", "other files", unit, disk.other_bytes, 0 });
+    figures_add(bench->figures, (Figure){ space, "residentBytes", "server resident", unit,
+                                          memory.resident_bytes, 0 });
+    figures_add(bench->figures, (Figure){ space, "residentPeakBytes", "server resident, peak", unit,
+                                          memory.peak_bytes, 0 });
+    figures_add(bench->figures, (Figure){ space, "anonymousBytes", "server resident, not files",
+                                          unit, memory.anonymous_bytes, 0 });
     add_ratio(bench, (Figure){ space, "anonymousBytesPerId", "  the same, an id", unit, 0, 1 },
               memory.anonymous_bytes, distinct);
 }
@@ -208,7 +223,8 @@ static Err *phase_half(Bench *bench, uint64_t events_a_second)
     phase->name = "half load, open loop";
     load.events = bench->options->half_events;
     load.rate = events_a_second / 2 + 1;
-    add_unit(bench, phase->name, "rate", "sent at", "/s", (int64_t)load.rate);
+    figures_add(bench->figures,
+                (Figure){ phase->name, "rate", "sent at", "/s", (int64_t)load.rate, 0 });
     TRY(phase_run(bench, &load, phase));
     bench->sent += load.events;
     return NULL;
@@ -224,8 +240,8 @@ static Err *phase_resend(Bench *bench)
     load.rate = 0;
     TRY(phase_run(bench, &load, phase));
     if (phase->result.duplicates != phase->result.events)
-        return refuse(bench->arena, ERR_INTERNAL, STR_NONE, "%" PRIu64 " of %" PRIu64
-                      " resends were not answered as duplicates",
+        return refuse(bench->arena, ERR_INTERNAL, STR_NONE,
+                      "%" PRIu64 " of %" PRIu64 " resends were not answered as duplicates",
                       phase->result.events - phase->result.duplicates, phase->result.events);
     return NULL;
 }
@@ -289,8 +305,8 @@ static Err *crash_and_compare(Bench *bench)
     say(bench, "kill -9");
     target_kill(&bench->target);
     TRY(target_start(&bench->target, START_S));
-    add_unit(bench, "after kill -9", "milliseconds", "start to serving", "ms",
-             bench->target.ready_us / 1000);
+    figures_add(bench->figures, (Figure){ "after kill -9", "milliseconds", "start to serving", "ms",
+                                          bench->target.ready_us / 1000, 0 });
     return totals_compare(bench, "after kill -9", UINT64_MAX);
 }
 
@@ -299,7 +315,8 @@ static void add_settings(Bench *bench)
     const BenchOptions *options = bench->options;
     const char         *section = "workload UB-1";
     add(bench, section, "events", "events", (int64_t)options->events);
-    add(bench, section, "batch", options->single ? "events a request, bare objects" : "events a request",
+    add(bench, section, "batch",
+        options->single ? "events a request, bare objects" : "events a request",
         options->single ? 1 : options->batch);
     add(bench, section, "connections", "connections", options->connections);
     add(bench, section, "accounts", "accounts, Zipf 1.0", options->accounts);
@@ -320,7 +337,8 @@ static Err *phases_run(Bench *bench)
     TRY(totals_compare(bench, "check", bench->answered - bench->totals.distinct));
     if (options->resend_events > 0) {
         TRY(phase_resend(bench));
-        TRY(totals_compare(bench, "check after the resends", bench->answered - bench->totals.distinct));
+        TRY(totals_compare(bench, "check after the resends",
+                           bench->answered - bench->totals.distinct));
     }
     add_space(bench);
     if (options->crash)
@@ -351,7 +369,9 @@ static Err *bench_prepare(Bench *bench)
 {
     const BenchOptions *options = bench->options;
     WorkloadOptions     workload = {
-            .seed = options->seed, .accounts = options->accounts, .base_ms = clock_now_us() / 1000,
+            .seed = options->seed,
+            .accounts = options->accounts,
+            .base_ms = clock_now_us() / 1000,
     };
     bench->workload = workload_open(bench->arena, &workload);
     workload_count(bench->workload, options->events + options->half_events, &bench->totals);
@@ -373,7 +393,8 @@ Err *bench_ingest_run(Arena *arena, const BenchOptions *options, Figures *figure
     if (failure == NULL)
         failure = phases_run(bench);
     if (failure != NULL && bench->target.log.length > 0)
-        fprintf(stderr, "the server's last words:\n%.*s\n", STR_ARG(target_log_end(&bench->target)));
+        fprintf(stderr, "the server's last words:\n%.*s\n",
+                STR_ARG(target_log_end(&bench->target)));
     target_close(&bench->target);
     workload_count_close(&bench->totals);
     if (bench->root.length > 0 && !options->keep)

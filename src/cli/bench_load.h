@@ -1,6 +1,6 @@
-// The load generator: one thread, its own HTTP/1.1 client on epoll, keep-alive, one request in flight
-// on each connection, nothing taken from memory for a request. Slots of the workload go out in order,
-// `batch` at a time; a 503 is repeated after its Retry-After with the same slots.
+// The load generator: one thread, its own HTTP/1.1 client on epoll, keep-alive, one request in
+// flight on each connection, nothing taken from memory for a request. Slots of the workload go out
+// in order, `batch` at a time; a 503 is repeated after its Retry-After with the same slots.
 #pragma once
 
 #include "base/error.h"
@@ -19,7 +19,7 @@ typedef enum LoadOrder {
 
 typedef struct LoadOptions {
     const Workload *workload;
-    int             port;         // on 127.0.0.1
+    int             port;  // on 127.0.0.1
     Str             key;
     LoadForm        form;
     LoadOrder       order;
@@ -33,14 +33,14 @@ typedef struct LoadOptions {
 } LoadOptions;
 
 typedef struct LoadResult {
-    uint64_t  requests;       // answered with a verdict
-    uint64_t  events;         // in them
+    uint64_t  requests;  // answered with a verdict
+    uint64_t  events;    // in them
     uint64_t  accepted, duplicates, conflicts, rejected;
-    uint64_t  refused_503;    // answers that asked to come again later
+    uint64_t  refused_503;  // answers that asked to come again later
     uint64_t  bytes_sent, bytes_received;
-    int64_t   elapsed_us;     // first byte sent to last acknowledgement
-    int64_t   cpu_us;         // of the generator
-    Histogram latency;        // closed loop: since sent; open loop: since due (no coordinated omission)
+    int64_t   elapsed_us;  // first byte sent to last acknowledgement
+    int64_t   cpu_us;      // of the generator
+    Histogram latency;  // closed loop: since sent; open loop: since due (no coordinated omission)
 } LoadResult;
 
 // Refuses with INTERNAL and the place when a connection breaks, an answer is no verdict, or one is

@@ -29,7 +29,8 @@ static void bind_text(sqlite3_stmt *statement, int column, Str text)
     sqlite3_bind_text(statement, column, text.at, (int)text.length, SQLITE_STATIC);
 }
 
-static bool insert_slot(const Workload *workload, uint64_t slot, sqlite3_stmt *statement, Arena *arena)
+static bool insert_slot(const Workload *workload, uint64_t slot, sqlite3_stmt *statement,
+                        Arena *arena)
 {
     WorkloadEvent event = workload_event(workload, workload_origin(workload, slot));
     bind_text(statement, 1, workload_unique_id(arena, workload, &event));
@@ -84,19 +85,22 @@ static Err *measure(Arena *arena, SqliteBaseline *baseline, sqlite3 *db)
     workload_count(baseline->workload, baseline->events, &totals);
     workload_count_close(&totals);
     if (count_rows(db) != (int64_t)totals.distinct)
-        return refuse(arena, ERR_INTERNAL, STR_NONE, "SQLite holds another number of events than were sent");
+        return refuse(arena, ERR_INTERNAL, STR_NONE,
+                      "SQLite holds another number of events than were sent");
     return NULL;
 }
 
 Err *sqlite_baseline_run(Arena *arena, SqliteBaseline *baseline)
 {
-    char       *path = str_terminated(arena, str_print(arena, "%.*s/baseline.sqlite",
-                                                       STR_ARG(baseline->folder)));
+    Str         name = str_print(arena, "%.*s/baseline.sqlite", STR_ARG(baseline->folder));
+    char       *path = str_terminated(arena, name);
     sqlite3    *db = NULL;
     struct stat facts = { 0 };
-    Err        *failure = sqlite3_open(path, &db) == SQLITE_OK
-                              ? measure(arena, baseline, db)
-                              : refuse(arena, ERR_INTERNAL, STR_NONE, "SQLite cannot open %s", path);
+    Err        *failure = NULL;
+    if (sqlite3_open(path, &db) == SQLITE_OK)
+        failure = measure(arena, baseline, db);
+    else
+        failure = refuse(arena, ERR_INTERNAL, STR_NONE, "SQLite cannot open %s", path);
     sqlite3_close(db);
     baseline->disk_bytes = stat(path, &facts) == 0 ? facts.st_blocks * 512 : 0;
     unlink(path);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Control calls go through libcurl, one handle for the whole run; the load itself does not
-// (bench_load.c). The child dies with its parent (PR_SET_PDEATHSIG), so a bench that is stopped leaves
-// no server behind.
+// (bench_load.c). The child dies with its parent (PR_SET_PDEATHSIG), so a bench that is stopped
+// leaves no server behind.
 #include "cli/bench_target.h"
 
 #include <arpa/inet.h>
@@ -57,13 +57,15 @@ static Err *init_run(Target *target, Str *printed)
     assert_that(pipe2(pipes, O_CLOEXEC) == 0);
     char *folder = str_terminated(target->arena, target->folder);
     char  name[] = "toll", verb[] = "init", option[] = "--data", json[] = "--json";
-    pid_t pid = spawn((char *[]){ name, verb, option, folder, json, NULL }, pipes[1], STDERR_FILENO);
+    pid_t pid = spawn((char *[]){ name, verb, option, folder, json, NULL }, pipes[1],
+                      STDERR_FILENO);
     close(pipes[1]);
     Text out = read_all(target->arena, pipes[0]);
     close(pipes[0]);
     int status = 0;
     if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
-        return refuse(target->arena, ERR_INTERNAL, STR_NONE, "toll init failed (status %d)", status);
+        return refuse(target->arena, ERR_INTERNAL, STR_NONE, "toll init failed (status %d)",
+                      status);
     *printed = text_str(&out);
     return NULL;
 }
@@ -88,7 +90,8 @@ Err *target_open(Arena *arena, Str folder, Target *target)
 
 static int free_port(void)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t          length = sizeof address;
     int                fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_that(fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0);
@@ -114,11 +117,11 @@ static size_t answer_take(char *at, size_t size, size_t count, void *text)
 
 static Err *call(Target *target, Arena *arena, Str path, const Str *body, Str *answer)
 {
-    CURL              *curl = target->curl;
-    Text               text = text_open(arena);
-    char              *url = str_terminated(arena, str_print(arena, "http://127.0.0.1:%d%.*s",
-                                                             target->port, STR_ARG(path)));
-    Str                bearer = str_print(arena, "Authorization: Bearer %.*s", STR_ARG(target->key));
+    CURL *curl = target->curl;
+    Text  text = text_open(arena);
+    char *url = str_terminated(
+        arena, str_print(arena, "http://127.0.0.1:%d%.*s", target->port, STR_ARG(path)));
+    Str bearer = str_print(arena, "Authorization: Bearer %.*s", STR_ARG(target->key));
     struct curl_slist *headers = curl_slist_append(NULL, str_terminated(arena, bearer));
     headers = curl_slist_append(headers, "Content-Type: application/json");
     headers = curl_slist_append(headers, "Expect:");
@@ -143,8 +146,8 @@ static Err *call(Target *target, Arena *arena, Str path, const Str *body, Str *a
         return refuse(arena, ERR_NOT_READY, STR_NONE, "%.*s: %s", STR_ARG(path),
                       curl_easy_strerror(code));
     if (status < 200 || status > 299)
-        return refuse(arena, ERR_INTERNAL, STR_NONE, "%.*s answered %ld: %.*s", STR_ARG(path), status,
-                      STR_ARG(text_str(&text)));
+        return refuse(arena, ERR_INTERNAL, STR_NONE, "%.*s answered %ld: %.*s", STR_ARG(path),
+                      status, STR_ARG(text_str(&text)));
     *answer = text_str(&text);
     return NULL;
 }
@@ -195,7 +198,8 @@ Err *target_start(Target *target, int wait_s)
     assert_that(target->pid == 0);
     target->port = free_port();
     char *folder = str_terminated(target->arena, target->folder);
-    char *listen = str_terminated(target->arena, str_print(target->arena, "127.0.0.1:%d", target->port));
+    char *listen = str_terminated(target->arena,
+                                  str_print(target->arena, "127.0.0.1:%d", target->port));
     char  name[] = "toll", verb[] = "serve", data[] = "--data", at[] = "--listen";
     int   log = open(str_terminated(target->arena, target->log),
                      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -226,7 +230,8 @@ Err *target_stop(Target *target)
     while (waitpid(target->pid, &status, WNOHANG) == 0) {
         if (clock_tick_us() - start_us > STOP_S * INT64_C(1000000)) {
             target_kill(target);
-            return refuse(target->arena, ERR_INTERNAL, STR_NONE, "the server did not stop in %d s", STOP_S);
+            return refuse(target->arena, ERR_INTERNAL, STR_NONE, "the server did not stop in %d s",
+                          STOP_S);
         }
         poll(NULL, 0, POLL_MS);
     }

@@ -17,9 +17,9 @@ enum {
     WORKLOAD_LATE_DAYS = 35,
     WORKLOAD_NEAR_SLOTS = 1000,
     WORKLOAD_ACCOUNTS_MAX = 10000000,
-    WORKLOAD_ACCOUNT_BYTES = 13,     // "acct_" and eight digits
-    WORKLOAD_ID_BYTES = 24,          // "evt_", four and sixteen hexadecimal digits
-    WORKLOAD_TS_BYTES = 24,          // "2026-06-10T14:02:11.123Z"
+    WORKLOAD_ACCOUNT_BYTES = 13,  // "acct_" and eight digits
+    WORKLOAD_ID_BYTES = 24,       // "evt_", four and sixteen hexadecimal digits
+    WORKLOAD_TS_BYTES = 24,       // "2026-06-10T14:02:11.123Z"
 };
 
 typedef struct WorkloadOptions {
@@ -36,7 +36,7 @@ typedef struct WorkloadEvent {
     uint32_t account;  // below accounts
     uint32_t value;
     int64_t  ts_ms;
-    uint64_t id;       // different for every slot that is not a repetition
+    uint64_t id;  // different for every slot that is not a repetition
 } WorkloadEvent;
 
 // Lives in the arena.
@@ -52,7 +52,7 @@ uint64_t workload_origin(const Workload *workload, uint64_t slot);
 
 // The event of a slot that is an origin.
 WorkloadEvent workload_event(const Workload *workload, uint64_t origin);
-Str           workload_unique_id(Arena *arena, const Workload *workload, const WorkloadEvent *event);
+Str workload_unique_id(Arena *arena, const Workload *workload, const WorkloadEvent *event);
 
 // Writes the slot's event as a JSON object; answers the end of what it wrote.
 char *workload_render(const Workload *workload, uint64_t slot, char *to);
@@ -69,11 +69,11 @@ typedef struct WorkloadCell {
 } WorkloadCell;
 
 typedef struct WorkloadTotals {
-    uint64_t     slots;
-    uint64_t     distinct;                // events that must be accepted; the others are duplicates
-    uint64_t     bytes;                   // of JSON, without commas and brackets
-    WorkloadCell meters[WORKLOAD_METERS];
-    WorkloadCell *cells;                  // [account * WORKLOAD_METERS + meter]
+    uint64_t      slots;
+    uint64_t      distinct;  // events that must be accepted; the others are duplicates
+    uint64_t      bytes;     // of JSON, without commas and brackets
+    WorkloadCell  meters[WORKLOAD_METERS];
+    WorkloadCell *cells;  // [account * WORKLOAD_METERS + meter]
 } WorkloadTotals;
 
 // Counts slot by slot with a dedupe of its own (one bit a slot), not from the rates above.
