@@ -12,10 +12,11 @@ static const struct {
     char    code[4];
     uint8_t places;
 } exceptions[] = {
-    { "BIF", 0 }, { "CLP", 0 }, { "DJF", 0 }, { "GNF", 0 }, { "ISK", 0 }, { "JPY", 0 }, { "KMF", 0 },
-    { "KRW", 0 }, { "PYG", 0 }, { "RWF", 0 }, { "UGX", 0 }, { "UYI", 0 }, { "VND", 0 }, { "VUV", 0 },
-    { "XAF", 0 }, { "XOF", 0 }, { "XPF", 0 }, { "BHD", 3 }, { "IQD", 3 }, { "JOD", 3 }, { "KWD", 3 },
-    { "LYD", 3 }, { "OMR", 3 }, { "TND", 3 }, { "CLF", 4 }, { "UYW", 4 },
+    { "BIF", 0 }, { "CLP", 0 }, { "DJF", 0 }, { "GNF", 0 }, { "ISK", 0 }, { "JPY", 0 },
+    { "KMF", 0 }, { "KRW", 0 }, { "PYG", 0 }, { "RWF", 0 }, { "UGX", 0 }, { "UYI", 0 },
+    { "VND", 0 }, { "VUV", 0 }, { "XAF", 0 }, { "XOF", 0 }, { "XPF", 0 }, { "BHD", 3 },
+    { "IQD", 3 }, { "JOD", 3 }, { "KWD", 3 }, { "LYD", 3 }, { "OMR", 3 }, { "TND", 3 },
+    { "CLF", 4 }, { "UYW", 4 },
 };
 
 static uint8_t places_of(const char *code)
@@ -29,8 +30,8 @@ static uint8_t places_of(const char *code)
 // Metals, test codes and "no currency" cannot be billed in.
 static bool is_tender(const char *code)
 {
-    static const char others[][4] = { "XAU", "XAG", "XPD", "XPT", "XTS", "XXX", "XBA", "XBB", "XBC", "XBD",
-                                      "XDR", "XSU", "XUA" };
+    static const char others[][4] = { "XAU", "XAG", "XPD", "XPT", "XTS", "XXX", "XBA",
+                                      "XBB", "XBC", "XBD", "XDR", "XSU", "XUA" };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (memcmp(others[i], code, 3) == 0)
             return false;
@@ -49,7 +50,8 @@ bool currency_find(Str code, Currency *currency)
         wide[i] = (UChar)code.at[i];
     }
     UErrorCode status = U_ZERO_ERROR;
-    if (!is_tender(code.at) || !ucurr_isAvailable(wide, since_2020, U_DATE_MAX, &status) || U_FAILURE(status))
+    if (!is_tender(code.at) || !ucurr_isAvailable(wide, since_2020, U_DATE_MAX, &status) ||
+        U_FAILURE(status))
         return false;
     *currency = (Currency){ .places = places_of(code.at) };
     memcpy(currency->code, code.at, 3);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decimals as text and as 128-bit fixed point. The number that is kept is exactly the number that was
-// written, or the text is refused. On the path of every event: one pass, no division while parsing.
+// Decimals as text and as 128-bit fixed point. The number that is kept is exactly the number that
+// was written, or the text is refused. On the path of every event: one pass, no division while
+// parsing.
 #include "money/decimal.h"
 
 #include <string.h>
@@ -14,9 +15,25 @@ enum {
 };
 
 static const uint64_t small_powers[] = {
-    1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u, 1000000000u, 10000000000u,
-    100000000000u, 1000000000000u, 10000000000000u, 100000000000000u, 1000000000000000u,
-    10000000000000000u, 100000000000000000u, 1000000000000000000u,
+    1u,
+    10u,
+    100u,
+    1000u,
+    10000u,
+    100000u,
+    1000000u,
+    10000000u,
+    100000000u,
+    1000000000u,
+    10000000000u,
+    100000000000u,
+    1000000000000u,
+    10000000000000u,
+    100000000000000u,
+    1000000000000000u,
+    10000000000000000u,
+    100000000000000000u,
+    1000000000000000000u,
 };
 
 static Uint128 power_of_ten(int exponent)  // 0..36
@@ -26,11 +43,12 @@ static Uint128 power_of_ten(int exponent)  // 0..36
     return (Uint128)small_powers[FAST_DIGITS] * small_powers[exponent - FAST_DIGITS];
 }
 
-// The significant digits of a number: number = mantissa x 10^exponent, mantissa without trailing zeros.
+// The significant digits of a number: number = mantissa x 10^exponent, mantissa without trailing
+// zeros.
 typedef struct Digits {
     Uint128 mantissa;
-    int     count;     // digits of the mantissa
-    int64_t zeros;     // read behind it, not yet multiplied in
+    int     count;  // digits of the mantissa
+    int64_t zeros;  // read behind it, not yet multiplied in
     int64_t exponent;
     bool    too_many;
 } Digits;

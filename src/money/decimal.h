@@ -11,12 +11,12 @@ typedef struct Decimal {
 
 enum { DECIMAL_PLACES = 12 };
 
-// What a client may send: a decimal in JSON number grammar (sign, digits, fraction, exponent), with at
-// most `whole_digits` significant digits before the point and 12 after it. Trailing zeros do not count:
-// "1.00", "1" and "10e-1" are one number. False: not a decimal, or beyond those limits.
+// What a client may send: a decimal in JSON number grammar (sign, digits, fraction, exponent), with
+// at most `whole_digits` significant digits before the point and 12 after it. Trailing zeros do not
+// count: "1.00", "1" and "10e-1" are one number. False: not a decimal, or beyond those limits.
 bool decimal_parse(Str text, int whole_digits, Decimal *number);
-enum { DECIMAL_EVENT_DIGITS = 15 };   // the limit of a measurement's value
-enum { DECIMAL_WHOLE_DIGITS = 24 };   // what fits: prices, amounts, sums
+enum { DECIMAL_EVENT_DIGITS = 15 };  // the limit of a measurement's value
+enum { DECIMAL_WHOLE_DIGITS = 24 };  // what fits: prices, amounts, sums
 
 Decimal decimal_whole(int64_t number);
 bool    decimal_add(Decimal a, Decimal b, Decimal *sum) __attribute__((warn_unused_result));

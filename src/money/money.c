@@ -60,5 +60,6 @@ Str money_print(Arena *arena, Money amount)
     const char *sign = amount.minor < 0 ? "-" : "";
     if (amount.currency.places == 0)
         return str_print(arena, "%s%lu", sign, size);
-    return str_print(arena, "%s%lu.%0*lu", sign, size / units, amount.currency.places, size % units);
+    return str_print(arena, "%s%lu.%0*lu", sign, size / units, amount.currency.places,
+                     size % units);
 }

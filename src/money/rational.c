@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GMP's fractions as immutable values. A result is computed in GMP's own memory, which base gives and
-// takes back, and its digits are copied into the arena; so no value has an owner to forget.
+// GMP's fractions as immutable values. A result is computed in GMP's own memory, which base gives
+// and takes back, and its digits are copied into the arena; so no value has an owner to forget.
 #include "money/rational.h"
 
 #include <string.h>
@@ -36,7 +36,8 @@ static __mpz_struct whole_keep(Arena *arena, mpz_srcptr number)
 // The result of a computation leaves GMP's memory: kept in the arena, the temporary cleared.
 static Rational keep(Arena *arena, mpq_t computed)
 {
-    Rational kept = { { whole_keep(arena, mpq_numref(computed)), whole_keep(arena, mpq_denref(computed)) } };
+    Rational kept = { { whole_keep(arena, mpq_numref(computed)),
+                        whole_keep(arena, mpq_denref(computed)) } };
     mpq_clear(computed);
     return kept;
 }

@@ -1,6 +1,6 @@
-// Exact fractions, of any size, over GMP. Everything between a quantity and a rounded amount is one.
-// A Rational is an immutable value: always in lowest terms, its digits live in the arena it was made
-// in (or are constants), so it is copied freely and never given back by hand.
+// Exact fractions, of any size, over GMP. Everything between a quantity and a rounded amount is
+// one. A Rational is an immutable value: always in lowest terms, its digits live in the arena it
+// was made in (or are constants), so it is copied freely and never given back by hand.
 #pragma once
 
 #include <gmp.h>
@@ -35,7 +35,8 @@ int      rational_sign(Rational number);
 Rational rational_least(Rational a, Rational b);
 Rational rational_greatest(Rational a, Rational b);
 
-// Exact: a decimal without trailing zeros, exponent or "-0" when it ends, else "p/q" in lowest terms.
+// Exact: a decimal without trailing zeros, exponent or "-0" when it ends, else "p/q" in lowest
+// terms.
 Str rational_print(Arena *arena, Rational number);
 
 // For quantities: exact when the decimal ends, else 12 places, half away from zero.

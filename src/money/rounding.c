@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The four ways to a whole number, in one place. Ties are decided on the exact fraction, so 3.685 is
-// a tie and never 3.68499999.
+// The four ways to a whole number, in one place. Ties are decided on the exact fraction, so 3.685
+// is a tie and never 3.68499999.
 #include "money/rounding.h"
 
 #include "base/assert.h"
@@ -28,7 +28,8 @@ bool rounding_find(Str name, Rounding *rounding)
     return false;
 }
 
-// Whether what was cut off toward zero calls for one more. rest2 = twice the rest, compared with one.
+// Whether what was cut off toward zero calls for one more. rest2 = twice the rest, compared with
+// one.
 static bool goes_away(Rounding rounding, int rest2_to_one, bool rest, bool odd)
 {
     switch (rounding) {
@@ -54,7 +55,8 @@ static void to_whole(mpz_t numerator, mpz_srcptr denominator, Rounding rounding)
     mpz_tdiv_qr(numerator, rest, numerator, denominator);
     bool has_rest = mpz_sgn(rest) != 0;
     mpz_mul_2exp(rest, rest, 1);
-    if (has_rest && goes_away(rounding, mpz_cmpabs(rest, denominator), has_rest, mpz_odd_p(numerator))) {
+    if (has_rest &&
+        goes_away(rounding, mpz_cmpabs(rest, denominator), has_rest, mpz_odd_p(numerator))) {
         if (sign > 0)
             mpz_add_ui(numerator, numerator, 1);
         else

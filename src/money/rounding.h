@@ -6,7 +6,13 @@
 
 #include "money/money.h"
 
-typedef enum Rounding { ROUND_HALF_UP, ROUND_HALF_EVEN, ROUND_UP, ROUND_DOWN, ROUNDING_COUNT } Rounding;
+typedef enum Rounding {
+    ROUND_HALF_UP,
+    ROUND_HALF_EVEN,
+    ROUND_UP,
+    ROUND_DOWN,
+    ROUNDING_COUNT
+} Rounding;
 
 const char *rounding_name(Rounding rounding);  // "halfUp"
 bool        rounding_find(Str name, Rounding *rounding);

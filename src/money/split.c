@@ -32,7 +32,8 @@ static Uint128 weights_sum(const Money *weights, size_t count)
 }
 
 // Fills the parts of `size` and answers how many units are left over: fewer than there are parts.
-static uint64_t parts_floor(uint64_t size, const Money *weights, size_t count, Money *parts, Remainder *remainders)
+static uint64_t parts_floor(uint64_t size, const Money *weights, size_t count, Money *parts,
+                            Remainder *remainders)
 {
     Uint128  sum = weights_sum(weights, count);
     uint64_t left = size;
@@ -50,7 +51,7 @@ void split_by_weight(Money total, const Money *weights, size_t count, Money *par
     assert_that(total.minor != INT64_MIN && (count > 0 || total.minor == 0));
     int64_t    sign = total.minor < 0 ? -1 : 1;
     Remainder *remainders = memory_take(count * sizeof *remainders);
-    uint64_t   left = parts_floor((uint64_t)(sign * total.minor), weights, count, parts, remainders);
+    uint64_t left = parts_floor((uint64_t)(sign * total.minor), weights, count, parts, remainders);
     assert_that(left == 0 || left < count);
     if (left > 0)
         qsort(remainders, count, sizeof *remainders, larger_first);

@@ -22,21 +22,21 @@ const char *line_kind_name(LineKind kind);  // "trueUp"
 
 typedef struct Line {
     LineKind      kind;
-    const Charge *charge;        // NULL: of the plan (minimum, trueUp, overage)
+    const Charge *charge;  // NULL: of the plan (minimum, trueUp, overage)
     Str           description;
-    const Str    *group;         // a text for each of charge->group_by; .at == NULL: absent; NULL: no groups
-    Span          period;        // of service
-    bool          measured;      // has usage and quantity
-    Rational      usage;         // as measured
-    Rational      quantity;      // after the operators
-    Rational      exact;         // before rounding
-    Money         amount;        // rounded, before discounts
-    Money         discount;      // <= 0
-    Money         tax;
-    bool          provisional;   // may still change with time alone: the period is running
-    uint64_t      events;
-    Digest        digest;        // of those events
-    Steps         steps;
+    const Str *group;   // a text for each of charge->group_by; .at == NULL: absent; NULL: no groups
+    Span       period;  // of service
+    bool       measured;  // has usage and quantity
+    Rational   usage;     // as measured
+    Rational   quantity;  // after the operators
+    Rational   exact;     // before rounding
+    Money      amount;    // rounded, before discounts
+    Money      discount;  // <= 0
+    Money      tax;
+    bool       provisional;  // may still change with time alone: the period is running
+    uint64_t   events;
+    Digest     digest;  // of those events
+    Steps      steps;
 } Line;
 
 typedef struct Bill {
@@ -58,6 +58,7 @@ typedef struct BillFrame {
     int64_t plan_version;           // of each line; 0: left out
     Str     sequence;               // STR_NONE: left out
     Str     rated_at;               // STR_NONE: left out
+    bool    has_events;             // lines tell how many events they count, and their digest
 } BillFrame;
 
 void bill_to_json(const Bill *bill, const BillFrame *frame, Arena *arena, JsonOut *out);

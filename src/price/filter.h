@@ -1,5 +1,6 @@
-// Which events a charge takes, and how the charges on one meter share its events out: an event goes to
-// the charge with the most specific filter that matches it, a charge without filter takes the rest.
+// Which events a charge takes, and how the charges on one meter share its events out: an event goes
+// to the charge with the most specific filter that matches it, a charge without filter takes the
+// rest.
 #pragma once
 
 #include "base/error.h"
@@ -27,7 +28,8 @@ typedef struct NamedText {
 
 bool filter_matches(const ChargeFilter *filter, const NamedText *properties, size_t count);
 
-// True when everything that `inner` takes is taken by `outer` too. Equal filters are within each other.
+// True when everything that `inner` takes is taken by `outer` too. Equal filters are within each
+// other.
 bool filter_within(const ChargeFilter *inner, const ChargeFilter *outer);
 // True when no event can match both.
 bool filter_apart(const ChargeFilter *a, const ChargeFilter *b);

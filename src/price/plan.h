@@ -1,5 +1,6 @@
 // A plan document, read and checked: what is priced, how, in which currency and in which periods.
-// docs/guide names every member; a member that this version does not price is refused, never ignored.
+// docs/guide names every member; a member that this version does not price is refused, never
+// ignored.
 #pragma once
 
 #include "base/json.h"
@@ -19,8 +20,8 @@ typedef struct Tier {
     Rational unit_price;    // of each unit, unless packages are given
     Optional package_size;  // with package_price: started packages of that many units
     Rational package_price;
-    Rational flat_fee;      // once, when the tier is reached (volume: chosen)
-    Optional cap;           // most that the tier's own units may cost, without flat_fee
+    Rational flat_fee;  // once, when the tier is reached (volume: chosen)
+    Optional cap;       // most that the tier's own units may cost, without flat_fee
 } Tier;
 
 // What a price function reads; which members each model takes is price/model.c's table.
@@ -100,28 +101,28 @@ typedef struct Commitment {
 } Commitment;
 
 typedef struct Plan {
-    Str         id;    // may be STR_NONE in POST /v1/rate
-    Str         name;  // may be STR_NONE
-    Currency    currency;
-    Rounding    rounding;
-    Str         time_zone;  // STR_NONE: the account's or the project's
-    PeriodRule  period;
-    Charge     *charges;
-    size_t      charge_count;
-    Discount   *discounts;
-    size_t      discount_count;
-    Optional    minimum, maximum;
-    Commitment  commitment;
-    Optional    included_credits;
+    Str        id;    // may be STR_NONE in POST /v1/rate
+    Str        name;  // may be STR_NONE
+    Currency   currency;
+    Rounding   rounding;
+    Str        time_zone;  // STR_NONE: the account's or the project's
+    PeriodRule period;
+    Charge    *charges;
+    size_t     charge_count;
+    Discount  *discounts;
+    size_t     discount_count;
+    Optional   minimum, maximum;
+    Commitment commitment;
+    Optional   included_credits;
 } Plan;
 
 enum { PLAN_CHARGES_MAX = 500, PLAN_TIERS_MAX = 100, PLAN_DISCOUNTS_MAX = 50, PLAN_GROUPS_MAX = 4 };
 
-// Reads a document. `base` is the JSON pointer at which it stands ("" or "/plan"); `id` is the id it must
-// have when it names one, or STR_NONE for any. Adds every fault found (PLAN_INVALID, UNKNOWN_MEMBER,
-// FIELD_REQUIRED, FIELD_INVALID) with its pointer and answers NULL when there was one. What the plan
-// holds lives in faults->arena; its texts may point into the document.
-// Whether meters exist, and have the dimensions that filters and groups use, is for the caller.
+// Reads a document. `base` is the JSON pointer at which it stands ("" or "/plan"); `id` is the id
+// it must have when it names one, or STR_NONE for any. Adds every fault found (PLAN_INVALID,
+// UNKNOWN_MEMBER, FIELD_REQUIRED, FIELD_INVALID) with its pointer and answers NULL when there was
+// one. What the plan holds lives in faults->arena; its texts may point into the document. Whether
+// meters exist, and have the dimensions that filters and groups use, is for the caller.
 Plan *plan_from_json(const Json *document, Str base, Str id, Faults *faults);
 
 // Reads the stored text of a published version. A text that no longer parses is STORE_FAILED.

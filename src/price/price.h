@@ -1,6 +1,6 @@
-// The pricing core: (plan version, usage of a period, facts of the subscription, T) -> a bill. Pure: it
-// reads no clock, store or configuration, so whoever has the inputs gets the same bill, today or in a
-// year.
+// The pricing core: (plan version, usage of a period, facts of the subscription, T) -> a bill.
+// Pure: it reads no clock, store or configuration, so whoever has the inputs gets the same bill,
+// today or in a year.
 //   source -> filter, group -> quantity operators -> price function -> round -> discount
 //          -> minimum, maximum -> commitment -> minimum, maximum of the plan -> included credits
 #pragma once
@@ -9,20 +9,22 @@
 
 // What a metered charge counted in the period, of one group.
 typedef struct GroupUsage {
-    const Str *values;  // one for each group_by; .at == NULL: absent; NULL when the charge has no groups
-    Rational   usage;   // exact: an average is sum / count
-    uint64_t   events;
-    Digest     digest;
+    const Str
+        *values;  // one for each group_by; .at == NULL: absent; NULL when the charge has no groups
+    Rational usage;  // exact: an average is sum / count
+    uint64_t events;
+    Digest   digest;
 } GroupUsage;
 
-// Groups in group-key order (absent first, then by bytes). A charge without group_by has one group, or
-// none, which counts as nothing measured.
+// Groups in group-key order (absent first, then by bytes). A charge without group_by has one group,
+// or none, which counts as nothing measured.
 typedef struct ChargeUsage {
     const GroupUsage *groups;
     size_t            count;
 } ChargeUsage;
 
-// A quantity of the subscription over time: `value` from `from` on. Ascending, at most one an instant.
+// A quantity of the subscription over time: `value` from `from` on. Ascending, at most one an
+// instant.
 typedef struct QuantityChange {
     Instant  from;
     Rational value;  // >= 0
@@ -35,13 +37,13 @@ typedef struct QuantityHistory {
 } QuantityHistory;
 
 typedef struct PriceInputs {
-    Span          service;  // the period, clipped to when the subscription is active
-    Span          full;     // the natural period
-    int64_t       index;    // of the period, 0 = the subscription's first
-    Instant       at;       // T
-    Instant       start;    // of the subscription
-    const Zone   *zone;     // of the period
-    const ChargeUsage     *usage;  // one for each charge of the plan; of metered ones only they count
+    Span               service;  // the period, clipped to when the subscription is active
+    Span               full;     // the natural period
+    int64_t            index;    // of the period, 0 = the subscription's first
+    Instant            at;       // T
+    Instant            start;    // of the subscription
+    const Zone        *zone;     // of the period
+    const ChargeUsage *usage;    // one for each charge of the plan; of metered ones only they count
     const QuantityHistory *quantities;
     size_t                 quantity_count;
 } PriceInputs;

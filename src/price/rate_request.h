@@ -2,9 +2,9 @@
 //   {"plan":{document},"period":{"start","end"},
 //    "usage":{"api.requests":"38114200" | [{"group":{"region":"eu-1"},"quantity":"12"}]},
 //    "quantities":{"seats":"5" | [{"from","value"}]},"activeFrom"?,"activeTo"?,"at"?}
-// Quantities of a meter that several entries give add up. A charge takes the entries that its filter
-// matches and no more specific charge's does; an entry without a group has no properties. `at` is T, by
-// default the end of the period. The answer is the bill: lines and totals.
+// Quantities of a meter that several entries give add up. A charge takes the entries that its
+// filter matches and no more specific charge's does; an entry without a group has no properties.
+// `at` is T, by default the end of the period. The answer is the bill: lines and totals.
 #pragma once
 
 #include "base/json.h"

@@ -1,16 +1,31 @@
-// Steps: the arithmetic of a line, in order, replayable by hand. The operators and the members of each
-// are one table, from which steps are written and the reference is printed.
+// Steps: the arithmetic of a line, in order, replayable by hand. The operators and the members of
+// each are one table, from which steps are written and the reference is printed.
 #pragma once
 
 #include "base/json.h"
 
 typedef enum StepOp {
-    STEP_INCLUDED, STEP_MULTIPLY, STEP_DIVIDE, STEP_ROUND_QUANTITY, STEP_FLAT, STEP_UNIT, STEP_TIER,
-    STEP_PACKAGE, STEP_SEGMENT, STEP_FLOOR_AT_ZERO, STEP_ROUND, STEP_DISCOUNT, STEP_MINIMUM,
-    STEP_MAXIMUM, STEP_COMMITMENT, STEP_OVERAGE, STEP_TRUE_UP, STEP_OP_COUNT
+    STEP_INCLUDED,
+    STEP_MULTIPLY,
+    STEP_DIVIDE,
+    STEP_ROUND_QUANTITY,
+    STEP_FLAT,
+    STEP_UNIT,
+    STEP_TIER,
+    STEP_PACKAGE,
+    STEP_SEGMENT,
+    STEP_FLOOR_AT_ZERO,
+    STEP_ROUND,
+    STEP_DISCOUNT,
+    STEP_MINIMUM,
+    STEP_MAXIMUM,
+    STEP_COMMITMENT,
+    STEP_OVERAGE,
+    STEP_TRUE_UP,
+    STEP_OP_COUNT
 } StepOp;
 
-enum { STEP_MEMBERS_MAX = 8 };
+enum { STEP_MEMBERS_MAX = 9 };
 
 typedef struct Step {
     StepOp       op;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dates of the proleptic Gregorian calendar. Days are counted from 1970-01-01; the arithmetic follows
-// the 400-year cycle of 146,097 days, with years that begin in March so that the leap day comes last.
+// Dates of the proleptic Gregorian calendar. Days are counted from 1970-01-01; the arithmetic
+// follows the 400-year cycle of 146,097 days, with years that begin in March so that the leap day
+// comes last.
 #include "base/assert.h"
 #include "time/zone.h"
 
@@ -15,7 +16,8 @@ int64_t date_days(Date date)
     int64_t cycle = floor_divide(year, 400);
     int64_t year_of_cycle = year - cycle * 400;
     int64_t day_of_year = (153 * (date.month + (date.month > 2 ? -3 : 9)) + 2) / 5 + date.day - 1;
-    int64_t day_of_cycle = year_of_cycle * 365 + year_of_cycle / 4 - year_of_cycle / 100 + day_of_year;
+    int64_t day_of_cycle = year_of_cycle * 365 + year_of_cycle / 4 - year_of_cycle / 100 +
+                           day_of_year;
     return cycle * 146097 + day_of_cycle - 719468;
 }
 
@@ -26,7 +28,8 @@ Date date_of_days(int64_t days)
     int64_t day_of_cycle = days - cycle * 146097;
     int64_t year_of_cycle =
         (day_of_cycle - day_of_cycle / 1460 + day_of_cycle / 36524 - day_of_cycle / 146096) / 365;
-    int64_t day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+    int64_t day_of_year = day_of_cycle -
+                          (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
     int64_t month = (5 * day_of_year + 2) / 153;  // 0 is March
     int64_t day = day_of_year - (153 * month + 2) / 5 + 1;
     int64_t year = year_of_cycle + cycle * 400 + (month >= 10);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RFC 3339 text to microseconds and back, without a calendar library: this is on the path of every event.
+// RFC 3339 text to microseconds and back, without a calendar library: this is on the path of every
+// event.
 #include "time/instant.h"
 
 #include "time/zone.h"
@@ -34,7 +35,8 @@ static int64_t fraction_cut(Str *text)
         return 0;
     int64_t us = 0;
     size_t  digits = 0;
-    for (size_t i = 1; i < text->length && text->at[i] >= '0' && text->at[i] <= '9'; i++, digits++) {
+    for (size_t i = 1; i < text->length && text->at[i] >= '0' && text->at[i] <= '9';
+         i++, digits++) {
         if (digits >= 9 || (digits >= 6 && text->at[i] != '0'))
             return -1;
         if (digits < 6)
@@ -104,8 +106,8 @@ Str instant_print(Arena *arena, Instant instant)
     int     fraction = (int)(us % INSTANT_SECOND_US);
     Date    date = date_of_days(day);
     Text    text = text_open(arena);
-    text_print(&text, "%04d-%02d-%02dT%02d:%02d:%02d", date.year, date.month, date.day, second / 3600,
-               second / 60 % 60, second % 60);
+    text_print(&text, "%04d-%02d-%02dT%02d:%02d:%02d", date.year, date.month, date.day,
+               second / 3600, second / 60 % 60, second % 60);
     if (fraction != 0) {
         int places = 6;
         for (; fraction % 10 == 0; places--)

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every rule is a row of boundaries B(k), k any whole number, that never goes down; a period is
-// [B(k), B(k + 1)). What differs between anchors is only where B(0) lies and whether k counts days or
-// months.
+// [B(k), B(k + 1)). What differs between anchors is only where B(0) lies and whether k counts days
+// or months.
 #include "time/period.h"
 
 #include "base/assert.h"
 
 static const struct {
     const char *name;
-    uint8_t     days;    // of one unit, or
+    uint8_t     days;  // of one unit, or
     uint8_t     months;
 } units[PERIOD_UNIT_COUNT] = {
-    [PERIOD_DAY] = { "day", 1, 0 },
-    [PERIOD_WEEK] = { "week", 7, 0 },
-    [PERIOD_MONTH] = { "month", 0, 1 },
-    [PERIOD_QUARTER] = { "quarter", 0, 3 },
+    [PERIOD_DAY] = { "day", 1, 0 },     [PERIOD_WEEK] = { "week", 7, 0 },
+    [PERIOD_MONTH] = { "month", 0, 1 }, [PERIOD_QUARTER] = { "quarter", 0, 3 },
     [PERIOD_YEAR] = { "year", 0, 12 },
 };
 
@@ -58,7 +56,8 @@ const char *period_rule_fault(const PeriodRule *rule)
     return NULL;
 }
 
-// A rule brought to the ground: B(k) = midnight (or time) of days + k x step, or of month + k x step.
+// A rule brought to the ground: B(k) = midnight (or time) of days + k x step, or of month + k x
+// step.
 typedef struct Row {
     const Zone *zone;
     int64_t     days, day_step;

@@ -1,28 +1,33 @@
 // Billing periods: how a rule {every, unit, anchor} cuts time, from the start of a subscription on.
-// Boundaries are local midnights of the zone (subscriptionInstant: the start's wall time). A day past
-// the end of a month is its last day, and comes back: 31 Jan, 28 Feb, 31 Mar.
+// Boundaries are local midnights of the zone (subscriptionInstant: the start's wall time). A day
+// past the end of a month is its last day, and comes back: 31 Jan, 28 Feb, 31 Mar.
 #pragma once
 
 #include "time/window.h"
 
 typedef enum PeriodUnit {
-    PERIOD_DAY, PERIOD_WEEK, PERIOD_MONTH, PERIOD_QUARTER, PERIOD_YEAR, PERIOD_UNIT_COUNT
+    PERIOD_DAY,
+    PERIOD_WEEK,
+    PERIOD_MONTH,
+    PERIOD_QUARTER,
+    PERIOD_YEAR,
+    PERIOD_UNIT_COUNT
 } PeriodUnit;
 
 typedef enum PeriodAnchor {
-    ANCHOR_CALENDAR,              // Monday; first of the month, quarter, year; months aligned to January
-    ANCHOR_SUBSCRIPTION,          // local midnight of the start's date
+    ANCHOR_CALENDAR,      // Monday; first of the month, quarter, year; months aligned to January
+    ANCHOR_SUBSCRIPTION,  // local midnight of the start's date
     ANCHOR_SUBSCRIPTION_INSTANT,  // the start's local wall time
     ANCHOR_DATE,                  // that date, and every so many units before and after it
     ANCHOR_DAY_OF_MONTH           // that day; first the one on or after the start
 } PeriodAnchor;
 
 typedef struct PeriodRule {
-    uint32_t     every;   // 1..1000
+    uint32_t     every;  // 1..1000
     PeriodUnit   unit;
     PeriodAnchor anchor;
-    Date         date;    // of ANCHOR_DATE
-    uint8_t      day;     // of ANCHOR_DAY_OF_MONTH, 1..31
+    Date         date;  // of ANCHOR_DATE
+    uint8_t      day;   // of ANCHOR_DAY_OF_MONTH, 1..31
 } PeriodRule;
 
 enum { PERIOD_EVERY_MAX = 1000 };

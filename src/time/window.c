@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Days and longer begin at the first instant of their local date. Hours are counted from the wall clock
-// too, but a change of offset ends one and begins another, so that a repeated hour is two windows.
+// Days and longer begin at the first instant of their local date. Hours are counted from the wall
+// clock too, but a change of offset ends one and begins another, so that a repeated hour is two
+// windows.
 #include "time/window.h"
 
 #include "base/assert.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Zones through ICU's C interface. A UCalendar is not made for threads, so each zone has a lock around
-// its own; a lookup takes well under a microsecond, and the event path does not need any. Nothing but
-// offsets and their changes is asked of ICU: dates are counted here, in the proleptic calendar.
+// Zones through ICU's C interface. A UCalendar is not made for threads, so each zone has a lock
+// around its own; a lookup takes well under a microsecond, and the event path does not need any.
+// Nothing but offsets and their changes is asked of ICU: dates are counted here, in the proleptic
+// calendar.
 #include "time/zone.h"
 
 #include <unicode/ucal.h>
@@ -19,8 +20,8 @@ struct Zone {
     UCalendar *calendar;
 };
 
-static Lock  zones_lock = PTHREAD_MUTEX_INITIALIZER;
-static Map  *zones;  // name -> Zone *, for the process's lifetime
+static Lock zones_lock = PTHREAD_MUTEX_INITIALIZER;
+static Map *zones;  // name -> Zone *, for the process's lifetime
 
 static const Zone utc = { .name = "UTC", .is_utc = true };
 
@@ -49,7 +50,8 @@ static bool is_known(Str name, UChar *wide)
     UChar      canonical[NAME_MAX_BYTES];
     UBool      is_system = false;
     UErrorCode status = U_ZERO_ERROR;
-    ucal_getCanonicalTimeZoneID(wide, (int32_t)name.length, canonical, NAME_MAX_BYTES, &is_system, &status);
+    ucal_getCanonicalTimeZoneID(wide, (int32_t)name.length, canonical, NAME_MAX_BYTES, &is_system,
+                                &status);
     return has_slash && is_system && U_SUCCESS(status);
 }
 
@@ -120,7 +122,8 @@ int64_t zone_offset_us(const Zone *zone, Instant instant)
     return ms * 1000;
 }
 
-static bool change_near(const Zone *zone, Instant instant, UTimeZoneTransitionType side, Instant *change)
+static bool change_near(const Zone *zone, Instant instant, UTimeZoneTransitionType side,
+                        Instant *change)
 {
     if (zone->is_utc)
         return false;
@@ -158,9 +161,9 @@ static int64_t wall_us(Local local)
     return date_days(local.date) * INSTANT_DAY_US + local.us;
 }
 
-// Between two changes the wall clock runs evenly: local = UTC + offset. Beginning before any instant
-// that could show the wanted time, the first stretch in which it is shown, or which begins past it,
-// has the answer.
+// Between two changes the wall clock runs evenly: local = UTC + offset. Beginning before any
+// instant that could show the wanted time, the first stretch in which it is shown, or which begins
+// past it, has the answer.
 Instant zone_instant(const Zone *zone, Local local)
 {
     int64_t wanted = wall_us(local);

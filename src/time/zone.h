@@ -25,8 +25,8 @@ typedef struct Local {
 int64_t zone_offset_us(const Zone *zone, Instant instant);  // local = UTC + offset
 Local   zone_local(const Zone *zone, Instant instant);
 
-// The first instant at which the zone's wall clock shows that time or a later one: the earlier of two
-// when clocks go back, the moment of the change when clocks jump over it.
+// The first instant at which the zone's wall clock shows that time or a later one: the earlier of
+// two when clocks go back, the moment of the change when clocks jump over it.
 Instant zone_instant(const Zone *zone, Local local);
 Instant zone_midnight(const Zone *zone, Date date);
 
@@ -34,11 +34,11 @@ Instant zone_midnight(const Zone *zone, Date date);
 bool zone_change_before(const Zone *zone, Instant instant, Instant *change);
 bool zone_change_after(const Zone *zone, Instant instant, Instant *change);
 
-int64_t date_days(Date date);         // since 1970-01-01
+int64_t date_days(Date date);  // since 1970-01-01
 Date    date_of_days(int64_t days);
 int     date_month_days(int32_t year, int month);
-int64_t date_months(Date date);       // year * 12 + month - 1
+int64_t date_months(Date date);  // year * 12 + month - 1
 // That month (as date_months counts) and day, a day past the end of the month being its last.
-Date    date_in_month(int64_t months, int day);
-bool    date_parse(Str text, Date *date);  // "2026-04-06"
-Str     date_print(Arena *arena, Date date);
+Date date_in_month(int64_t months, int day);
+bool date_parse(Str text, Date *date);  // "2026-04-06"
+Str  date_print(Arena *arena, Date date);

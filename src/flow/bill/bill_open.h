@@ -1,5 +1,5 @@
-// The open bill: what a subscription's or an account's period comes to so far, computed on request and
-// exact to the last acknowledged event.
+// The open bill: what a subscription's or an account's period comes to so far, computed on request
+// and exact to the last acknowledged event.
 #pragma once
 
 #include "catalog/catalog.h"
@@ -19,6 +19,6 @@ typedef struct OpenBillQuery {
 Err *bill_open_subscription(Arena *arena, const OpenBillQuery *query, Str subscription,
                             Text *out) MUST_CHECK;
 
-// Writes {"data":[bills],"amountDue":{"USD":"…"}} of all subscriptions of the account that are active in
-// a period holding `at`, by id, all read at one moment. ACCOUNT_NOT_FOUND.
+// Writes {"data":[bills],"amountDue":{"USD":"…"}} of all subscriptions of the account that are
+// active in a period holding `at`, by id, all read at one moment. ACCOUNT_NOT_FOUND.
 Err *bill_open_account(Arena *arena, const OpenBillQuery *query, Str account, Text *out) MUST_CHECK;

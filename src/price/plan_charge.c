@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading one charge. Whatever a charge names and this version does not price is refused here.
+#include "price/plan_inside.h"
+
+static const char *const common_members[] = {
+    "id", "name", "model", "meter", "quantity", "timing", "prorate", NULL,
+};
+
+// What only a charge on a meter or a quantity takes.
+static const char *const source_members[] = {
+    "included", "divideBy", "multiplyBy", "roundQuantity", "minimum", "maximum", NULL,
+};
+
+// What only a charge on a meter takes.
+static const char *const meter_members[] = {
+    "filter",          "groupBy",         "alsoCounts", "includedPerGroup",
+    "minimumPerGroup", "maximumPerGroup", NULL,
+};
+
+static const char *const later_members[] = {
+    "period",       "bill",        "pricingUnit", "conversionRate",   "onIncrease", "onDecrease",
+    "source",       "ratePercent", "perEventFee", "freeEvents",       "freeAmount", "eventMinimum",
+    "eventMaximum", "dimensions",  "cells",       "defaultUnitPrice", "property",   "expression",
+    "meters",       "charges",     NULL,
+};
+
+static bool is_listed(Str name, const char *const *list)
+{
+    for (; *list != NULL; list++)
+        if (str_equal(name, str_of(*list)))
+            return true;
+    return false;
+}
+
+// The one fault of a member that does not belong: not here, not in this version, or nowhere.
+static void member_check(Place place, const Charge *charge, Str name)
+{
+    if (is_listed(name, common_members) || is_listed(name, charge->model->members))
+        return;
+    if (is_listed(name, source_members) && charge->source != SOURCE_NONE)
+        return;
+    if (is_listed(name, meter_members) && charge->source == SOURCE_METER)
+        return;
+    Place member = place_named(place, name);
+    if (is_listed(name, source_members) || is_listed(name, meter_members) ||
+        model_member_known(name))
+        place_fault(member, ERR_PLAN_INVALID, "%.*s is not a member of a %s charge%s",
+                    STR_ARG(name), charge->model->name,
+                    charge->source == SOURCE_QUANTITY ? " on a quantity" : "");
+    else if (is_listed(name, later_members))
+        place_fault(member, ERR_PLAN_INVALID, "%.*s is not supported by this version",
+                    STR_ARG(name));
+    else
+        place_fault(member, ERR_UNKNOWN_MEMBER, "%.*s is not a member here", STR_ARG(name));
+}
+
+static bool model_read(Place place, Charge *charge)
+{
+    Place model = place_member(place, "model");
+    Str   name;
+    if (!place_required(model) || !place_text(model, &name))
+        return false;
+    charge->model = model_find(name);
+    if (charge->model == NULL)
+        place_fault(model, ERR_PLAN_INVALID,
+                    model_is_planned(name) ? "model %.*s is not supported by this version"
+                                           : "there is no model %.*s",
+                    STR_ARG(name));
+    return charge->model != NULL;
+}
+
+static void source_read(Place place, Charge *charge)
+{
+    Place meter = place_member(place, "meter"), quantity = place_member(place, "quantity");
+    charge->source = SOURCE_NONE;
+    if (place_id(meter, &charge->meter))
+        charge->source = SOURCE_METER;
+    else if (place_id(quantity, &charge->quantity))
+        charge->source = SOURCE_QUANTITY;
+    if (meter.json != NULL && quantity.json != NULL)
+        place_fault(quantity, ERR_PLAN_INVALID, "a charge has a meter or a quantity, not both");
+    if (!charge->model->takes_source && (meter.json != NULL || quantity.json != NULL))
+        place_fault(place, ERR_PLAN_INVALID, "a %s charge has neither meter nor quantity",
+                    charge->model->name);
+    if (charge->model->takes_source && meter.json == NULL && quantity.json == NULL)
+        place_fault(place, ERR_FIELD_REQUIRED, "a %s charge needs a meter or a quantity",
+                    charge->model->name);
+}
+
+// A number, or {"perUnit":"seats","amount":"1000"}.
+static void included_read(Place place, Included *included)
+{
+    static const char *const members[] = { "perUnit", "amount", NULL };
+    if (place.json == NULL)
+        return;
+    if (place.json->kind != JSON_OBJECT) {
+        included->given = place_not_negative(place, &included->amount);
+        return;
+    }
+    place_members(place, members, NULL);
+    Place per_unit = place_member(place, "perUnit"), amount = place_member(place, "amount");
+    if (place_required(per_unit) && place_required(amount))
+        included->given = place_id(per_unit, &included->per_unit) &&
+                          place_not_negative(amount, &included->amount);
+}
+
+static void conversion_read(Place place, Charge *charge)
+{
+    Place divide = place_member(place, "divideBy"), multiply = place_member(place, "multiplyBy");
+    if (place_positive(divide, &charge->factor))
+        charge->conversion = CONVERT_DIVIDE;
+    if (place_positive(multiply, &charge->factor))
+        charge->conversion = CONVERT_MULTIPLY;
+    if (divide.json != NULL && multiply.json != NULL)
+        place_fault(multiply, ERR_PLAN_INVALID, "a charge has divideBy or multiplyBy, not both");
+}
+
+static void round_quantity_read(Place place, Charge *charge)
+{
+    static const char *const members[] = { "mode", "places", NULL };
+    Str                      mode;
+    uint64_t                 places = 0;
+    if (!place_object(place))
+        return;
+    place_members(place, members, NULL);
+    Place how = place_member(place, "mode");
+    if (!place_required(how) || !place_text(how, &mode))
+        return;
+    charge->rounds_quantity = true;
+    if (str_equal(mode, STR("up")))
+        charge->quantity_rounding = ROUND_UP;
+    else if (str_equal(mode, STR("down")))
+        charge->quantity_rounding = ROUND_DOWN;
+    else if (str_equal(mode, STR("nearest")))
+        charge->quantity_rounding = ROUND_HALF_UP;
+    else
+        place_fault(how, ERR_FIELD_INVALID, "mode must be up, down or nearest");
+    place_whole(place_member(place, "places"), 0, DECIMAL_PLACES, &places);
+    charge->quantity_places = (int)places;
+}
+
+static void bounds_read(Place place, const char *least, const char *most, Optional *minimum,
+                        Optional *maximum)
+{
+    plan_amount_read(place_member(place, least), minimum);
+    plan_amount_read(place_member(place, most), maximum);
+    if (minimum->given && maximum->given && rational_compare(minimum->value, maximum->value) > 0)
+        place_fault(place_member(place, least), ERR_PLAN_INVALID, "%s is above %s", least, most);
+}
+
+static void operators_read(Place place, Charge *charge)
+{
+    included_read(place_member(place, "included"), &charge->included);
+    included_read(place_member(place, "includedPerGroup"), &charge->included_per_group);
+    if (charge->source == SOURCE_QUANTITY && charge->included.per_unit.at != NULL)
+        place_fault(place_member(place, "included"), ERR_PLAN_INVALID,
+                    "a quantity's own charge has a number of units free, not so many per unit");
+    conversion_read(place, charge);
+    round_quantity_read(place_member(place, "roundQuantity"), charge);
+    bounds_read(place, "minimum", "maximum", &charge->minimum, &charge->maximum);
+    bounds_read(place, "minimumPerGroup", "maximumPerGroup", &charge->minimum_per_group,
+                &charge->maximum_per_group);
+}
+
+static void partition_members_read(Place place, Charge *charge)
+{
+    static const char *const per_group[] = { "includedPerGroup", "minimumPerGroup",
+                                             "maximumPerGroup" };
+    plan_filter_read(place_member(place, "filter"), &charge->filter);
+    plan_groups_read(place_member(place, "groupBy"), &charge->group_by, &charge->group_count);
+    place_bool(place_member(place, "alsoCounts"), &charge->also_counts);
+    for (size_t i = 0; i < sizeof per_group / sizeof *per_group; i++) {
+        Place member = place_member(place, per_group[i]);
+        if (member.json != NULL && charge->group_count == 0)
+            place_fault(member, ERR_PLAN_INVALID, "%s needs groupBy", per_group[i]);
+    }
+}
+
+static void timing_read(Place place, Charge *charge)
+{
+    Place timing = place_member(place, "timing");
+    Str   text;
+    if (!place_text(timing, &text))
+        return;
+    if (str_equal(text, STR("advance")))
+        charge->timing = TIMING_ADVANCE;
+    else if (!str_equal(text, STR("arrears")))
+        place_fault(timing, ERR_FIELD_INVALID, "timing must be arrears or advance");
+    if (charge->timing == TIMING_ADVANCE && charge->source == SOURCE_METER)
+        place_fault(timing, ERR_PLAN_INVALID, "what a meter counts is billed in arrears");
+}
+
+// A one-time fee is not a price of time: it is whole unless the plan says how to share it.
+static void prorate_read(Place place, Charge *charge)
+{
+    Place prorate = place_member(place, "prorate");
+    Str   text;
+    charge->prorate = charge->one_time ? PRORATE_NONE : PRORATE_DAY;
+    if (!place_text(prorate, &text))
+        return;
+    if (str_equal(text, STR("second")))
+        charge->prorate = PRORATE_SECOND;
+    else if (str_equal(text, STR("none")))
+        charge->prorate = PRORATE_NONE;
+    else if (str_equal(text, STR("day")))
+        charge->prorate = PRORATE_DAY;
+    else
+        place_fault(prorate, ERR_FIELD_INVALID, "prorate must be day, second or none");
+}
+
+void plan_charge_read(Place place, Charge *charge)
+{
+    if (!place_object(place))
+        return;
+    Place id = place_member(place, "id");
+    if (place_required(id))
+        place_id(id, &charge->id);
+    place_text(place_member(place, "name"), &charge->name);
+    charge->terms.amount = charge->terms.unit_price = rational_zero();
+    charge->terms.package_size = rational_one();
+    charge->terms.package_price = rational_zero();
+    if (!model_read(place, charge))
+        return;
+
+    source_read(place, charge);
+    for (const Json *member = place.json->first; member != NULL; member = member->next)
+        member_check(place, charge, member->name);
+    place_bool(place_member(place, "allowNegative"), &charge->allow_negative);
+    place_bool(place_member(place, "oneTime"), &charge->one_time);
+    charge->model->read(place, charge, &charge->terms);
+    operators_read(place, charge);
+    partition_members_read(place, charge);
+    timing_read(place, charge);
+    prorate_read(place, charge);
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "price/price.h"
+
+#include "price/price_inside.h"
+
+// A metered charge without groups always has a line; others when there is something on them.
+static bool is_kept(const Line *line)
+{
+    if (line->kind == LINE_USAGE && line->charge->group_count == 0)
+        return true;
+    return line->amount.minor != 0 || line->discount.minor != 0;
+}
+
+static Err *total_up(Rating *rating, Bill *bill)
+{
+    Money provisional = money_zero(bill->currency);
+    for (size_t i = 0; i < bill->count; i++) {
+        const Line *line = &bill->lines[i];
+        Money       due;
+        if (!money_add(bill->subtotal, line->amount, &bill->subtotal) ||
+            !money_add(bill->discounts, line->discount, &bill->discounts) ||
+            !money_add(bill->tax, line->tax, &bill->tax) ||
+            !money_add(line_net(line), line->tax, &due) ||
+            (line->provisional && !money_add(provisional, due, &provisional)))
+            return rating_too_large(rating, STR("the bill"));
+    }
+    Money net;
+    if (!money_add(bill->subtotal, bill->discounts, &net) ||
+        !money_add(net, bill->tax, &bill->total) ||
+        !money_add(bill->total, bill->credits, &bill->amount_due) ||
+        !money_subtract(bill->total, provisional, &bill->accrued))
+        return rating_too_large(rating, STR("the bill"));
+    return NULL;
+}
+
+Err *price_bill(Arena *arena, const Plan *plan, const PriceInputs *inputs, Bill *bill)
+{
+    Rating rating = { .arena = arena, .plan = plan, .inputs = inputs };
+    Money  zero = money_zero(plan->currency);
+    Bill   made = { .currency = plan->currency,
+                    .period = inputs->service,
+                    .subtotal = zero,
+                    .discounts = zero,
+                    .tax = zero,
+                    .total = zero,
+                    .credits = zero,
+                    .accrued = zero,
+                    .amount_due = zero };
+    TRY(lines_make(&rating));
+    TRY(algebra_apply(&rating));
+
+    made.lines = rating.lines;
+    for (size_t i = 0; i < rating.count; i++)
+        if (is_kept(&rating.lines[i]))
+            made.lines[made.count++] = rating.lines[i];
+    TRY(total_up(&rating, &made));
+    *bill = made;
+    return NULL;
+}

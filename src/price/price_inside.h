@@ -1,0 +1,60 @@
+// Between the files that price a bill.
+#pragma once
+
+#include "price/model.h"
+#include "price/price.h"
+
+// One bill in the making. Lines are in the order of the plan's charges; those of a charge are
+// together.
+typedef struct Rating {
+    Arena             *arena;
+    const Plan        *plan;
+    const PriceInputs *inputs;
+    Line              *lines;
+    size_t             count;
+    size_t             room;
+} Rating;
+
+Line *rating_line(Rating *rating, LineKind kind, const Charge *charge);  // valid until the next one
+Err  *rating_too_large(Rating *rating, Str what) MUST_CHECK;
+
+// Rounds by the plan's rule. AMOUNT_TOO_LARGE beyond int64 minor units.
+Err *rating_round(Rating *rating, Rational exact, Str what, Money *amount) MUST_CHECK;
+
+// Ends the pricing of a line: floor, round, the steps of both.
+Err *line_finish(Rating *rating, Line *line, Rational exact) MUST_CHECK;
+
+// ---- share.c: parts of a period
+
+// The part of the full period that a span takes.
+Rational share_of(Rating *rating, Prorate prorate, Span span);
+
+// A quantity of the subscription, held for a part of the period.
+typedef struct Segment {
+    Span     span;
+    Rational quantity;
+    Rational share;
+} Segment;
+
+typedef struct Segments {
+    Segment *at;
+    size_t   count;
+} Segments;
+
+// `rises_only`: a decrease counts from the next period on. FIELD_REQUIRED: no such quantity.
+typedef enum SegmentRule { SEGMENTS_AS_HELD, SEGMENTS_RISE_ONLY } SegmentRule;
+Err *segments_of(Rating *rating, Str name, Prorate prorate, SegmentRule rule,
+                 Segments *segments) MUST_CHECK;
+
+// ---- quantity.c: the operators
+
+// Takes what is free off the quantity; `pool` is what is left of it, and goes down by what was
+// used.
+Rational quantity_included(Rating *rating, Steps *steps, Rational quantity, Rational *pool);
+Rational quantity_convert(Rating *rating, Steps *steps, const Charge *charge, Rational quantity);
+
+// ---- lines.c: from usage to rounded lines
+Err *lines_make(Rating *rating) MUST_CHECK;
+
+// ---- algebra.c: from lines to what is due
+Err *algebra_apply(Rating *rating) MUST_CHECK;

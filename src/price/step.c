@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "price/step.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+typedef struct StepRow {
+    const char *op;
+    const char *meaning;
+    const char *members[STEP_MEMBERS_MAX + 1];  // ends with NULL
+} StepRow;
+
+static const StepRow rows[STEP_OP_COUNT] = {
+    [STEP_INCLUDED] = { "included",
+                        "result = quantity - included, not below 0; included = what was free here",
+                        { "quantity", "included", "result" } },
+    [STEP_MULTIPLY] = { "multiply",
+                        "result = quantity x factor",
+                        { "quantity", "factor", "result" } },
+    [STEP_DIVIDE] = { "divide",
+                      "result = quantity / divisor",
+                      { "quantity", "divisor", "result" } },
+    [STEP_ROUND_QUANTITY] = { "roundQuantity",
+                              "result = quantity rounded to that many places; up is away from zero",
+                              { "quantity", "mode", "places", "result" } },
+    [STEP_FLAT] = { "flat", "the amount as the plan says", { "amount" } },
+    [STEP_UNIT] = { "unit",
+                    "amount = quantity x unitPrice",
+                    { "quantity", "unitPrice", "amount" } },
+    [STEP_TIER] = { "tier",
+                    "amount = min(quantity x unitPrice or packages x packagePrice, cap) + flatFee; "
+                    "quantity = the units of this tier (volume: all); no upTo: the last",
+                    { "upTo", "quantity", "unitPrice", "packageSize", "packages", "packagePrice",
+                      "cap", "flatFee", "amount" } },
+    [STEP_PACKAGE] = { "package",
+                       "amount = packages x packagePrice, packages = quantity / packageSize, "
+                       "started ones count",
+                       { "quantity", "packageSize", "packages", "packagePrice", "amount" } },
+    [STEP_SEGMENT] = { "segment",
+                       "amount = price x share; share = the part of the full period from `from` to "
+                       "`to`",
+                       { "from", "to", "price", "share", "amount" } },
+    [STEP_FLOOR_AT_ZERO] = { "floorAtZero", "a charge below 0 is 0", { "exact", "amount" } },
+    [STEP_ROUND] = { "round",
+                     "amount = the sum of the amounts above, rounded to the minor unit",
+                     { "exact", "mode", "amount" } },
+    [STEP_DISCOUNT] = { "discount",
+                        "of what was left of the lines it is for (base); discount = base x percent "
+                        "/ 100, or amount, "
+                        "rounded; share = this line's part by largest remainder",
+                        { "id", "percent", "amount", "base", "discount", "share" } },
+    [STEP_MINIMUM] = { "minimum",
+                       "amount = minimum - counted",
+                       { "minimum", "counted", "amount" } },
+    [STEP_MAXIMUM] = { "maximum",
+                       "discount = counted - maximum; share = this line's part by largest "
+                       "remainder",
+                       { "maximum", "counted", "discount", "share" } },
+    [STEP_COMMITMENT] = { "commitment",
+                          "of the metered lines (list): discountPercent off; beyond commitment / "
+                          "(1 - discountPercent / "
+                          "100) list x overageFactor where there is one; share = this line's part "
+                          "of the discount",
+                          { "commitment", "list", "discountPercent", "overage", "overageFactor",
+                            "discount", "share" } },
+    [STEP_OVERAGE] = { "overage",
+                       "amount = overage x (overageFactor - 1): its list price is in the lines",
+                       { "overage", "overageFactor", "amount" } },
+    [STEP_TRUE_UP] = { "trueUp",
+                       "amount = commitment - counted",
+                       { "commitment", "counted", "amount" } },
+};
+
+const char *step_op_name(StepOp op)
+{
+    assert_that(op < STEP_OP_COUNT);
+    return rows[op].op;
+}
+
+Step *steps_add(Steps *steps, Arena *arena, StepOp op)
+{
+    assert_that(op < STEP_OP_COUNT);
+    Step *step = arena_new(arena, Step);
+    step->op = op;
+    if (steps->first == NULL)
+        steps->end = &steps->first;
+    *steps->end = step;
+    steps->end = &step->next;
+    steps->count++;
+    return step;
+}
+
+static size_t member_place(StepOp op, const char *member)
+{
+    for (size_t i = 0; rows[op].members[i] != NULL; i++)
+        if (strcmp(rows[op].members[i], member) == 0)
+            return i;
+    return STEP_MEMBERS_MAX;
+}
+
+void step_set(Step *step, const char *member, Str value)
+{
+    size_t place = member_place(step->op, member);
+    assert_that(place < STEP_MEMBERS_MAX);
+    step->values[place] = value;
+}
+
+Str step_value(const Step *step, const char *member)
+{
+    size_t place = member_place(step->op, member);
+    return place < STEP_MEMBERS_MAX ? step->values[place] : STR_NONE;
+}
+
+void steps_to_json(const Steps *steps, JsonOut *out)
+{
+    json_array(out);
+    for (const Step *step = steps->first; step != NULL; step = step->next) {
+        json_object(out);
+        json_string_member(out, "op", str_of(rows[step->op].op));
+        for (size_t i = 0; i < STEP_MEMBERS_MAX && rows[step->op].members[i] != NULL; i++)
+            if (step->values[i].at != NULL)
+                json_string_member(out, rows[step->op].members[i], step->values[i]);
+        json_object_end(out);
+    }
+    json_array_end(out);
+}
+
+void price_steps_print(Text *text)
+{
+    JsonOut out = json_out(text);
+    json_array(&out);
+    for (size_t op = 0; op < STEP_OP_COUNT; op++) {
+        json_object(&out);
+        json_string_member(&out, "op", str_of(rows[op].op));
+        json_name(&out, STR("members"));
+        json_array(&out);
+        for (size_t i = 0; rows[op].members[i] != NULL; i++)
+            json_string(&out, str_of(rows[op].members[i]));
+        json_array_end(&out);
+        json_string_member(&out, "meaning", str_of(rows[op].meaning));
+        json_object_end(&out);
+    }
+    json_array_end(&out);
+}
