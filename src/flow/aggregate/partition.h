@@ -21,6 +21,9 @@ typedef struct PartitionOptions {
     HashKey  key;           // of the identity hash; part of the data directory
     uint32_t seal_bits;     // a seal is 2^seal_bits events: 20; fixed when the directory is made
     size_t   queue_bytes;   // 64 MiB; beyond: QUEUE_FULL
+    size_t   cache_bytes;   // of the usage store; 0: its default
+    uint64_t segment_bytes; // of the journal; 0: its default
+    bool     read_only;     // for `toll verify`: recovers, starts no thread, takes no submission
 } PartitionOptions;
 
 // What one event got. `stored` says what the id holds when it was there before.

@@ -76,10 +76,17 @@ typedef struct UsageEventsQuery {
     Str     after_unique_id;
 } UsageEventsQuery;
 
+typedef struct UsageEventList {
+    UsageEvent *at;
+    size_t      count;
+    bool        has_more;
+} UsageEventList;
+
 Err *usage_events(UsageMoment *moment, Arena *arena, const UsageEventsQuery *query,
-                  UsageEvent **events, size_t *count) MUST_CHECK;
+                  UsageEventList *events) MUST_CHECK;
 // NULL in *event when there is none.
-Err *usage_event_find(UsageMoment *moment, Arena *arena, Str project, Str unique_id, UsageEvent **event) MUST_CHECK;
+Err *usage_event_find(UsageMoment *moment, Arena *arena, Str project, Str unique_id,
+                      UsageEvent **event) MUST_CHECK;
 
 // Verdicts over time, per UTC hour (exact for accepted; the others may lack up to the last second
 // before a crash), and the newest refusals with their reasons.
@@ -88,6 +95,18 @@ typedef struct OutcomeHour {
     uint64_t counts[OUTCOME_COUNT];
 } OutcomeHour;
 
+typedef struct OutcomeQuery {
+    Str     project;
+    int64_t from, to;  // hours since 1970, [from, to)
+} OutcomeQuery;
+
+typedef struct OutcomeHours {
+    OutcomeHour *at;  // ascending; hours without events are left out
+    size_t       count;
+} OutcomeHours;
+
+OutcomeHours usage_outcomes(Partition *partition, Arena *arena, const OutcomeQuery *query);
+
 typedef struct Refusal {
     Instant at;
     Outcome outcome;   // conflict or rejected
@@ -95,7 +114,9 @@ typedef struct Refusal {
     Str     unique_id, detail;
 } Refusal;
 
-Err *usage_outcomes(Partition *partition, Arena *arena, Str project, int64_t from_hour, int64_t to_hour,
-                    OutcomeHour **hours, size_t *count) MUST_CHECK;
-Err *usage_refusals(Partition *partition, Arena *arena, Str project, size_t limit,
-                    Refusal **refusals, size_t *count) MUST_CHECK;
+typedef struct Refusals {
+    Refusal *at;  // newest first
+    size_t   count;
+} Refusals;
+
+Refusals usage_refusals(Partition *partition, Arena *arena, Str project, size_t limit);

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one thread that makes durable. A record is one write and one sync; only then are its events
+// folded, so that a reader never sees what a crash could take back, and only then is anybody answered.
+#include "base/counter.h"
+#include "flow/aggregate/partition_inside.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+
+enum { PREFETCH_AHEAD = 8 };
+
+static Err *commit_write(Partition *partition, Arena *arena, Commit *commit)
+{
+    Text before_names = text_open(arena), before_rows = text_open(arena), rest = text_open(arena);
+    record_heads(&commit->text, &before_names, &before_rows);
+    outcomes_record(partition->outcomes, partition_seal_of(partition, commit->first), &rest);
+    Str parts[] = {
+        text_str(&before_names), text_str(&commit->text.names), text_str(&before_rows),
+        text_str(&commit->text.rows), text_str(&rest),
+    };
+    return journal_append(partition->journal, arena, commit->first, commit->next, parts,
+                          sizeof parts / sizeof *parts);
+}
+
+// The record's rows in order; digests come from the submissions, whose accepted events are those rows.
+static void fold_event(Partition *partition, uint64_t sequence, const Digest *digest)
+{
+    Generation *generation = partition_generation(partition, partition_seal_of(partition, sequence));
+    uint32_t    row = partition_row_of(partition, sequence);
+    assert_that(generation != NULL);
+    generation_fold(generation, row, digest,
+                    meters_of_event(partition->meters, generation_row(generation, row)->event));
+}
+
+static void fold_prefetch(Partition *partition, uint64_t sequence, const Commit *commit)
+{
+    if (sequence >= commit->next)
+        return;
+    generation_prefetch_fold(partition_generation(partition, partition_seal_of(partition, sequence)),
+                             partition_row_of(partition, sequence));
+}
+
+static void fold_submission(Partition *partition, const Commit *commit, const Submission *submission)
+{
+    static const Digest nothing;
+    if (submission->probe->meter != NULL && !submission->probe->meter->is_needless)
+        fold_event(partition, partition->folded++, &nothing);
+    for (size_t i = 0; i < submission->count; i++) {
+        if (submission->verdicts[i].outcome != OUTCOME_ACCEPTED)
+            continue;
+        assert_that(submission->verdicts[i].sequence == partition->folded);
+        fold_prefetch(partition, partition->folded + PREFETCH_AHEAD, commit);
+        fold_event(partition, partition->folded++, &submission->events[i].digest);
+    }
+}
+
+static void commit_fold(Partition *partition, const Commit *commit)
+{
+    lock_take(&partition->state_lock);
+    assert_that(partition->folded == commit->first);
+    for (const Submission *submission = commit->submissions; submission != NULL;
+         submission = submission->next)
+        fold_submission(partition, commit, submission);
+    assert_that(partition->folded == commit->next);
+    partition_mark_full(partition, commit->name_counts);
+    counter_set(METRIC_SEQUENCE, (int64_t)(partition->folded - 1));
+    counter_set(METRIC_UNSEALED_GENERATIONS, (int64_t)partition->unsealed.count);
+    lock_release(&partition->state_lock);
+}
+
+static void tell_refusals(Partition *partition, const Submission *submission)
+{
+    for (size_t i = 0; i < submission->count; i++) {
+        const Verdict *verdict = &submission->verdicts[i];
+        if (verdict->outcome != OUTCOME_REJECTED && verdict->outcome != OUTCOME_CONFLICT)
+            continue;
+        const Event *event = &submission->events[i];
+        Refusal      refusal = {
+                 .at = submission->received,
+                 .outcome = verdict->outcome,
+                 .code = verdict->code,
+                 .unique_id = event->unique_id,
+                 .detail = event->refusal != NULL ? event->refusal->detail
+                                                  : str_of(err_title(verdict->code)),
+        };
+        outcomes_refuse(partition->outcomes, submission->project, &refusal);
+    }
+}
+
+static void count_outcomes(Partition *partition, Submission *submission)
+{
+    static const Metric metrics[OUTCOME_COUNT] = {
+        [OUTCOME_ACCEPTED] = METRIC_EVENTS_ACCEPTED,
+        [OUTCOME_DUPLICATE] = METRIC_EVENTS_DUPLICATE,
+        [OUTCOME_CONFLICT] = METRIC_EVENTS_CONFLICT,
+        [OUTCOME_REJECTED] = METRIC_EVENTS_REJECTED,
+    };
+    if (submission->count == 0)
+        return;
+    for (size_t i = 0; i < submission->count; i++)
+        submission->counts[submission->verdicts[i].outcome]++;
+    for (int k = 0; k < OUTCOME_COUNT; k++)
+        counter_add(metrics[k], (int64_t)submission->counts[k]);
+    outcomes_add(partition->outcomes, submission->project, submission->received, submission->counts);
+    if (submission->counts[OUTCOME_REJECTED] + submission->counts[OUTCOME_CONFLICT] > 0)
+        tell_refusals(partition, submission);
+}
+
+static void answer(Partition *partition, Commit *commit)
+{
+    static Err failed = { .code = ERR_JOURNAL_FAILED };
+    Submission *submission = commit->submissions;
+    failed.detail = str_of(err_title(ERR_JOURNAL_FAILED));
+    while (submission != NULL) {
+        Submission *next = submission->next;  // done() may free the submission
+        if (partition->latched)
+            submission->failure = &failed;
+        submission->done(submission);
+        submission = next;
+    }
+}
+
+static void commit_finish(Partition *partition, Commit *commit)
+{
+    AUTO(Arena) arena = arena_open();
+    if (!partition->latched) {
+        for (Submission *at = commit->submissions; at != NULL; at = at->next)
+            count_outcomes(partition, at);
+    }
+    if (!partition->latched && commit->writes) {
+        int64_t began = clock_tick_us();
+        Err    *err = commit_write(partition, arena, commit);
+        counter_add(METRIC_JOURNAL_COMMITS, 1);
+        counter_add(METRIC_JOURNAL_BYTES, (int64_t)commit->text.rows.length);
+        counter_add(METRIC_JOURNAL_SYNC_MICROSECONDS, clock_tick_us() - began);
+        if (err != NULL)
+            partition_latch(partition, err);
+        else
+            commit_fold(partition, commit);
+    }
+    answer(partition, commit);
+}
+
+void *committer_run(void *context)
+{
+    Partition *partition = context;
+    for (;;) {
+        lock_take(&partition->queue_lock);
+        while (!partition->committer_busy)
+            signal_wait(&partition->commit_changed, &partition->queue_lock);
+        Commit *commit = partition->commit_ready;
+        lock_release(&partition->queue_lock);
+        if (commit == NULL)
+            return NULL;
+        commit_finish(partition, commit);
+        lock_take(&partition->queue_lock);
+        partition->commit_ready = NULL;
+        partition->committer_busy = false;
+        signal_one(&partition->queue_changed);
+        lock_release(&partition->queue_lock);
+    }
+}

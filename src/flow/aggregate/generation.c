@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows and cells live in blocks that never move; the tables of streams and cells are open addressing
+// and double, which only happens under the state lock.
+#include "flow/aggregate/generation.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+
+enum { BLOCK_BITS = 12, BLOCK = 1 << BLOCK_BITS, FIRST_SLOTS = 64, CELLS_TRIED = 4 };
+
+typedef struct Streams {
+    Stream *at;
+    size_t  slots, count;
+} Streams;
+
+typedef struct CellSlots {
+    uint32_t *at;  // cell index + 1
+    size_t    slots;
+} CellSlots;
+
+struct Generation {
+    uint64_t    number;
+    uint32_t    room;
+    atomic_uint owners;
+    uint32_t    folded;
+    IdTable    *ids;
+    Arena      *text;         // the sequencer's: unique ids and properties
+    Arena      *dimensions;   // the committer's
+    Row       **rows;         // blocks
+    HourCell  **cells;        // blocks
+    uint32_t    cell_count;
+    size_t      cell_blocks;
+    Streams     streams;
+    CellSlots   cell_slots;
+    Text        scratch;      // dimensions of the event being folded
+};
+
+Generation *generation_open(uint64_t number, uint32_t seal_bits)
+{
+    assert_that(seal_bits >= 4 && seal_bits <= 24);
+    Generation *generation = memory_take(sizeof(Generation));
+    generation->number = number;
+    generation->room = 1U << seal_bits;
+    generation->owners = 1;
+    generation->ids = id_table_open(generation->room);
+    generation->text = arena_open();
+    generation->dimensions = arena_open();
+    generation->rows = memory_take((generation->room / BLOCK + 1) * sizeof(Row *));
+    generation->streams.slots = FIRST_SLOTS;
+    generation->streams.at = memory_take(FIRST_SLOTS * sizeof(Stream));
+    generation->cell_slots.slots = FIRST_SLOTS;
+    generation->cell_slots.at = memory_take(FIRST_SLOTS * sizeof(uint32_t));
+    generation->scratch = text_open_own();
+    return generation;
+}
+
+void generation_retain(Generation *generation)
+{
+    atomic_fetch_add(&generation->owners, 1);
+}
+
+void generation_release(Generation *generation)
+{
+    if (generation == NULL || atomic_fetch_sub(&generation->owners, 1) > 1)
+        return;
+    id_table_close(generation->ids);
+    arena_close(generation->text);
+    arena_close(generation->dimensions);
+    for (size_t i = 0; i <= generation->room / BLOCK; i++)
+        memory_release(generation->rows[i]);
+    for (size_t i = 0; i < generation->cell_blocks; i++)
+        memory_release(generation->cells[i]);
+    memory_release(generation->rows);
+    memory_release(generation->cells);
+    memory_release(generation->streams.at);
+    memory_release(generation->cell_slots.at);
+    text_close(&generation->scratch);
+    memory_release(generation);
+}
+
+uint64_t generation_number(const Generation *generation)
+{
+    return generation->number;
+}
+
+uint32_t generation_room(const Generation *generation)
+{
+    return generation->room;
+}
+
+uint32_t generation_folded(const Generation *generation)
+{
+    return generation->folded;
+}
+
+static Row *row_at(const Generation *generation, uint32_t index)
+{
+    return &generation->rows[index >> BLOCK_BITS][index & (BLOCK - 1)];
+}
+
+const Row *generation_row(const Generation *generation, uint32_t index)
+{
+    assert_slow(index < generation->room);
+    return row_at(generation, index);
+}
+
+static HourCell *cell_at(const Generation *generation, uint32_t index)
+{
+    return &generation->cells[index >> BLOCK_BITS][index & (BLOCK - 1)];
+}
+
+const HourCell *generation_cell(const Generation *generation, uint32_t index)
+{
+    assert_slow(index < generation->cell_count);
+    return cell_at(generation, index);
+}
+
+uint32_t generation_cell_count(const Generation *generation)
+{
+    return generation->cell_count;
+}
+
+void generation_prefetch(const Generation *generation, Hash128 id)
+{
+    id_table_prefetch(generation->ids, id);
+}
+
+uint32_t generation_find(const Generation *generation, Hash128 id)
+{
+    return id_table_find(generation->ids, id);
+}
+
+void generation_identity(const Generation *generation, uint32_t index, Identity *identity)
+{
+    const Row *row = row_at(generation, index);
+    *identity = (Identity){
+        .sequence = generation->number * generation->room + index,
+        .fingerprint = row->fingerprint,
+        .ts = row->ts,
+        .ts_given = row->ts_given,
+        .event = row->event,
+        .account = row->account,
+    };
+}
+
+static Row *row_new(Generation *generation, uint32_t index)
+{
+    assert_that(index < generation->room);
+    Row **block = &generation->rows[index >> BLOCK_BITS];
+    if (*block == NULL) {
+        size_t rows = generation->room < BLOCK ? generation->room : BLOCK;
+        *block = memory_take(rows * sizeof(Row));
+    }
+    return row_at(generation, index);
+}
+
+void generation_put_other(Generation *generation, uint32_t index, RowKind kind)
+{
+    row_new(generation, index)->kind = kind;
+}
+
+void generation_put_event(Generation *generation, uint32_t index, const Event *event,
+                          const Row *numbers)
+{
+    Row *row = row_new(generation, index);
+    *row = (Row){
+        .kind = ROW_EVENT,
+        .ts_given = event->ts_given,
+        .unique_id_length = (uint8_t)event->unique_id.length,
+        .properties_length = (uint32_t)event->properties.length,
+        .event = numbers->event,
+        .account = numbers->account,
+        .previous = ROW_END,
+        .id = event->id,
+        .fingerprint = event->fingerprint,
+        .value = event->value,
+        .ts = event->ts,
+        .received = numbers->received,
+    };
+    size_t bytes = event->unique_id.length + event->properties.length;
+    char  *text = arena_take(generation->text, bytes);
+    memcpy(text, event->unique_id.at, event->unique_id.length);
+    if (event->properties.length > 0)
+        memcpy(text + event->unique_id.length, event->properties.at, event->properties.length);
+    row->unique_id = text;
+    row->properties = text + event->unique_id.length;
+    id_table_add(generation->ids, event->id, index);
+}
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+    uint64_t hash = (a ^ (b * UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xff51afd7ed558ccd);
+    return hash ^ (hash >> 32);
+}
+
+static Stream *stream_slot(const Streams *streams, uint32_t event, uint32_t account)
+{
+    size_t slot = mix(event, account) & (streams->slots - 1);
+    while (streams->at[slot].is_used &&
+           (streams->at[slot].account != account || streams->at[slot].event != event))
+        slot = (slot + 1) & (streams->slots - 1);
+    return &streams->at[slot];
+}
+
+const Stream *generation_stream(const Generation *generation, uint32_t event, uint32_t account)
+{
+    const Stream *stream = stream_slot(&generation->streams, event, account);
+    return stream->is_used ? stream : NULL;
+}
+
+const Stream *generation_streams(const Generation *generation, size_t *slots)
+{
+    *slots = generation->streams.slots;
+    return generation->streams.at;
+}
+
+static void streams_double(Streams *streams)
+{
+    Streams bigger = { .slots = 2 * streams->slots, .count = streams->count };
+    bigger.at = memory_take(bigger.slots * sizeof(Stream));
+    for (size_t i = 0; i < streams->slots; i++)
+        if (streams->at[i].is_used)
+            *stream_slot(&bigger, streams->at[i].event, streams->at[i].account) = streams->at[i];
+    memory_release(streams->at);
+    *streams = bigger;
+}
+
+static Stream *stream_of(Streams *streams, uint32_t event, uint32_t account)
+{
+    if (2 * (streams->count + 1) > streams->slots)
+        streams_double(streams);
+    Stream *stream = stream_slot(streams, event, account);
+    if (!stream->is_used) {
+        *stream = (Stream){ event, account, ROW_END, ROW_END, 0, true };
+        streams->count++;
+    }
+    return stream;
+}
+
+static bool cell_matches(const HourCell *cell, const HourCell *wanted)
+{
+    return cell->hash == wanted->hash && cell->meter == wanted->meter &&
+           cell->account == wanted->account && cell->hour == wanted->hour &&
+           str_equal(cell->dimensions, wanted->dimensions);
+}
+
+static uint32_t *cell_slot(const Generation *generation, const HourCell *wanted)
+{
+    const CellSlots *slots = &generation->cell_slots;
+    size_t           slot = wanted->hash & (slots->slots - 1);
+    while (slots->at[slot] != 0 && !cell_matches(cell_at(generation, slots->at[slot] - 1), wanted))
+        slot = (slot + 1) & (slots->slots - 1);
+    return &slots->at[slot];
+}
+
+static void cell_slots_double(Generation *generation)
+{
+    CellSlots *slots = &generation->cell_slots;
+    memory_release(slots->at);
+    slots->slots *= 2;
+    slots->at = memory_take(slots->slots * sizeof *slots->at);
+    for (uint32_t i = 0; i < generation->cell_count; i++) {
+        size_t slot = cell_at(generation, i)->hash & (slots->slots - 1);
+        while (slots->at[slot] != 0)
+            slot = (slot + 1) & (slots->slots - 1);
+        slots->at[slot] = i + 1;
+    }
+}
+
+static HourCell *cell_new(Generation *generation, Stream *stream, const HourCell *wanted)
+{
+    uint32_t index = generation->cell_count++;
+    size_t   block = index >> BLOCK_BITS;
+    if (block == generation->cell_blocks) {
+        generation->cell_blocks++;
+        generation->cells =
+            memory_resize(generation->cells, generation->cell_blocks * sizeof(HourCell *));
+        generation->cells[block] = memory_take(BLOCK * sizeof(HourCell));
+    }
+    HourCell *cell = cell_at(generation, index);
+    *cell = *wanted;
+    cell->dimensions = str_copy(generation->dimensions, wanted->dimensions);
+    cell->next = stream->newest_cell;
+    stream->newest_cell = index;
+    return cell;
+}
+
+// Most events meet the cell that their stream used last, so a few of those are tried first.
+static HourCell *cell_of(Generation *generation, Stream *stream, const HourCell *wanted)
+{
+    uint32_t index = stream->newest_cell;
+    for (int tried = 0; tried < CELLS_TRIED && index != ROW_END; tried++) {
+        HourCell *cell = cell_at(generation, index);
+        if (cell_matches(cell, wanted))
+            return cell;
+        index = cell->next;
+    }
+    if (2 * ((size_t)generation->cell_count + 1) > generation->cell_slots.slots)
+        cell_slots_double(generation);
+    uint32_t *slot = cell_slot(generation, wanted);
+    if (*slot != 0)
+        return cell_at(generation, *slot - 1);
+    *slot = generation->cell_count + 1;
+    return cell_new(generation, stream, wanted);
+}
+
+static void fold_meter(Generation *generation, Stream *stream, const Activation *activation,
+                       const Event *event, Measure *measure)
+{
+    HourCell wanted = {
+        .meter = activation->number,
+        .account = stream->account,
+        .hour = instant_utc_hour(event->ts),
+    };
+    text_clear(&generation->scratch);
+    cell_dimensions(activation->meter, event->properties, &generation->scratch);
+    wanted.dimensions = text_str(&generation->scratch);
+    wanted.hash = mix(mix(wanted.meter, wanted.account), (uint64_t)wanted.hour);
+    if (wanted.dimensions.length > 0)
+        wanted.hash = mix(wanted.hash, hash_fast(wanted.dimensions));
+    HourCell *cell = cell_of(generation, stream, &wanted);
+    cell_add(&cell->cell, activation->meter->aggregation, measure);
+}
+
+void generation_prefetch_fold(const Generation *generation, uint32_t index)
+{
+    const Row *row = row_at(generation, index);
+    size_t     slot = mix(row->event, row->account) & (generation->streams.slots - 1);
+    __builtin_prefetch(&generation->streams.at[slot]);
+}
+
+void generation_fold(Generation *generation, uint32_t index, const Digest *digest,
+                     ActivationList meters)
+{
+    assert_that(index == generation->folded);
+    generation->folded++;
+    Row *row = row_at(generation, index);
+    if (row->kind != ROW_EVENT)
+        return;
+    Stream *stream = stream_of(&generation->streams, row->event, row->account);
+    row->previous = stream->newest_row;
+    stream->newest_row = index;
+    stream->rows++;
+    Event event = {
+        .unique_id = { row->unique_id, row->unique_id_length },
+        .value = row->value,
+        .ts = row->ts,
+        .properties = { row->properties, row->properties_length },
+        .digest = *digest,
+    };
+    uint64_t sequence = generation->number * generation->room + index;
+    for (size_t i = 0; i < meters.count; i++) {
+        Measure measure;
+        if (!activation_counts(meters.at[i], sequence) ||
+            !measure_of(meters.at[i]->meter, &event, &measure))
+            continue;
+        measure.sequence = sequence;
+        fold_meter(generation, stream, meters.at[i], &event, &measure);
+    }
+}

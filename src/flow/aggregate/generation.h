@@ -1,0 +1,84 @@
+// A generation: the events of one future seal, in memory: rows in order of sequence, their ids, and
+// the cells folded from them. The sequencer puts rows, the committer folds them once they are durable
+// (under the partition's state lock), readers follow chains that only contain folded rows.
+#pragma once
+
+#include "flow/aggregate/cell.h"
+#include "flow/aggregate/meters.h"
+#include "flow/dedupe/id_table.h"
+#include "flow/dedupe/identity.h"
+
+typedef enum RowKind {
+    ROW_NONE,   // a sequence without content (the first of a partition, or dropped by a replay)
+    ROW_EVENT,
+    ROW_METER,  // an activation or a removal
+} RowKind;
+
+#define ROW_END UINT32_MAX
+
+typedef struct Row {
+    RowKind     kind;
+    bool        ts_given;
+    uint8_t     unique_id_length;
+    uint32_t    properties_length;
+    uint32_t    event, account;  // the partition's numbers
+    uint32_t    previous;        // row of the same event and account folded before, or ROW_END
+    Hash128     id;
+    uint64_t    fingerprint;
+    Decimal     value;
+    Instant     ts, received;
+    const char *unique_id;
+    const char *properties;
+} Row;
+
+// The cells of a generation are hours; days are made from them when they are read or sealed.
+typedef struct HourCell {
+    Cell     cell;
+    uint32_t meter;    // activation number
+    uint32_t account;
+    uint32_t next;     // cell of the same event and account, or ROW_END
+    int64_t  hour;     // UTC hours since 1970
+    Str      dimensions;
+    uint64_t hash;
+} HourCell;
+
+// What one account did under one event name.
+typedef struct Stream {
+    uint32_t event, account;
+    uint32_t newest_row;   // ROW_END: none
+    uint32_t newest_cell;  // ROW_END: none
+    uint32_t rows;
+    bool     is_used;      // false: a free slot
+} Stream;
+
+typedef struct Generation Generation;
+
+Generation *generation_open(uint64_t number, uint32_t seal_bits);
+void        generation_retain(Generation *generation);   // one more owner
+void        generation_release(Generation *generation);  // the last owner frees it
+
+uint64_t   generation_number(const Generation *generation);
+uint32_t   generation_room(const Generation *generation);       // rows in a full one
+const Row *generation_row(const Generation *generation, uint32_t index);
+
+// The ids, for verdicts.
+void     generation_prefetch(const Generation *generation, Hash128 id);
+uint32_t generation_find(const Generation *generation, Hash128 id);  // row, or ROW_END
+void     generation_identity(const Generation *generation, uint32_t index, Identity *identity);
+
+// Sequencer: writes the row and its id. Rows are put in order.
+void generation_put_event(Generation *generation, uint32_t index, const Event *event,
+                          const Row *numbers /* event, account, received */);
+void generation_put_other(Generation *generation, uint32_t index, RowKind kind);
+
+// Committer, under the state lock: links the row and folds it into the cells of `meters`.
+void generation_fold(Generation *generation, uint32_t index, const Digest *digest,
+                     ActivationList meters);
+void generation_prefetch_fold(const Generation *generation, uint32_t index);
+
+// Readers, under the state lock or once the generation is full: what is folded.
+const Stream   *generation_stream(const Generation *generation, uint32_t event, uint32_t account);
+const Stream   *generation_streams(const Generation *generation, size_t *slots);  // also unused ones
+const HourCell *generation_cell(const Generation *generation, uint32_t index);
+uint32_t        generation_cell_count(const Generation *generation);
+uint32_t        generation_folded(const Generation *generation);  // rows

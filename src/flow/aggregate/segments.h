@@ -1,0 +1,25 @@
+// Windows cut into what cells can answer: whole UTC days, whole hours at their edges, and the ragged
+// rest that only events can answer. Neighbours of one kind are joined, so that one seek serves them.
+#pragma once
+
+#include "flow/aggregate/usage.h"
+
+typedef enum SegmentKind { SEGMENT_EVENTS, SEGMENT_HOURS, SEGMENT_DAYS, SEGMENT_KINDS } SegmentKind;
+
+typedef struct Segment {
+    SegmentKind kind;
+    Instant     start, end;
+} Segment;
+
+typedef struct Segments {
+    Segment *at;  // ascending, not overlapping; every instant of every window is in exactly one
+    size_t   count;
+} Segments;
+
+Segments segments_of(Arena *arena, const UsageWindow *windows, size_t count);
+
+// The segment of that kind that holds [start, start + one unit of it), or holds the instant; NULL: none.
+const Segment *segments_find(const Segments *segments, SegmentKind kind, Instant start);
+
+#define WINDOW_NONE SIZE_MAX
+size_t window_find(const UsageWindow *windows, size_t count, Instant instant);
