@@ -90,7 +90,7 @@ typedef struct PlanRef {
     Str       plan;
     int64_t   number;  // PLAN_DRAFT for the draft
 } PlanRef;
-// PLAN_VERSION_NOT_FOUND, also when there is no such plan.
+// PLAN_NOT_FOUND, PLAN_VERSION_NOT_FOUND.
 Err *catalog_plan_version_get(Catalog *catalog, Arena *arena, const PlanRef *ref,
                               PlanVersion **version) MUST_CHECK;
 

@@ -354,6 +354,10 @@ Err *catalog_plan_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
 static Err *version_work(DbTx *tx, void *context)
 {
     PlanGet *get = context;
+    bool     exists;
+    TRY(catalog__plan_exists(tx, &get->ref, &exists));
+    if (!exists)
+        return not_found(db_arena(tx), get->ref.plan);
     return catalog__plan_version_find(tx, &get->ref, &get->found);
 }
 

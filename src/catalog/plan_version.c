@@ -6,11 +6,11 @@ void plan_version_to_json(const PlanVersion *version, JsonOut *out)
     AUTO(Arena) arena = arena_open();
     json_object(out);
     json_string_member(out, "id", version->plan);
-    json_string_member(out, "state", version->published ? STR("published") : STR("draft"));
     if (version->published)
-        json_whole_member(out, "version", version->number);
+        json_whole_member(out, "number", version->number);
     else
-        json_null_member(out, "version");
+        json_null_member(out, "number");
+    json_bool_member(out, "published", version->published);
     json_string_member(out, "currency", version->currency);
     if (version->published) {
         json_string_member(out, "effectiveFrom", instant_print(arena, version->effective_from));
