@@ -7,15 +7,7 @@
 #include "base/assert.h"
 #include "money/split.h"
 
-// The lines that a step is for, and what is left of them.
-typedef struct Picked {
-    size_t *lines;  // of those, the ones with something left
-    Money  *weights;
-    size_t  count;
-    Money   sum;  // of all, negative ones too
-} Picked;
-
-static bool names(const Str *ids, size_t count, const Charge *charge)
+bool names_charge(const Str *ids, size_t count, const Charge *charge)
 {
     for (size_t i = 0; i < count; i++)
         if (str_equal(ids[i], charge->id))
@@ -23,24 +15,26 @@ static bool names(const Str *ids, size_t count, const Charge *charge)
     return false;
 }
 
-static Err *pick_line(Rating *rating, Picked *picked, size_t index)
+Err *pick_line(Rating *rating, Picked *picked, size_t index)
 {
     Line *line = &rating->lines[index];
     Money net = line_net(line);
     if (!money_add(picked->sum, net, &picked->sum))
         return rating_too_large(rating, STR("the bill"));
-    if (net.minor > 0) {
-        picked->lines[picked->count] = index;
-        picked->weights[picked->count++] = net;
-    }
+    if (net.minor <= 0)
+        return NULL;
+    picked->lines[picked->count] = index;
+    picked->weights[picked->count++] = net;
+    if (!money_add(picked->left, net, &picked->left))
+        return rating_too_large(rating, STR("the bill"));
     return NULL;
 }
 
-// Room for so many lines.
-static Picked picked_none(Rating *rating, size_t most)
+Picked picked_none(Rating *rating, size_t most)
 {
     return (Picked){ .lines = arena_array(rating->arena, size_t, most),
                      .weights = arena_array(rating->arena, Money, most),
+                     .left = money_zero(rating->plan->currency),
                      .sum = money_zero(rating->plan->currency) };
 }
 
@@ -57,16 +51,15 @@ static Err *pick_charges(Rating *rating, const Str *ids, size_t count, Picked *p
 {
     *picked = picked_none(rating, rating->count);
     for (size_t i = 0; i < rating->count; i++)
-        if (count == 0 || names(ids, count, rating->lines[i].charge))
+        if (count == 0 || names_charge(ids, count, rating->lines[i].charge))
             TRY(pick_line(rating, picked, i));
     return NULL;
 }
 
-// Takes the amount off the lines, and tells each its share in a step like `told`.
-static void take_off(Rating *rating, const Picked *picked, Money off, const Step *told)
+void take_off(Rating *rating, const Picked *picked, Money off, const Step *told)
 {
     Money *parts = arena_array(rating->arena, Money, picked->count);
-    assert_that(off.minor >= 0 && off.minor <= picked->sum.minor);
+    assert_that(off.minor >= 0 && off.minor <= picked->left.minor);
     split_by_weight(off, picked->weights, picked->count, parts);
     for (size_t i = 0; i < picked->count; i++) {
         if (parts[i].minor == 0)
@@ -102,7 +95,7 @@ static bool discount_counts(const Rating *rating, const Discount *discount)
     return place >= 0 && (discount->periods == 0 || place < discount->periods);
 }
 
-static Rational percent_of(Arena *arena, Rational amount, Rational percent)
+Rational percent_of(Arena *arena, Rational amount, Rational percent)
 {
     return rational_divide(arena, rational_multiply(arena, amount, percent),
                            rational_whole(arena, 100));
@@ -114,19 +107,19 @@ static Err *discount_apply(Rating *rating, const Discount *discount)
     Picked picked;
     Money  off;
     TRY(pick_charges(rating, discount->charges, discount->charge_count, &picked));
-    if (picked.sum.minor <= 0)
-        return NULL;
-    Rational base = money_exact(arena, picked.sum);
+    Rational base = money_exact(arena, picked.left);
     Rational exact = discount->percent.given ? percent_of(arena, base, discount->percent.value)
                                              : rational_least(discount->amount.value, base);
     TRY(rating_round(rating, exact, discount->id, &off));
+    if (money_compare(off, picked.left) > 0)
+        off = picked.left;
     Step told = { .op = STEP_DISCOUNT };
     step_set(&told, "id", discount->id);
     if (discount->percent.given)
         step_set_rational(&told, arena, "percent", discount->percent.value);
     else
         step_set_rational(&told, arena, "amount", discount->amount.value);
-    step_set(&told, "base", money_print(arena, picked.sum));
+    step_set(&told, "base", money_print(arena, picked.left));
     step_set(&told, "discount", money_print(arena, off));
     take_off(rating, &picked, off, &told);
     return NULL;
@@ -156,9 +149,7 @@ static bool is_running(const Rating *rating)
     return rating->inputs->at.us < rating->inputs->service.end.us;
 }
 
-// A line over what is missing from `counted` to `wanted`; none when nothing is.
-static Err *missing_line(Rating *rating, StepOp op, const Line *like, Rational wanted,
-                         Money counted)
+Err *missing_line(Rating *rating, StepOp op, const Line *like, Rational wanted, Money counted)
 {
     Arena   *arena = rating->arena;
     Rational missing = rational_subtract(arena, wanted, money_exact(arena, counted));
@@ -263,152 +254,36 @@ static Err *bounds_apply(Rating *rating)
     return NULL;
 }
 
-// ---- commitment
-
-// list: what the metered lines come to. amount: what is committed, of this period.
-typedef struct Committed {
-    Picked   picked;
-    Rational list, amount;
-    Rational overage;  // list price of what is beyond the commitment; 0 without a factor
-    Rational off;      // what the commitment takes off the lines
-} Committed;
-
-static Err *pick_metered(Rating *rating, Picked *picked)
-{
-    const Commitment *commitment = &rating->plan->commitment;
-    *picked = picked_none(rating, rating->count);
-    for (size_t i = 0; i < rating->count; i++) {
-        const Line *line = &rating->lines[i];
-        if (line->kind == LINE_USAGE &&
-            (commitment->charge_count == 0 ||
-             names(commitment->charges, commitment->charge_count, line->charge)))
-            TRY(pick_line(rating, picked, i));
-    }
-    return NULL;
-}
-
-// With d the discount, list usage of amount / (1 - d) is covered by the commitment. Without a
-// factor all of the list is discounted; with one, only what is covered, and the rest costs list x
-// factor.
-//   10,000 at 18 %, list 23,168.52 -> 18,998.19 without a factor
-//   with factor 1: 10,000 + (23,168.52 - 12,195.12…) = 20,973.40
-static Committed committed_of(Rating *rating, const Picked *picked)
-{
-    Arena            *arena = rating->arena;
-    const Commitment *commitment = &rating->plan->commitment;
-    Money     counted = picked->sum.minor > 0 ? picked->sum : money_zero(rating->plan->currency);
-    Committed committed = { .picked = *picked, .overage = rational_zero() };
-    Rational  kept = rational_subtract(
-         arena, rational_one(), percent_of(arena, rational_one(), commitment->discount_percent));
-    committed.list = money_exact(arena, counted);
-    committed.amount = prorated(rating, commitment->amount, PRORATE_DAY);
-    Rational covered = rational_divide(arena, committed.amount, kept);
-    Rational discounted = committed.list;
-    if (commitment->overage_factor.given && rational_compare(committed.list, covered) > 0) {
-        committed.overage = rational_subtract(arena, committed.list, covered);
-        discounted = covered;
-    }
-    committed.off = percent_of(arena, discounted, commitment->discount_percent);
-    if (commitment->overage_factor.given &&
-        rational_compare(commitment->overage_factor.value, rational_one()) < 0) {
-        Rational saved = rational_subtract(arena, rational_one(), commitment->overage_factor.value);
-        committed.off =
-            rational_add(arena, committed.off, rational_multiply(arena, committed.overage, saved));
-    }
-    return committed;
-}
-
-static Err *commitment_discount(Rating *rating, const Committed *committed, Money *left)
-{
-    Arena            *arena = rating->arena;
-    const Commitment *commitment = &rating->plan->commitment;
-    Money             off;
-    Step              told = { .op = STEP_COMMITMENT };
-    TRY(rating_round(rating, committed->off, STR("the commitment"), &off));
-    step_set_rational(&told, arena, "commitment", committed->amount);
-    step_set_rational(&told, arena, "list", committed->list);
-    step_set_rational(&told, arena, "discountPercent", commitment->discount_percent);
-    if (rational_sign(committed->overage) > 0) {
-        step_set_rational(&told, arena, "overage", committed->overage);
-        step_set_rational(&told, arena, "overageFactor", commitment->overage_factor.value);
-    }
-    step_set(&told, "discount", money_print(arena, off));
-    if (off.minor > 0)
-        take_off(rating, &committed->picked, off, &told);
-    if (!money_subtract(committed->picked.sum, off, left))
-        return rating_too_large(rating, STR("the commitment"));
-    return NULL;
-}
-
-// A factor above 1: the list price of the overage is in the lines, the rest is a line of its own.
-static Err *overage_line(Rating *rating, const Committed *committed)
-{
-    Arena   *arena = rating->arena;
-    Rational factor = rating->plan->commitment.overage_factor.value;
-    Rational more = rational_multiply(arena, committed->overage,
-                                      rational_subtract(arena, factor, rational_one()));
-    if (rational_sign(more) <= 0)
-        return NULL;
-    Line *line = rating_line(rating, LINE_OVERAGE, NULL);
-    line->description = STR("Overage");
-    Step *step = steps_add(&line->steps, arena, STEP_OVERAGE);
-    step_set_rational(step, arena, "overage", committed->overage);
-    step_set_rational(step, arena, "overageFactor", factor);
-    step_set_rational(step, arena, "amount", more);
-    return line_finish(rating, line, more);
-}
-
-static Err *commitment_apply(Rating *rating)
-{
-    Picked picked;
-    Money  left;
-    TRY(pick_metered(rating, &picked));
-    Committed committed = committed_of(rating, &picked);
-    TRY(commitment_discount(rating, &committed, &left));
-    if (rational_sign(committed.overage) > 0)
-        TRY(overage_line(rating, &committed));
-    Line like = { .description = STR("Commitment, true-up") };
-    if (rational_sign(committed.overage) > 0 || !rating->plan->commitment.true_up)
-        return NULL;
-    return missing_line(rating, STEP_TRUE_UP, &like, committed.amount, left);
-}
-
 // ---- the plan's own
 
-static Err *plan_bounds(Rating *rating)
+Rational prorated_amount(Rating *rating, const PlanAmount *amount)
 {
-    const Plan *plan = rating->plan;
-    Picked      picked;
-    Line        like = { .description = STR("Minimum") };
+    return prorated(rating, amount->amount, amount->prorate);
+}
+
+static Err *plan_maximum(Rating *rating)
+{
+    Picked picked;
     TRY(pick_all(rating, &picked));
-    if (plan->maximum.given)
-        TRY(maximum_apply(rating, &picked, prorated(rating, plan->maximum.value, PRORATE_DAY)));
-    if (!plan->minimum.given)
-        return NULL;
+    return maximum_apply(rating, &picked, prorated_amount(rating, &rating->plan->maximum));
+}
+
+// Behind the commitment: its true-up counts.
+static Err *plan_minimum(Rating *rating)
+{
+    Picked picked;
+    Line   like = { .description = STR("Minimum") };
+    TRY(pick_all(rating, &picked));
     return missing_line(rating, STEP_MINIMUM, &like,
-                        prorated(rating, plan->minimum.value, PRORATE_DAY), picked.sum);
+                        prorated_amount(rating, &rating->plan->minimum), picked.sum);
 }
 
 static Err *included_credits(Rating *rating)
 {
-    Arena   *arena = rating->arena;
-    Rational credits = prorated(rating, rating->plan->included_credits.value, PRORATE_DAY);
-    Picked   picked;
-    Money    off;
-    TRY(pick_all(rating, &picked));
-    if (picked.sum.minor <= 0)
-        return NULL;
-    TRY(rating_round(rating, rational_least(credits, money_exact(arena, picked.sum)),
-                     STR("includedCredits"), &off));
-    if (money_compare(off, picked.sum) > 0)
-        off = picked.sum;
-    Step told = { .op = STEP_DISCOUNT };
-    step_set(&told, "id", STR("includedCredits"));
-    step_set_rational(&told, arena, "amount", credits);
-    step_set(&told, "base", money_print(arena, picked.sum));
-    step_set(&told, "discount", money_print(arena, off));
-    take_off(rating, &picked, off, &told);
-    return NULL;
+    Discount credits = { .id = STR("includedCredits"),
+                         .amount = { true,
+                                     prorated_amount(rating, &rating->plan->included_credits) } };
+    return discount_apply(rating, &credits);
 }
 
 Err *algebra_apply(Rating *rating)
@@ -418,10 +293,12 @@ Err *algebra_apply(Rating *rating)
         if (discount_counts(rating, &plan->discounts[i]))
             TRY(discount_apply(rating, &plan->discounts[i]));
     TRY(bounds_apply(rating));
-    if (plan->commitment.given)
+    if (plan->maximum.given)
+        TRY(plan_maximum(rating));
+    if (plan->commitment.amount.given)
         TRY(commitment_apply(rating));
-    if (plan->minimum.given || plan->maximum.given)
-        TRY(plan_bounds(rating));
+    if (plan->minimum.given)
+        TRY(plan_minimum(rating));
     if (plan->included_credits.given)
         TRY(included_credits(rating));
     return NULL;

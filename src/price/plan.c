@@ -13,7 +13,7 @@ static const char *const plan_members[] = {
 static const char *const later_members[] = { "phases",      "trial",    "invoiceThreshold",
                                              "taxCategory", "metadata", NULL };
 
-void plan_amount_read(Place place, Optional *amount)
+void plan_optional_read(Place place, Optional *amount)
 {
     static const char *const members[] = { "amount", NULL };
     if (place.json == NULL)
@@ -26,6 +26,39 @@ void plan_amount_read(Place place, Optional *amount)
     Place inner = place_member(place, "amount");
     if (place_required(inner))
         amount->given = place_not_negative(inner, &amount->value);
+}
+
+void plan_prorate_read(Place place, Prorate *prorate)
+{
+    Str text;
+    if (!place_text(place, &text))
+        return;
+    if (str_equal(text, STR("second")))
+        *prorate = PRORATE_SECOND;
+    else if (str_equal(text, STR("none")))
+        *prorate = PRORATE_NONE;
+    else if (str_equal(text, STR("day")))
+        *prorate = PRORATE_DAY;
+    else
+        place_fault(place, ERR_FIELD_INVALID, "prorate must be day, second or none");
+}
+
+static void amount_members_read(Place place, PlanAmount *amount)
+{
+    Place inner = place_member(place, "amount");
+    if (place_required(inner))
+        amount->given = place_not_negative(inner, &amount->amount);
+    amount->prorate = PRORATE_DAY;
+    plan_prorate_read(place_member(place, "prorate"), &amount->prorate);
+}
+
+static void plan_amount_read(Place place, PlanAmount *amount)
+{
+    static const char *const members[] = { "amount", "prorate", NULL };
+    if (!place_object(place))
+        return;
+    place_members(place, members, NULL);
+    amount_members_read(place, amount);
 }
 
 void plan_charge_ids_read(Place place, Str **ids, size_t *count)
@@ -130,8 +163,9 @@ void plan_discount_read(Place place, Discount *discount)
 
 void plan_commitment_read(Place place, Commitment *commitment)
 {
-    static const char *const members[] = { "amount",        "discountPercent", "charges",
-                                           "overageFactor", "trueUp",          NULL };
+    static const char *const members[] = { "amount",  "prorate",       "discountPercent",
+                                           "charges", "overageFactor", "trueUp",
+                                           NULL };
     static const char *const later[] = { "term", NULL };
     commitment->discount_percent = rational_zero();
     commitment->true_up = true;
@@ -141,9 +175,9 @@ void plan_commitment_read(Place place, Commitment *commitment)
     Place term = place_member(place, "term"), percent = place_member(place, "discountPercent");
     if (term.json != NULL)
         place_fault(term, ERR_PLAN_INVALID, "term is not supported by this version");
-    Place amount = place_member(place, "amount");
-    if (place_required(amount))
-        commitment->given = place_positive(amount, &commitment->amount);
+    amount_members_read(place, &commitment->amount);
+    if (commitment->amount.given && rational_sign(commitment->amount.amount) == 0)
+        place_fault(place_member(place, "amount"), ERR_FIELD_INVALID, "amount must be above 0");
     if (place_not_negative(percent, &commitment->discount_percent) &&
         rational_compare(commitment->discount_percent, rational_whole(place.faults->arena, 100)) >=
             0)
@@ -237,7 +271,7 @@ static void references_check(Place place, const Plan *plan)
                         STR_ARG(charge->id));
     }
     if (plan->minimum.given && plan->maximum.given &&
-        rational_compare(plan->minimum.value, plan->maximum.value) > 0)
+        rational_compare(plan->minimum.amount, plan->maximum.amount) > 0)
         place_fault(place_member(place, "minimum"), ERR_PLAN_INVALID, "minimum is above maximum");
 }
 

@@ -90,14 +90,20 @@ typedef struct Discount {
     Instant  starts_at;
 } Discount;
 
-typedef struct Commitment {
+// An amount of money for a full period, and how a part of one shares it.
+typedef struct PlanAmount {
     bool     given;
     Rational amount;
-    Rational discount_percent;  // 0 when absent
-    Optional overage_factor;
-    bool     true_up;
-    Str     *charges;  // metered ones; none: every metered charge
-    size_t   charge_count;
+    Prorate  prorate;
+} PlanAmount;
+
+typedef struct Commitment {
+    PlanAmount amount;
+    Rational   discount_percent;  // 0 when absent
+    Optional   overage_factor;
+    bool       true_up;
+    Str       *charges;  // metered ones; none: every metered charge
+    size_t     charge_count;
 } Commitment;
 
 typedef struct Plan {
@@ -111,9 +117,9 @@ typedef struct Plan {
     size_t     charge_count;
     Discount  *discounts;
     size_t     discount_count;
-    Optional   minimum, maximum;
+    PlanAmount minimum, maximum;
     Commitment commitment;
-    Optional   included_credits;
+    PlanAmount included_credits;
 } Plan;
 
 enum { PLAN_CHARGES_MAX = 500, PLAN_TIERS_MAX = 100, PLAN_DISCOUNTS_MAX = 50, PLAN_GROUPS_MAX = 4 };

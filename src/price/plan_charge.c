@@ -142,8 +142,8 @@ static void round_quantity_read(Place place, Charge *charge)
 static void bounds_read(Place place, const char *least, const char *most, Optional *minimum,
                         Optional *maximum)
 {
-    plan_amount_read(place_member(place, least), minimum);
-    plan_amount_read(place_member(place, most), maximum);
+    plan_optional_read(place_member(place, least), minimum);
+    plan_optional_read(place_member(place, most), maximum);
     if (minimum->given && maximum->given && rational_compare(minimum->value, maximum->value) > 0)
         place_fault(place_member(place, least), ERR_PLAN_INVALID, "%s is above %s", least, most);
 }
@@ -193,19 +193,8 @@ static void timing_read(Place place, Charge *charge)
 // A one-time fee is not a price of time: it is whole unless the plan says how to share it.
 static void prorate_read(Place place, Charge *charge)
 {
-    Place prorate = place_member(place, "prorate");
-    Str   text;
     charge->prorate = charge->one_time ? PRORATE_NONE : PRORATE_DAY;
-    if (!place_text(prorate, &text))
-        return;
-    if (str_equal(text, STR("second")))
-        charge->prorate = PRORATE_SECOND;
-    else if (str_equal(text, STR("none")))
-        charge->prorate = PRORATE_NONE;
-    else if (str_equal(text, STR("day")))
-        charge->prorate = PRORATE_DAY;
-    else
-        place_fault(prorate, ERR_FIELD_INVALID, "prorate must be day, second or none");
+    plan_prorate_read(place_member(place, "prorate"), &charge->prorate);
 }
 
 void plan_charge_read(Place place, Charge *charge)

@@ -4,7 +4,10 @@
 #include "price/model.h"
 
 // An amount alone, or an object {"amount"}. 0 or more.
-void plan_amount_read(Place place, Optional *amount);
+void plan_optional_read(Place place, Optional *amount);
+
+// "day", "second", "none"; unchanged when absent.
+void plan_prorate_read(Place place, Prorate *prorate);
 
 // Ids of charges, not none of them and none twice; whether they exist is checked at the end.
 void plan_charge_ids_read(Place place, Str **ids, size_t *count);

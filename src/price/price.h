@@ -1,8 +1,9 @@
 // The pricing core: (plan version, usage of a period, facts of the subscription, T) -> a bill.
 // Pure: it reads no clock, store or configuration, so whoever has the inputs gets the same bill,
 // today or in a year.
-//   source -> filter, group -> quantity operators -> price function -> round -> discount
-//          -> minimum, maximum -> commitment -> minimum, maximum of the plan -> included credits
+//   source -> filter, group -> quantity operators -> price function -> round -> discounts
+//          -> maximum, minimum of groups and charges -> maximum of the plan -> commitment
+//          -> minimum of the plan -> included credits
 #pragma once
 
 #include "price/bill.h"

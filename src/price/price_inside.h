@@ -57,4 +57,31 @@ Rational quantity_convert(Rating *rating, Steps *steps, const Charge *charge, Ra
 Err *lines_make(Rating *rating) MUST_CHECK;
 
 // ---- algebra.c: from lines to what is due
+
+// The lines that a step is for. What is left of a line is its net when that is above 0.
+typedef struct Picked {
+    size_t *lines;  // of those, the ones with something left
+    Money  *weights;
+    size_t  count;
+    Money   left;  // of these
+    Money   sum;   // of all, negative ones too
+} Picked;
+
+Picked picked_none(Rating *rating, size_t most);  // room for so many lines
+Err   *pick_line(Rating *rating, Picked *picked, size_t index) MUST_CHECK;
+bool   names_charge(const Str *ids, size_t count, const Charge *charge);
+
+// Takes the amount (at most what is left) off the lines, and tells each its share in a step like
+// `told`.
+void take_off(Rating *rating, const Picked *picked, Money off, const Step *told);
+
+// A line over what is missing from `counted` to `wanted`; none when nothing is. `like` has its
+// charge, group and description. op: STEP_MINIMUM or STEP_TRUE_UP.
+Err *missing_line(Rating *rating, StepOp op, const Line *like, Rational wanted,
+                  Money counted) MUST_CHECK;
+
+Rational percent_of(Arena *arena, Rational amount, Rational percent);
+Rational prorated_amount(Rating *rating, const PlanAmount *amount);
+
+Err *commitment_apply(Rating *rating) MUST_CHECK;  // commitment.c
 Err *algebra_apply(Rating *rating) MUST_CHECK;

@@ -46,9 +46,9 @@ static const StepRow rows[STEP_OP_COUNT] = {
                      "amount = the sum of the amounts above, rounded to the minor unit",
                      { "exact", "mode", "amount" } },
     [STEP_DISCOUNT] = { "discount",
-                        "of what was left of the lines it is for (base); discount = base x percent "
-                        "/ 100, or amount, "
-                        "rounded; share = this line's part by largest remainder",
+                        "discount = percent of base, or amount, rounded; base = what was left of "
+                        "the "
+                        "lines it is for; share = this line's part by largest remainder",
                         { "id", "percent", "amount", "base", "discount", "share" } },
     [STEP_MINIMUM] = { "minimum",
                        "amount = minimum - counted",
@@ -58,15 +58,16 @@ static const StepRow rows[STEP_OP_COUNT] = {
                        "remainder",
                        { "maximum", "counted", "discount", "share" } },
     [STEP_COMMITMENT] = { "commitment",
-                          "of the metered lines (list): discountPercent off; beyond commitment / "
-                          "(1 - discountPercent / "
-                          "100) list x overageFactor where there is one; share = this line's part "
-                          "of the discount",
-                          { "commitment", "list", "discountPercent", "overage", "overageFactor",
-                            "discount", "share" } },
+                          "discount = discountPercent of the metered lines (list), or, with an "
+                          "overageFactor, of list - overage, rounded; overage = list - commitment "
+                          "/ "
+                          "(1 - discountPercent / 100); share = this line's part",
+                          { "commitment", "list", "discountPercent", "overage", "discount",
+                            "share" } },
     [STEP_OVERAGE] = { "overage",
-                       "amount = overage x (overageFactor - 1): its list price is in the lines",
-                       { "overage", "overageFactor", "amount" } },
+                       "amount = overage x (overageFactor - 1): its list price is in the lines; "
+                       "discount = overage x (1 - overageFactor), rounded, and this line's share",
+                       { "overage", "overageFactor", "amount", "discount", "share" } },
     [STEP_TRUE_UP] = { "trueUp",
                        "amount = commitment - counted",
                        { "commitment", "counted", "amount" } },

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// A commitment: so much is due for the metered lines, at a discount. With d the discount, list
+// usage of amount / (1 - d) is covered by it.
+//   10,000 at 18 %, list 23,168.52: all of it discounted -> 18,998.19
+//   with overageFactor 1: 10,000 + (23,168.52 - 12,195.12...) = 20,973.40
+#include "price/price_inside.h"
+
+typedef struct Committed {
+    Picked   picked;
+    Rational amount;   // committed, of this period
+    Rational list;     // what the metered lines come to
+    Rational off;      // the discount, exact
+    Rational overage;  // list price of what is beyond the commitment; 0 without a factor
+} Committed;
+
+static Err *pick_metered(Rating *rating, Picked *picked)
+{
+    const Commitment *commitment = &rating->plan->commitment;
+    *picked = picked_none(rating, rating->count);
+    for (size_t i = 0; i < rating->count; i++) {
+        const Line *line = &rating->lines[i];
+        if (line->kind != LINE_USAGE)
+            continue;
+        if (commitment->charge_count == 0 ||
+            names_charge(commitment->charges, commitment->charge_count, line->charge))
+            TRY(pick_line(rating, picked, i));
+    }
+    return NULL;
+}
+
+static Committed committed_of(Rating *rating, const Picked *picked)
+{
+    Arena            *arena = rating->arena;
+    const Commitment *commitment = &rating->plan->commitment;
+    Rational          percent = commitment->discount_percent;
+    Committed         committed = { .picked = *picked, .overage = rational_zero() };
+    committed.amount = prorated_amount(rating, &commitment->amount);
+    committed.list = rational_greatest(money_exact(arena, picked->sum), rational_zero());
+    Rational discounted = committed.list;
+    Rational kept =
+        rational_subtract(arena, rational_one(), percent_of(arena, rational_one(), percent));
+    Rational covered = rational_divide(arena, committed.amount, kept);
+    if (commitment->overage_factor.given && rational_compare(committed.list, covered) > 0) {
+        committed.overage = rational_subtract(arena, committed.list, covered);
+        discounted = covered;
+    }
+    committed.off = percent_of(arena, discounted, percent);
+    return committed;
+}
+
+static Err *discount_take(Rating *rating, const Committed *committed)
+{
+    Arena *arena = rating->arena;
+    Money  off;
+    Step   told = { .op = STEP_COMMITMENT };
+    TRY(rating_round(rating, committed->off, STR("the commitment"), &off));
+    step_set_rational(&told, arena, "commitment", committed->amount);
+    step_set_rational(&told, arena, "list", committed->list);
+    step_set_rational(&told, arena, "discountPercent", rating->plan->commitment.discount_percent);
+    if (rational_sign(committed->overage) > 0)
+        step_set_rational(&told, arena, "overage", committed->overage);
+    step_set(&told, "discount", money_print(arena, off));
+    take_off(rating, &committed->picked, off, &told);
+    return NULL;
+}
+
+// The list price of the overage is in the lines: a factor below 1 takes off them, one above 1 is a
+// line of its own.
+static Err *overage_take(Rating *rating, Rational overage, Rational less)
+{
+    Arena *arena = rating->arena;
+    Picked picked;
+    Money  off;
+    Step   told = { .op = STEP_OVERAGE };
+    TRY(pick_metered(rating, &picked));
+    TRY(rating_round(rating, less, STR("the overage"), &off));
+    if (money_compare(off, picked.left) > 0)
+        off = picked.left;
+    step_set_rational(&told, arena, "overage", overage);
+    step_set_rational(&told, arena, "overageFactor", rating->plan->commitment.overage_factor.value);
+    step_set(&told, "discount", money_print(arena, off));
+    take_off(rating, &picked, off, &told);
+    return NULL;
+}
+
+static Err *overage_line(Rating *rating, Rational overage, Rational more)
+{
+    Arena *arena = rating->arena;
+    Line  *line = rating_line(rating, LINE_OVERAGE, NULL);
+    Step  *step = steps_add(&line->steps, arena, STEP_OVERAGE);
+    line->description = STR("Overage");
+    step_set_rational(step, arena, "overage", overage);
+    step_set_rational(step, arena, "overageFactor", rating->plan->commitment.overage_factor.value);
+    step_set_rational(step, arena, "amount", more);
+    return line_finish(rating, line, more);
+}
+
+static Err *overage_apply(Rating *rating, Rational overage)
+{
+    Arena   *arena = rating->arena;
+    Rational factor = rating->plan->commitment.overage_factor.value;
+    Rational more =
+        rational_multiply(arena, overage, rational_subtract(arena, factor, rational_one()));
+    if (rational_sign(more) > 0)
+        return overage_line(rating, overage, more);
+    return overage_take(rating, overage, rational_negate(arena, more));
+}
+
+Err *commitment_apply(Rating *rating)
+{
+    Picked picked;
+    Line   like = { .description = STR("Commitment, true-up") };
+    TRY(pick_metered(rating, &picked));
+    Committed committed = committed_of(rating, &picked);
+    TRY(discount_take(rating, &committed));
+    if (rational_sign(committed.overage) > 0)
+        TRY(overage_apply(rating, committed.overage));
+    if (!rating->plan->commitment.true_up)
+        return NULL;
+    TRY(pick_metered(rating, &picked));
+    return missing_line(rating, STEP_TRUE_UP, &like, committed.amount, picked.sum);
+}
