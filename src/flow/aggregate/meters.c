@@ -60,6 +60,14 @@ ActivationList meters_of_event(const Meters *meters, uint32_t event)
     return (ActivationList){ list->at, list->count };
 }
 
+bool meters_replaced(const Meters *meters, const Activation *activation)
+{
+    for (size_t i = activation->number + 1; i < meters->all.count; i++)
+        if (meters->all.at[i]->sequence == activation->removed)
+            return true;
+    return false;
+}
+
 static Err *definition_read(Meters *meters, Arena *arena, Str definition, Meter **meter)
 {
     Json  *root;

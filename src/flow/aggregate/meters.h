@@ -32,6 +32,9 @@ Activation    *meters_get(const Meters *meters, uint32_t number);
 Activation    *meters_find(const Meters *meters, uint32_t project, Str id);  // the newest not removed
 ActivationList meters_of_event(const Meters *meters, uint32_t event);        // removed ones included
 
+// True when it ended because another of its id came, at that one's sequence, and not by a removal.
+bool meters_replaced(const Meters *meters, const Activation *activation);
+
 // Does it count an event of that sequence as it comes?
 static inline bool activation_counts(const Activation *activation, uint64_t sequence)
 {

@@ -93,6 +93,18 @@ Err *partition_meter_apply(Partition *partition, Arena *arena, const RecordMeter
     return err;
 }
 
+bool partition_event_seen(const Partition *partition, uint32_t event)
+{
+    return event < partition->event_seen.count && partition->event_seen.at[event];
+}
+
+void partition_event_note(Partition *partition, uint32_t event)
+{
+    while (partition->event_seen.count <= event)
+        vector_push(&partition->event_seen, false);
+    partition->event_seen.at[event] = true;
+}
+
 void partition_latch(Partition *partition, const Err *err)
 {
     if (!atomic_exchange(&partition->latched, true))
@@ -377,6 +389,7 @@ static void free_all(Partition *partition)
     generation_release(partition->retired);
     vector_release(&partition->unsealed);
     vector_release(&partition->projects);
+    vector_release(&partition->event_seen);
     store_view_release(partition->view);
     journal_close(partition->journal);
     usage_store_close(partition->store);

@@ -92,6 +92,7 @@ struct Partition {
     int64_t  flushed_us;          // last record, by the monotonic clock
     VECTOR(Generation *) known;   // in memory, oldest first; as of known_epoch
     uint64_t known_epoch;
+    VECTOR(bool) event_seen;      // by event number: has any event of it been accepted?
 
     // What readers see.
     Lock          state_lock;
@@ -125,6 +126,10 @@ Err *partition_meter_apply(Partition *partition, Arena *arena, const RecordMeter
                            uint64_t sequence) MUST_CHECK;
 // Ingest stops: every submission is JOURNAL_FAILED until the process restarts.
 void partition_latch(Partition *partition, const Err *err);
+
+// The sequencer's, or a recovery's: has the stream any event? Note that it has.
+bool partition_event_seen(const Partition *partition, uint32_t event);
+void partition_event_note(Partition *partition, uint32_t event);
 
 // Looks the submission's ids up among the sealed ones, at the newest view.
 Err *partition_probe_ids(Partition *partition, Arena *arena, Submission *submission) MUST_CHECK;

@@ -63,6 +63,32 @@ static Err *seals_recover(Partition *partition, Arena *arena)
     return NULL;
 }
 
+// Which streams have sealed events.
+static Err *events_recover(Partition *partition, Arena *arena)
+{
+    size_t            count;
+    const StoreRange *ranges = store_view_ranges(partition->view, &count);
+    StoreCursor      *cursor = store_cursor_open(partition->view, STORE_EVENTS, STORE_SCAN_CACHED);
+    for (uint32_t event = 0; event < names_count(partition->names, NAME_EVENT); event++) {
+        char     prefix[8];
+        uint32_t project;
+        Str      suffix, value;
+        names_text(partition->names, NAME_EVENT, event, &project);
+        bytes_put_u32_be(prefix, project);
+        bytes_put_u32_be(prefix + 4, event);
+        for (size_t i = 0; i < count && !partition_event_seen(partition, event); i++) {
+            if (store_range_is_extra(ranges[i]))
+                continue;
+            store_cursor_seek(cursor, ranges[i], (Str){ prefix, sizeof prefix }, STR_NONE);
+            if (store_cursor_next(cursor, &suffix, &value))
+                partition_event_note(partition, event);
+        }
+    }
+    Err *err = store_cursor_failure(cursor, arena);
+    store_cursor_close(cursor);
+    return err;
+}
+
 typedef struct Replay {
     Partition *partition;
     Arena     *arena;   // of errors
@@ -102,6 +128,7 @@ static Err *event_replay(Replay *replay, Generation *generation, uint32_t index,
     };
     event_identify(&event, names_text(partition->names, NAME_PROJECT, project, NULL),
                    &partition->options.key);
+    partition_event_note(partition, row->row.event);
     if (is_known(partition, event.id))
         generation_put_other(generation, index, ROW_NONE);
     else
@@ -189,6 +216,7 @@ Err *partition_recover(Partition *partition, Arena *arena)
 {
     int64_t began = clock_tick_us();
     TRY(seals_recover(partition, arena));
+    TRY(events_recover(partition, arena));
     uint64_t from = store_view_sealed(partition->view) << partition->options.seal_bits;
     Replay   replay = { partition, arena, from };
     partition->next_sequence = partition->folded = from;

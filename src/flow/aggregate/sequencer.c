@@ -99,6 +99,7 @@ static void accept(Partition *partition, Submission *submission, size_t index)
         probe->events[index] = name_number(partition, NAME_EVENT, probe->project, event->event);
     if (probe->accounts[index] == NAME_NONE)
         probe->accounts[index] = name_number(partition, NAME_ACCOUNT, probe->project, event->account);
+    partition_event_note(partition, probe->events[index]);
     Row numbers = {
         .event = probe->events[index],
         .account = probe->accounts[index],
@@ -166,13 +167,13 @@ static void decide_meter(Partition *partition, Arena *arena, const Submission *s
     lock_release(&partition->state_lock);
     if (work->is_needless)
         return;
-    bool        is_fresh = names_find(partition->names, NAME_EVENT, project, work->event) == NAME_NONE;
+    uint32_t    event = name_number(partition, NAME_EVENT, project, work->event);
     RecordMeter record = {
         .project = project,
-        .event = name_number(partition, NAME_EVENT, project, work->event),
+        .event = event,
         .number = number,
         .is_removal = work->is_removal,
-        .is_fresh = is_fresh,
+        .is_fresh = !partition_event_seen(partition, event),
         .definition = work->definition,
     };
     uint64_t sequence = partition->next_sequence++;
