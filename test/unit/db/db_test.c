@@ -340,7 +340,7 @@ static void test_one_bad_item_of_a_group_spoils_nothing(void **state)
         signal_wait(&gate.changed, &gate.lock);
     lock_release(&gate.lock);
 
-    static char names[WAITERS][8];
+    static char names[WAITERS][16];
     Waiter      waiters[WAITERS] = { 0 };
     for (int i = 0; i < WAITERS; i++) {
         snprintf(names[i], sizeof names[i], "n%d", i);

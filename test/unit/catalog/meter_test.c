@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "place.h"
+
+typedef struct Bad {
+    const char *body;
+    ErrCode     code;
+    const char *pointer;
+} Bad;
+
+static Str text_of_meter(Arena *arena, const Meter *meter)
+{
+    Text    text = text_open(arena);
+    JsonOut out = json_out(&text);
+    meter_to_json(meter, &out);
+    return text_str(&text);
+}
+
+static Meter *meter_from(Arena *arena, const char *text, const char *id, Faults *faults)
+{
+    Json *root = NULL;
+    assert_null(json_parse_copy(arena, str_of(text), &root));
+    *faults = (Faults){ .arena = arena };
+    return meter_from_json(root, str_of(id), faults);
+}
+
+static void test_equal_meters_are_equal_text(void **state)
+{
+    (void)state;
+    AUTO(Arena) arena = arena_open();
+    Faults faults;
+    Meter *one = meter_from(arena,
+                            "{\"unit\":\"token\",\"aggregation\":\"sum\",\"filter\":{\"b\":[\"2\",\"1\"],"
+                            "\"a\":[\"x\"]},\"exclude\":[{\"t\":[\"z\"]},{\"s\":[\"y\",\"a\"]}],"
+                            "\"dimensions\":[\"region\",\"model\"]}",
+                            "m", &faults);
+    assert_null(faults.first);
+    Meter *two = meter_from(arena,
+                            "{\"id\":\"m\",\"event\":\"m\",\"property\":\"value\",\"dimensions\":[\"model\","
+                            "\"region\"],\"exclude\":[{\"s\":[\"a\",\"y\"]},{\"t\":[\"z\"]}],\"filter\":"
+                            "{\"a\":[\"x\"],\"b\":[\"1\",\"2\"]},\"aggregation\":\"sum\",\"unit\":\"token\"}",
+                            "m", &faults);
+    assert_null(faults.first);
+    Str text = text_of_meter(arena, one);
+    assert_true(str_equal(text, text_of_meter(arena, two)));
+    assert_true(str_equal(
+        text, STR("{\"id\":\"m\",\"event\":\"m\",\"aggregation\":\"sum\",\"property\":\"value\","
+                  "\"filter\":{\"a\":[\"x\"],\"b\":[\"1\",\"2\"]},\"exclude\":[{\"s\":[\"a\",\"y\"]},"
+                  "{\"t\":[\"z\"]}],\"dimensions\":[\"model\",\"region\"],\"unit\":\"token\"}")));
+    Meter *back = meter_from(arena, str_terminated(arena, text), "m", &faults);
+    assert_null(faults.first);
+    assert_true(str_equal(text, text_of_meter(arena, back)));
+}
+
+static void test_bad_meters_name_the_member(void **state)
+{
+    (void)state;
+    static const Bad bad[] = {
+        { "[]", ERR_FIELD_INVALID, "" },
+        { "{}", ERR_FIELD_REQUIRED, "/aggregation" },
+        { "{\"aggregation\":\"median\"}", ERR_FIELD_INVALID, "/aggregation" },
+        { "{\"aggregation\":1}", ERR_FIELD_INVALID, "/aggregation" },
+        { "{\"aggregation\":\"sum\",\"colour\":1}", ERR_UNKNOWN_MEMBER, "/colour" },
+        { "{\"aggregation\":\"sum\",\"id\":\"other\"}", ERR_FIELD_INVALID, "/id" },
+        { "{\"aggregation\":\"sum\",\"event\":\"-x\"}", ERR_FIELD_INVALID, "/event" },
+        { "{\"aggregation\":\"sum\",\"property\":\"\"}", ERR_FIELD_INVALID, "/property" },
+        { "{\"aggregation\":\"sum\",\"unit\":7}", ERR_FIELD_INVALID, "/unit" },
+        { "{\"aggregation\":\"sum\",\"filter\":[]}", ERR_FIELD_INVALID, "/filter" },
+        { "{\"aggregation\":\"sum\",\"filter\":{\"a/b\":\"c\"}}", ERR_FIELD_INVALID, "/filter/a~1b" },
+        { "{\"aggregation\":\"sum\",\"filter\":{\"a\":[]}}", ERR_FIELD_INVALID, "/filter/a" },
+        { "{\"aggregation\":\"sum\",\"filter\":{\"a\":[1]}}", ERR_FIELD_INVALID, "/filter/a/0" },
+        { "{\"aggregation\":\"sum\",\"filter\":{\"a\":[\"x\",\"x\"]}}", ERR_FIELD_INVALID, "/filter/a" },
+        { "{\"aggregation\":\"sum\",\"exclude\":{}}", ERR_FIELD_INVALID, "/exclude" },
+        { "{\"aggregation\":\"sum\",\"exclude\":[{}]}", ERR_FIELD_INVALID, "/exclude/0" },
+        { "{\"aggregation\":\"sum\",\"exclude\":[{\"a\":[\"x\"]},{\"b\":1}]}", ERR_FIELD_INVALID,
+          "/exclude/1/b" },
+        { "{\"aggregation\":\"sum\",\"dimensions\":\"a\"}", ERR_FIELD_INVALID, "/dimensions" },
+        { "{\"aggregation\":\"sum\",\"dimensions\":[\"a\",\"\"]}", ERR_FIELD_INVALID, "/dimensions/1" },
+        { "{\"aggregation\":\"sum\",\"dimensions\":[\"a\",\"a\"]}", ERR_FIELD_INVALID, "/dimensions" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        AUTO(Arena) arena = arena_open();
+        Faults faults;
+        meter_from(arena, bad[i].body, "m", &faults);
+        assert_non_null(faults.first);
+        assert_string_equal(err_name(faults.first->code), err_name(bad[i].code));
+        assert_string_equal(str_terminated(arena, faults.first->pointer), bad[i].pointer);
+    }
+}
+
+static void test_all_faults_are_told_at_once(void **state)
+{
+    (void)state;
+    AUTO(Arena) arena = arena_open();
+    Faults faults;
+    meter_from(arena, "{\"aggregation\":\"median\",\"unit\":7,\"dimensions\":\"region\",\"x\":1}", "-m",
+               &faults);
+    assert_int_equal(faults.count, 5);
+}
+
+static void test_ids_of_meters_are_names(void **state)
+{
+    (void)state;
+    static const char *const good[] = { "a", "0", "compute.gpu_seconds", "A:b-c_d.e" };
+    static const char *const bad[] = { "", "-a", ".a", "_a", "a b", "a/b", "\xc3\xa4" };
+    AUTO(Arena) arena = arena_open();
+    Faults faults;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        meter_from(arena, "{\"aggregation\":\"count\"}", good[i], &faults);
+        assert_null(faults.first);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        meter_from(arena, "{\"aggregation\":\"count\"}", bad[i], &faults);
+        assert_non_null(faults.first);
+    }
+    char longest[130] = { 0 };
+    for (int i = 0; i < 128; i++)
+        longest[i] = 'm';
+    meter_from(arena, "{\"aggregation\":\"count\"}", longest, &faults);
+    assert_null(faults.first);
+    longest[128] = 'm';
+    meter_from(arena, "{\"aggregation\":\"count\"}", longest, &faults);
+    assert_non_null(faults.first);
+}
+
+static void test_every_aggregation_has_its_name(void **state)
+{
+    (void)state;
+    for (int i = 0; i < AGGREGATION_COUNT; i++) {
+        Aggregation found;
+        assert_true(aggregation_find(str_of(aggregation_name((Aggregation)i)), &found));
+        assert_int_equal(found, i);
+    }
+    Aggregation none;
+    assert_false(aggregation_find(STR("SUM"), &none));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_equal_meters_are_equal_text),
+        cmocka_unit_test(test_bad_meters_name_the_member),
+        cmocka_unit_test(test_all_faults_are_told_at_once),
+        cmocka_unit_test(test_ids_of_meters_are_names),
+        cmocka_unit_test(test_every_aggregation_has_its_name),
+    };
+    return cmocka_run_group_tests_name("meter", tests, NULL, NULL);
+}
