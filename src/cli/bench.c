@@ -23,7 +23,8 @@ static const char USAGE[] =
     "  --half [N]         then N events in open loop at half the measured rate (a quarter of "
     "--events)\n"
     "  --resend [N]       then N resends of old ids (as many as --events)\n"
-    "  --baseline [N]     before all N events into SQLite on this machine (500000)\n"
+    "  --baseline [N]     before all N events into SQLite and PostgreSQL, if\n"
+    "                     installed, on this machine (500000)\n"
     "  --check N          accounts whose totals are compared in every meter (250)\n"
     "  --seed N           of the workload (1)\n"
     "  --data DIR         where the temporary data directory is made (TMPDIR or /var/tmp)\n"
@@ -126,6 +127,8 @@ static CommandLine command_line_read(int argc, char **argv)
             flag_option(&line, letter);
     if (optind < argc)
         line.wrong = true;
+    if (line.options.single)
+        line.options.batch = 1;
     if (line.half)
         line.options.half_events = line.options.events / 4 + 1;
     if (line.resend)

@@ -16,6 +16,7 @@
 #include "cli/bench_check.h"
 #include "cli/bench_cost.h"
 #include "cli/bench_load.h"
+#include "cli/bench_postgres.h"
 #include "cli/bench_sqlite.h"
 
 enum { START_S = 120 };
@@ -38,7 +39,8 @@ typedef struct Bench {
     Workload           *workload;
     WorkloadTotals      totals;
     int64_t             started_us;
-    uint64_t            sent;      // slots so far
+    int64_t             sqlite_a_second, postgres_a_second;  // baselines; 0: not run
+    uint64_t            sent;                                // slots so far
     uint64_t            answered;  // events answered so far, resends included
 } Bench;
 
@@ -196,7 +198,7 @@ static LoadOptions load_options(const Bench *bench)
         .order = LOAD_FORWARD,
         .first_slot = bench->sent,
         .events = options->events,
-        .batch = options->single ? 1 : options->batch,
+        .batch = options->batch,
         .connections = options->connections,
         .rate = options->rate,
         .patience_us = (int64_t)options->patience_s * 1000000,
@@ -265,20 +267,21 @@ static Err *totals_compare(Bench *bench, const char *section, uint64_t duplicate
     return NULL;
 }
 
-static Err *baseline_run(Bench *bench)
+static Err *baseline_sqlite(Bench *bench)
 {
     SqliteBaseline *sqlite = arena_new(bench->arena, SqliteBaseline);
     const char     *section = "baseline SQLite, WAL, synchronous=FULL, unique (project, id)";
     sqlite->workload = bench->workload;
     sqlite->folder = bench->root;
     sqlite->events = bench->options->baseline_events;
-    sqlite->batch = bench->options->single ? 1 : bench->options->batch;
+    sqlite->batch = bench->options->batch;
     say(bench, section);
     TRY(sqlite_baseline_run(bench->arena, sqlite));
     add(bench, section, "events", "events", (int64_t)sqlite->events);
     add(bench, section, "batch", "rows a transaction", sqlite->batch);
-    add_ratio(bench, (Figure){ section, "eventsPerSecond", "events", "/s", 0, 0 },
-              (int64_t)sqlite->events * 1000000, sqlite->elapsed_us);
+    bench->sqlite_a_second = figure_ratio((int64_t)sqlite->events * 1000000, sqlite->elapsed_us, 0);
+    figures_add(bench->figures,
+                (Figure){ section, "eventsPerSecond", "events", "/s", bench->sqlite_a_second, 0 });
     add_ratio(bench, (Figure){ section, "cpu", "CPU an event", "us", 0, 3 }, sqlite->cpu_us,
               (int64_t)sqlite->events);
     add_ratio(bench, (Figure){ section, "bytesPerEvent", "an event at rest", "bytes", 0, 1 },
@@ -286,18 +289,48 @@ static Err *baseline_run(Bench *bench)
     return NULL;
 }
 
-// "1.9 times SQLite", once both are known.
-static void ratio_add(Bench *bench, uint64_t events_a_second)
+static Err *baseline_postgres(Bench *bench)
 {
-    for (size_t i = 0; i < bench->figures->rows.count; i++) {
-        Figure row = bench->figures->rows.at[i];
-        if (str_starts(str_of(row.section), STR("baseline")) &&
-            str_equal(str_of(row.name), STR("eventsPerSecond"))) {
-            add_ratio(bench, (Figure){ "ratio", "toSqlite", "load, times SQLite", "", 0, 1 },
-                      (int64_t)events_a_second, row.value);
-            return;
-        }
-    }
+    PostgresBaseline *postgres = arena_new(bench->arena, PostgresBaseline);
+    const char       *section = "baseline PostgreSQL, durable, unique (project, id)";
+    postgres->workload = bench->workload;
+    postgres->parent = bench->options->parent;
+    postgres->events = bench->options->baseline_events;
+    postgres->batch = bench->options->batch;
+    postgres->clients = bench->options->batch == 1 ? 16 : 4;
+    say(bench, section);
+    TRY(postgres_baseline_run(bench->arena, postgres));
+    add(bench, section, "events", "events", (int64_t)postgres->events);
+    add(bench, section, "batch", "rows a transaction", postgres->batch);
+    add(bench, section, "clients", "clients", postgres->clients);
+    bench->postgres_a_second = figure_ratio((int64_t)postgres->events * 1000000,
+                                            postgres->elapsed_us, 0);
+    figures_add(bench->figures, (Figure){ section, "eventsPerSecond", "events", "/s",
+                                          bench->postgres_a_second, 0 });
+    add_ratio(bench, (Figure){ section, "bytesPerEvent", "an event at rest", "bytes", 0, 1 },
+              postgres->disk_bytes, (int64_t)postgres->events);
+    return NULL;
+}
+
+static Err *baselines_run(Bench *bench)
+{
+    if (bench->options->baseline_events == 0)
+        return NULL;
+    TRY(baseline_sqlite(bench));
+    if (postgres_baseline_is_possible())
+        return baseline_postgres(bench);
+    say(bench, "no baseline of PostgreSQL: its server is not installed");
+    return NULL;
+}
+
+static void add_ratios(Bench *bench, int64_t events_a_second)
+{
+    if (bench->sqlite_a_second > 0)
+        add_ratio(bench, (Figure){ "ratio", "toSqlite", "load, times SQLite", "", 0, 1 },
+                  events_a_second, bench->sqlite_a_second);
+    if (bench->postgres_a_second > 0)
+        add_ratio(bench, (Figure){ "ratio", "toPostgres", "load, times PostgreSQL", "", 0, 1 },
+                  events_a_second, bench->postgres_a_second);
 }
 
 static Err *crash_and_compare(Bench *bench)
@@ -316,8 +349,7 @@ static void add_settings(Bench *bench)
     const char         *section = "workload UB-1";
     add(bench, section, "events", "events", (int64_t)options->events);
     add(bench, section, "batch",
-        options->single ? "events a request, bare objects" : "events a request",
-        options->single ? 1 : options->batch);
+        options->single ? "events a request, bare objects" : "events a request", options->batch);
     add(bench, section, "connections", "connections", options->connections);
     add(bench, section, "accounts", "accounts, Zipf 1.0", options->accounts);
     add(bench, section, "seed", "seed", (int64_t)options->seed);
@@ -330,7 +362,7 @@ static Err *phases_run(Bench *bench)
     uint64_t            events_a_second = 0;
     bench->started_us = clock_now_us();
     TRY(phase_load(bench, &events_a_second));
-    ratio_add(bench, events_a_second);
+    add_ratios(bench, (int64_t)events_a_second);
     if (options->half_events > 0)
         TRY(phase_half(bench, events_a_second));
     assert_that(bench->sent == bench->totals.slots);
@@ -377,8 +409,7 @@ static Err *bench_prepare(Bench *bench)
     workload_count(bench->workload, options->events + options->half_events, &bench->totals);
     add_settings(bench);
     TRY(root_make(bench));
-    if (options->baseline_events > 0)
-        TRY(baseline_run(bench));
+    TRY(baselines_run(bench));
     TRY(target_open(bench->arena, str_print(bench->arena, "%.*s/data", STR_ARG(bench->root)),
                     &bench->target));
     TRY(target_start(&bench->target, START_S));

@@ -364,12 +364,12 @@ static void peer_receive(Load *load, Peer *peer, int64_t now_us)
 
 static void header_build(Load *load)
 {
-    static const char format[] = "POST /v1/measurements HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
-                                 "Authorization: Bearer %.*s\r\n"
-                                 "Content-Type: application/json\r\nContent-Length: ";
+    static const char  format[] = "POST /v1/measurements HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+                                  "Authorization: Bearer %.*s\r\n"
+                                  "Content-Type: application/json\r\nContent-Length: ";
     const LoadOptions *options = load->options;
-    int length = snprintf(load->header, sizeof load->header, format, options->port,
-                          STR_ARG(options->key));
+    int                length = snprintf(load->header, sizeof load->header, format, options->port,
+                                         STR_ARG(options->key));
     assert_that(length > 0 && length < HEADER_ROOM - 32);
     load->header_length = (size_t)length;
 }
