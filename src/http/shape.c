@@ -316,8 +316,7 @@ static void fields_print(const Shape *shape, JsonOut *out)
         if (shape->fields[i].required)
             json_string(out, str_of(shape->fields[i].name));
     json_array_end(out);
-    if (!shape->open)
-        json_bool_member(out, "additionalProperties", false);
+    json_bool_member(out, "additionalProperties", shape->open);
 }
 
 void shape_schema(const Shape *shape, JsonOut *out)
