@@ -8,6 +8,9 @@ typedef struct Instant {
 } Instant;
 
 #define INSTANT_SECOND_US INT64_C(1000000)
+// 0001-01-01T00:00:00Z, and the end of the year 9999.
+#define INSTANT_FIRST ((Instant){ INT64_C(-62135596800) * INSTANT_SECOND_US })
+#define INSTANT_END ((Instant){ INT64_C(253402300800) * INSTANT_SECOND_US })
 #define INSTANT_DAY_US (INT64_C(86400) * INSTANT_SECOND_US)
 
 // RFC 3339: any offset, up to nine fraction digits of which those past the sixth must be zero,
