@@ -181,16 +181,16 @@ static void property_read(const Json *body, Meter *meter, Faults *faults)
 Meter *meter_from_json(const Json *body, Str id, Faults *faults)
 {
     Meter *meter = arena_new(faults->arena, Meter);
-    meter->id = id;
-    if (!name_is_valid(id))
+    meter->id = id.at == NULL ? body_text(body, "id", 128, faults) : id;
+    if (!name_is_valid(meter->id))
         faults_add(faults, ERR_PARAMETER_INVALID, STR_NONE,
                    "a meter's id has 1 to 128 letters, digits, dots, underscores, colons or hyphens");
     if (!body_members(body, members, faults))
         return meter;
-    body_id(body, id, faults);
+    body_id(body, meter->id, faults);
     meter->event = body_text(body, "event", 128, faults);
     if (meter->event.at == NULL)
-        meter->event = id;
+        meter->event = meter->id;
     else if (!name_is_valid(meter->event))
         faults_add(faults, ERR_FIELD_INVALID, STR("/event"),
                    "event has 1 to 128 letters, digits, dots, underscores, colons or hyphens");

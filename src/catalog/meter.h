@@ -40,7 +40,8 @@ typedef struct Meter {
     int64_t     version;      // of the row, for ETag; 0 before it is stored
 } Meter;
 
-// From the body of PUT /v1/meters/{id} (members as in the wire contract; `id` absent or equal), with
-// every fault collected. To the same JSON, members in a fixed order, so that equal meters are equal text.
+// From the body of PUT /v1/meters/{id} (members as in the wire contract; `id` absent or equal; an id of
+// STR_NONE: the body's own), with every fault collected. The meter lives in faults->arena; its texts may
+// point into the body. To the same JSON, members in a fixed order, so that equal meters are equal text.
 Meter *meter_from_json(const Json *body, Str id, Faults *faults);
 void   meter_to_json(const Meter *meter, JsonOut *out);

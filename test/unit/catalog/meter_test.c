@@ -122,6 +122,21 @@ static void test_ids_of_meters_are_names(void **state)
     assert_non_null(faults.first);
 }
 
+static void test_a_meter_may_bring_its_own_id(void **state)
+{
+    (void)state;
+    AUTO(Arena) arena = arena_open();
+    Faults faults = { .arena = arena };
+    Json  *root = NULL;
+    assert_null(json_parse_copy(arena, STR("{\"id\":\"own\",\"aggregation\":\"count\"}"), &root));
+    Meter *meter = meter_from_json(root, STR_NONE, &faults);
+    assert_null(faults.first);
+    assert_true(str_equal(meter->id, STR("own")) && str_equal(meter->event, STR("own")));
+    assert_null(json_parse_copy(arena, STR("{\"aggregation\":\"count\"}"), &root));
+    meter_from_json(root, STR_NONE, &faults);
+    assert_non_null(faults.first);
+}
+
 static void test_every_aggregation_has_its_name(void **state)
 {
     (void)state;
@@ -141,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_bad_meters_name_the_member),
         cmocka_unit_test(test_all_faults_are_told_at_once),
         cmocka_unit_test(test_ids_of_meters_are_names),
+        cmocka_unit_test(test_a_meter_may_bring_its_own_id),
         cmocka_unit_test(test_every_aggregation_has_its_name),
     };
     return cmocka_run_group_tests_name("meter", tests, NULL, NULL);
