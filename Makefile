@@ -40,6 +40,7 @@ Q   = $(if $(V),,@)
 say = @printf '  %s\n' '$(1)'
 .SUFFIXES:
 .DELETE_ON_ERROR:
+.SECONDARY:
 TOLL ?= $(abspath $(BUILD)/toll)
 export BUILD PYTHON TOLL
 $(foreach name,SETUP SEED N T,$(if $($(name)),$(eval export $(name))))
@@ -75,7 +76,7 @@ $(BUILD)/%.cc.o: src/%.cc $(BUILD)/flags | tools-ready
 	$(call say,$<)
 	$(Q)$(CXX) $(CXXFLAGS) -c $< -o $@
 
-$(BUILD)/main.c.o: CFLAGS += -DTOLL_VERSION='"$(VERSION)"'
+$(BUILD)/main.c.o $(BUILD)/api/routes.c.o: CFLAGS += -DTOLL_VERSION='"$(VERSION)"'
 
 # The migrations, one after the other, go into the binary as they are.
 MIGRATIONS := $(sort $(wildcard db/migrations/*.sql))

@@ -35,6 +35,8 @@ def run(program):
         return result.returncode, result.stdout.decode(errors="replace")
     except subprocess.TimeoutExpired as late:
         return "no end after %d s" % SECONDS_MAX, (late.stdout or b"").decode(errors="replace")
+    except OSError as absent:
+        return absent.strerror, "not built"
 
 
 def count(pattern, output):
