@@ -15,6 +15,7 @@ typedef struct Str {
 } Str;
 
 #define STR(literal) ((Str){ "" literal, sizeof(literal) - 1 })
+#define STR_INIT(literal) { "" literal, sizeof(literal) - 1 }  // in static initializers
 #define STR_NONE ((Str){ NULL, 0 })
 // For printf-like calls: printf("%.*s", STR_ARG(name)).
 #define STR_ARG(str) (int)(str).length, (str).at

@@ -2,6 +2,7 @@
 #include "flow/aggregate/merge.h"
 
 #include "base/assert.h"
+#include "base/thread.h"
 #include "base/vector.h"
 #include "flow/aggregate/cell.h"
 #include "flow/aggregate/keys.h"
@@ -14,6 +15,9 @@ enum { BLOCK_IS_BIG = EVENT_BLOCK_ROWS / 2 };
 struct Merge {
     HashKey key;
     Names  *names;
+    Lock    lock;  // of are_ready
+    Signal  ready;
+    bool    are_ready;
 };
 
 // One fold under way. Of each family one row is held back, because the next may join it.
@@ -212,14 +216,19 @@ static void fold_close(void *state)
     arena_close(fold->held);
 }
 
+// The filter catches up on a thread of its own, which may begin before the names are recovered.
 static Err *ids_of_row(void *context, Arena *arena, Str suffix, Str value,
                        void (*take)(void *taker, Hash128 id), void *taker)
 {
-    const Merge *merge = context;
+    Merge       *merge = context;
     EventKey     key;
     BlockRow    *rows;
     size_t       count;
-    if (!event_key_read(suffix, &key))
+    lock_take(&merge->lock);
+    while (!merge->are_ready)
+        signal_wait(&merge->ready, &merge->lock);
+    lock_release(&merge->lock);
+    if (!event_key_read(suffix, &key) || key.project >= names_count(merge->names, NAME_PROJECT))
         return damaged(arena, "event key");
     TRY(event_block_decode(arena, value, &rows, &count));
     Str project = names_text(merge->names, NAME_PROJECT, key.project, NULL);
@@ -233,11 +242,23 @@ Merge *merge_open(const HashKey *key, Names *names)
     Merge *merge = memory_take(sizeof(Merge));
     merge->key = *key;
     merge->names = names;
+    lock_open(&merge->lock);
+    signal_open(&merge->ready);
     return merge;
+}
+
+void merge_names_ready(Merge *merge)
+{
+    lock_take(&merge->lock);
+    merge->are_ready = true;
+    signal_all(&merge->ready);
+    lock_release(&merge->lock);
 }
 
 void merge_close(Merge *merge)
 {
+    signal_close(&merge->ready);
+    lock_close(&merge->lock);
     memory_release(merge);
 }
 

@@ -10,4 +10,6 @@ typedef struct Merge Merge;
 
 Merge     *merge_open(const HashKey *key, Names *names);
 void       merge_close(Merge *merge);
+// The names are recovered, or never will be: whoever waits for them goes on.
+void       merge_names_ready(Merge *merge);
 StoreHooks merge_hooks(Merge *merge);

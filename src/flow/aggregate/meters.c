@@ -68,12 +68,14 @@ bool meters_replaced(const Meters *meters, const Activation *activation)
     return false;
 }
 
-static Err *definition_read(Meters *meters, Arena *arena, Str definition, Meter **meter)
+// The meter lives as long as the registry.
+static Err *definition_read(Meters *meters, Str definition, Meter **meter)
 {
     Json  *root;
-    Faults faults = { .arena = arena };
+    Faults faults = { .arena = meters->arena };
     TRY(json_parse_copy(meters->arena, definition, &root));
-    *meter = meter_from_json(root, STR_NONE, &faults);
+    const Json *id = json_find(root, STR("id"));
+    *meter = meter_from_json(root, id == NULL ? STR_NONE : id->text, &faults);
     return faults.first;
 }
 
@@ -89,9 +91,10 @@ Err *meters_add(Meters *meters, Arena *arena, const Activation *wanted)
     activation->sequence = wanted->sequence;
     activation->is_fresh = wanted->is_fresh;
     activation->definition = str_copy(meters->arena, wanted->definition);
-    if (definition_read(meters, arena, activation->definition, &activation->meter) != NULL)
+    Err *err = definition_read(meters, activation->definition, &activation->meter);
+    if (err != NULL)
         return refuse(arena, ERR_STORE_FAILED, STR_NONE, "the definition of meter number %u in the "
-                      "journal does not read", wanted->number);
+                      "journal does not read: %.*s", wanted->number, STR_ARG(err->detail));
     vector_push(&meters->all, activation);
     while (meters->by_event.count <= activation->event)
         vector_push(&meters->by_event, (Activations){ 0 });

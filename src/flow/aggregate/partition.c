@@ -447,6 +447,7 @@ Err *partition_open(Arena *arena, const PartitionOptions *options, Partition **o
     Err       *err = stores_open(partition, arena);
     if (err == NULL)
         err = partition_recover(partition, arena);
+    merge_names_ready(partition->merge);
     if (err != NULL) {
         free_all(partition);
         return err;

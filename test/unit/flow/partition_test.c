@@ -1,0 +1,543 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole partition against a list in memory: random events with duplicates, conflicts and late ones,
+// meters before and after them, tiny seals and folds, reads of any window as of any sequence, closing
+// and opening in between. Whatever way a number is read, it is the number the list gives.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/thread.h"
+#include "base/vector.h"
+#include "flow/aggregate/recount.h"
+#include "flow/aggregate/usage.h"
+
+enum { ACCOUNTS = 5, HOURS = 24 * 40 };
+
+typedef struct Known {
+    uint64_t sequence;
+    char     id[24], account[8], region[8];  // region "" : absent
+    bool     has_amount;                     // the property "amount"
+    int      amount;
+    int      value;
+    int64_t  ts;
+} Known;
+
+typedef struct World {
+    Partition    *partition;
+    char          folder[64];
+    uint32_t      seal_bits;
+    Seeded        seeded;
+    size_t        made;   // ids given out
+    VECTOR(Known) known;
+} World;
+
+static uint64_t below(World *world, uint64_t limit)
+{
+    return seeded_below(&world->seeded, limit);
+}
+
+static void world_open(World *world)
+{
+    AUTO(Arena) arena = arena_open();
+    PartitionOptions options = {
+        .folder = str_of(world->folder),
+        .key = { { 7 } },
+        .seal_bits = world->seal_bits,
+        .queue_bytes = 64 << 20,
+        .cache_bytes = 1 << 20,
+        .segment_bytes = 1 << 20,
+    };
+    Err *err = partition_open(arena, &options, &world->partition);
+    if (err != NULL)
+        fail_msg("open: %.*s", STR_ARG(err->detail));
+}
+
+static World *world_new(uint32_t seal_bits, uint64_t seed)
+{
+    World *world = memory_take(sizeof(World));
+    world->seal_bits = seal_bits;
+    world->seeded = seeded_of(seed);
+    snprintf(world->folder, sizeof world->folder, "/tmp/toll-partition-XXXXXX");
+    assert_non_null(mkdtemp(world->folder));
+    log_threshold(LOG_WARN);
+    world_open(world);
+    return world;
+}
+
+static void world_close(World *world)
+{
+    char command[128];
+    partition_close(world->partition);
+    snprintf(command, sizeof command, "rm -rf '%s'", world->folder);
+    assert_int_equal(system(command), 0);
+    vector_release(&world->known);
+    memory_release(world);
+}
+
+// ---- submitting, and waiting for the verdicts
+
+typedef struct Gate {
+    Lock   lock;
+    Signal signal;
+    bool   open;
+} Gate;
+
+static void gate_open(Submission *submission)
+{
+    Gate *gate = submission->context;
+    lock_take(&gate->lock);
+    gate->open = true;
+    signal_one(&gate->signal);
+    lock_release(&gate->lock);
+}
+
+static void submit(World *world, Submission *submission)
+{
+    AUTO(Arena) arena = arena_open();
+    Gate gate = { .open = false };
+    lock_open(&gate.lock);
+    signal_open(&gate.signal);
+    submission->done = gate_open;
+    submission->context = &gate;
+    Err *err = partition_submit(world->partition, arena, submission);
+    for (int i = 0; i < 1000 && err != NULL && err_again(err->code) == AGAIN_LATER; i++) {
+        usleep(1000);
+        err = partition_submit(world->partition, arena, submission);
+    }
+    assert_null(err);
+    lock_take(&gate.lock);
+    while (!gate.open)
+        signal_wait(&gate.signal, &gate.lock);
+    lock_release(&gate.lock);
+    signal_close(&gate.signal);
+    lock_close(&gate.lock);
+    assert_null(submission->failure);
+}
+
+static Str properties_of(Arena *arena, const Known *known)
+{
+    Text text = text_open(arena);
+    char number[16];
+    int  length = snprintf(number, sizeof number, "%d", known->amount);
+    text_add_varint(&text, (uint64_t)(known->has_amount + (known->region[0] != 0)));
+    if (known->has_amount) {
+        text_add_counted(&text, STR("amount"));
+        text_add_char(&text, PROPERTY_NUMBER);
+        text_add_counted(&text, (Str){ number, (size_t)length });
+    }
+    if (known->region[0] != 0) {
+        text_add_counted(&text, STR("region"));
+        text_add_char(&text, PROPERTY_STRING);
+        text_add_counted(&text, str_of(known->region));
+    }
+    return str_copy(arena, text_str(&text));
+}
+
+static Event event_of(Arena *arena, const Known *known)
+{
+    Event event = {
+        .unique_id = str_copy(arena, str_of(known->id)),
+        .event = STR("calls"),
+        .account = str_copy(arena, str_of(known->account)),
+        .value = decimal_whole(known->value),
+        .ts = { known->ts },
+        .ts_given = true,
+        .properties = properties_of(arena, known),
+    };
+    static const HashKey key = { { 7 } };
+    event_identify(&event, STR("prj"), &key);
+    return event;
+}
+
+static Known random_known(World *world, size_t number)
+{
+    static const char *const regions[] = { "", "eu", "us", "ap" };
+    Known known = {
+        .has_amount = below(world, 4) > 0,
+        .amount = (int)below(world, 1000) - 100,
+        .value = (int)below(world, 50),
+        .ts = (int64_t)below(world, HOURS) * 3600000000 + (int64_t)below(world, 3600000000),
+    };
+    snprintf(known.id, sizeof known.id, "e%zu", number);
+    snprintf(known.account, sizeof known.account, "a%u", (unsigned)below(world, ACCOUNTS));
+    snprintf(known.region, sizeof known.region, "%s", regions[below(world, 4)]);
+    return known;
+}
+
+// A batch of new events with some of the old among them, unchanged or changed.
+static void send_batch(World *world, size_t count)
+{
+    AUTO(Arena) arena = arena_open();
+    Event     *events = arena_array(arena, Event, count);
+    Known     *sent = arena_array(arena, Known, count);
+    Outcome   *expected = arena_array(arena, Outcome, count);
+    Submission submission = {
+        .project = STR("prj"),
+        .events = events,
+        .count = count,
+        .received = { 1000 },
+        .bytes = 100 * count,
+        .verdicts = arena_array(arena, Verdict, count),
+    };
+    for (size_t i = 0; i < count; i++) {
+        sent[i] = random_known(world, world->made++);
+        expected[i] = OUTCOME_ACCEPTED;
+        if (world->known.count > 0 && below(world, 5) == 0) {
+            sent[i] = world->known.at[below(world, world->known.count)];
+            expected[i] = OUTCOME_DUPLICATE;
+            if (below(world, 2) == 0) {
+                sent[i].value++;
+                expected[i] = OUTCOME_CONFLICT;
+            }
+        }
+        events[i] = event_of(arena, &sent[i]);
+        events[i].index = (uint32_t)i;
+    }
+    submit(world, &submission);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(submission.verdicts[i].outcome, expected[i]);
+        sent[i].sequence = submission.verdicts[i].sequence;
+        if (expected[i] == OUTCOME_ACCEPTED)
+            vector_push(&world->known, sent[i]);
+    }
+}
+
+// ---- meters
+
+static Str        eu_values[] = { STR_INIT("eu") };
+static FilterTerm eu_term = { STR_INIT("region"), eu_values, 1 };
+static Str        region[] = { STR_INIT("region") };
+
+static Meter meter_of(const char *id, Aggregation aggregation, const char *property)
+{
+    return (Meter){
+        .id = str_of(id), .event = STR("calls"), .aggregation = aggregation,
+        .property = str_of(property), .dimensions = region, .dimension_count = 1,
+    };
+}
+
+static const struct {
+    const char *id;
+    Aggregation aggregation;
+    const char *property;
+} meters[] = {
+    { "sum", AGGREGATE_SUM, "amount" },       { "count", AGGREGATE_COUNT, "value" },
+    { "min", AGGREGATE_MIN, "amount" },       { "max", AGGREGATE_MAX, "value" },
+    { "average", AGGREGATE_AVERAGE, "amount" }, { "latest", AGGREGATE_LATEST, "amount" },
+    { "unique", AGGREGATE_UNIQUE_COUNT, "amount" },
+};
+
+static void put_meters(World *world)
+{
+    AUTO(Arena) arena = arena_open();
+    for (size_t i = 0; i < sizeof meters / sizeof *meters; i++) {
+        Meter meter = meter_of(meters[i].id, meters[i].aggregation, meters[i].property);
+        assert_null(partition_meter_put(world->partition, arena, STR("prj"), &meter));
+        assert_null(partition_meter_put(world->partition, arena, STR("prj"), &meter));
+    }
+    Meter eu = meter_of("eu", AGGREGATE_SUM, "value");
+    eu.filter = (Filter){ &eu_term, 1 };
+    assert_null(partition_meter_put(world->partition, arena, STR("prj"), &eu));
+}
+
+// ---- the same from the list
+
+typedef struct Wanted {
+    Aggregation aggregation;
+    bool        of_value;     // else of the property "amount"
+    bool        only_eu;      // the meter's own filter
+    const char *account;      // NULL: all
+    const char *group;        // NULL: all; "": absent
+    uint64_t    as_of;
+    UsageWindow window;
+} Wanted;
+
+static bool known_wanted(const Known *known, const Wanted *wanted)
+{
+    return known->sequence <= wanted->as_of && known->ts >= wanted->window.start.us &&
+           known->ts < wanted->window.end.us &&
+           (wanted->account == NULL || strcmp(wanted->account, known->account) == 0) &&
+           (wanted->group == NULL || strcmp(wanted->group, known->region) == 0) &&
+           (!wanted->only_eu || strcmp(known->region, "eu") == 0);
+}
+
+static bool later(const Known *a, const Known *b)
+{
+    return a->ts != b->ts ? a->ts > b->ts : strcmp(a->id, b->id) > 0;
+}
+
+static void group_check(const World *world, const Wanted *wanted, const UsageGroup *group)
+{
+    uint64_t     events = 0, counted = 0, unique = 0;
+    int64_t      sum = 0, least = INT64_MAX, most = INT64_MIN;
+    const Known *latest = NULL;
+    static bool  seen[4000];
+    memset(seen, 0, sizeof seen);
+    for (size_t i = 0; i < world->known.count; i++) {
+        const Known *known = &world->known.at[i];
+        if (!known_wanted(known, wanted))
+            continue;
+        int64_t value = wanted->of_value ? known->value : known->amount;
+        events++;
+        if (!wanted->of_value && !known->has_amount && wanted->aggregation != AGGREGATE_COUNT)
+            continue;
+        counted++;
+        sum += value;
+        least = value < least ? value : least;
+        most = value > most ? value : most;
+        latest = latest == NULL || later(known, latest) ? known : latest;
+        unique += !seen[value + 1000];
+        seen[value + 1000] = true;
+    }
+    assert_int_equal(group->events, events);
+    assert_int_equal(group->counted, counted);
+    int64_t expected = 0;
+    switch (wanted->aggregation) {
+    case AGGREGATE_SUM: expected = sum; break;
+    case AGGREGATE_COUNT: expected = (int64_t)counted; break;
+    case AGGREGATE_UNIQUE_COUNT: expected = (int64_t)unique; break;
+    case AGGREGATE_MIN: expected = counted == 0 ? 0 : least; break;
+    case AGGREGATE_MAX: expected = counted == 0 ? 0 : most; break;
+    case AGGREGATE_LATEST: expected = latest == NULL ? 0 : latest->amount; break;
+    case AGGREGATE_AVERAGE:
+        assert_true(decimal_compare(group->sum, decimal_whole(sum)) == 0);
+        return;
+    case AGGREGATION_COUNT: fail();
+    }
+    assert_true(decimal_compare(group->value, decimal_whole(expected)) == 0);
+}
+
+static int64_t random_instant(World *world)
+{
+    int64_t hour = (int64_t)below(world, HOURS + 2) - 1;
+    switch (below(world, 3)) {
+    case 0: return hour / 24 * 86400000000;
+    case 1: return hour * 3600000000;
+    default: return hour * 3600000000 + (int64_t)below(world, 3600000000);
+    }
+}
+
+static void check_read(World *world)
+{
+    AUTO(Arena) arena = arena_open();
+    static const char *const accounts[] = { "a0", "a1", "a2", "a3", "a4", "nobody", NULL };
+    size_t       which = below(world, sizeof meters / sizeof *meters + 1);
+    bool         only_eu = which == sizeof meters / sizeof *meters;
+    UsageWindow  windows[4];
+    UsageAnswer  answers[4];
+    int64_t      edges[5];
+    UsageMoment *moment;
+    uint64_t     newest = partition_sequence(world->partition);
+    uint64_t     as_of = below(world, 2) == 0 ? SEQUENCE_NEWEST : below(world, newest + 1);
+    Wanted       wanted = {
+              .aggregation = only_eu ? AGGREGATE_SUM : meters[which].aggregation,
+              .of_value = only_eu || strcmp(meters[which].property, "value") == 0,
+              .only_eu = only_eu,
+              .account = accounts[below(world, 7)],
+              .as_of = as_of,
+    };
+    for (int i = 0; i < 5; i++)
+        edges[i] = random_instant(world);
+    for (int i = 1; i < 5; i++)
+        for (int k = i; k > 0 && edges[k - 1] > edges[k]; k--) {
+            int64_t moved = edges[k];
+            edges[k] = edges[k - 1];
+            edges[k - 1] = moved;
+        }
+    for (int i = 0; i < 4; i++)
+        windows[i] = (UsageWindow){ { edges[i] }, { edges[i + 1] } };
+    bool       grouped = below(world, 2) == 0;
+    UsageQuery query = {
+        .project = STR("prj"),
+        .meter = str_of(only_eu ? "eu" : meters[which].id),
+        .account = str_of(wanted.account),
+        .group_by = region,
+        .group_count = grouped ? 1 : 0,
+        .windows = windows,
+        .window_count = 4,
+    };
+    assert_null(usage_moment_open(world->partition, arena, as_of, &moment));
+    Err *err = usage_read(moment, arena, &query, answers);
+    if (err != NULL)
+        fail_msg("read: %.*s", STR_ARG(err->detail));
+    usage_moment_close(moment);
+    for (int i = 0; i < 4; i++) {
+        wanted.window = windows[i];
+        for (size_t k = 0; k < answers[i].count; k++) {
+            const UsageGroup *group = &answers[i].groups[k];
+            char              name[8] = "";
+            if (grouped && group->values[0].at != NULL)
+                snprintf(name, sizeof name, "%.*s", STR_ARG(group->values[0]));
+            wanted.group = grouped ? name : NULL;
+            group_check(world, &wanted, group);
+        }
+    }
+}
+
+static void check_events(World *world)
+{
+    AUTO(Arena) arena = arena_open();
+    UsageMoment *moment;
+    const Known *known = &world->known.at[below(world, world->known.count)];
+    UsageEvent  *event;
+    assert_null(usage_moment_open(world->partition, arena, SEQUENCE_NEWEST, &moment));
+    assert_null(usage_event_find(moment, arena, STR("prj"), str_of(known->id), &event));
+    assert_non_null(event);
+    assert_int_equal(event->sequence, known->sequence);
+    assert_int_equal(event->ts.us, known->ts);
+    assert_true(str_equal(event->account, str_of(known->account)));
+    assert_null(usage_event_find(moment, arena, STR("prj"), STR("never"), &event));
+    assert_null(event);
+
+    UsageEventsQuery query = {
+        .project = STR("prj"), .account = str_of(known->account), .from = { -1 },
+        .to = { INT64_C(86400000000) * 400 }, .limit = 7,
+    };
+    size_t         seen = 0, expected = 0;
+    UsageEventList page;
+    int64_t        before = INT64_MAX;
+    do {
+        assert_null(usage_events(moment, arena, &query, &page));
+        for (size_t i = 0; i < page.count; i++) {
+            assert_true(page.at[i].ts.us <= before);
+            before = page.at[i].ts.us;
+        }
+        seen += page.count;
+        query.has_after = page.count > 0;
+        query.after_ts = page.count > 0 ? page.at[page.count - 1].ts : (Instant){ 0 };
+        query.after_unique_id = page.count > 0 ? page.at[page.count - 1].unique_id : STR_NONE;
+    } while (page.has_more);
+    for (size_t i = 0; i < world->known.count; i++)
+        expected += strcmp(world->known.at[i].account, known->account) == 0;
+    assert_int_equal(seen, expected);
+    usage_moment_close(moment);
+}
+
+static void tell_drift(void *context, Str text)
+{
+    (void)context;
+    fail_msg("%.*s", STR_ARG(text));
+}
+
+static void check_recount(World *world)
+{
+    AUTO(Arena) arena = arena_open();
+    Recount recount = { .tell = tell_drift };
+    Err    *err = partition_recount(world->partition, arena, &recount);
+    if (err != NULL)
+        fail_msg("recount: %.*s", STR_ARG(err->detail));
+    assert_int_equal(recount.drifts, 0);
+}
+
+static void reopen(World *world)
+{
+    partition_close(world->partition);
+    world_open(world);
+}
+
+static void run_history(uint32_t seal_bits, uint64_t seed, int turns)
+{
+    World *world = world_new(seal_bits, seed);
+    int    meters_at = (int)below(world, (uint64_t)turns / 2);
+    for (int turn = 0; turn < turns; turn++) {
+        if (turn == meters_at)
+            put_meters(world);
+        send_batch(world, 1 + below(world, 60));
+        if (turn < meters_at)
+            continue;
+        for (int i = 0; i < 6; i++)
+            check_read(world);
+        check_events(world);
+        if (below(world, 8) == 0)
+            reopen(world);
+    }
+    reopen(world);
+    check_recount(world);
+    world_close(world);
+}
+
+static void reads_equal_a_list_of_everything(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 6; seed++)
+        run_history(4 + (uint32_t)seed % 3, seed, 50);
+}
+
+static void reads_of_unsealed_events_equal_a_list(void **state)
+{
+    (void)state;
+    run_history(16, 99, 40);
+}
+
+static void an_atomic_request_stores_all_or_nothing(void **state)
+{
+    (void)state;
+    AUTO(Arena) arena = arena_open();
+    World  *world = world_new(6, 5);
+    Known   known[3];
+    Event   events[3];
+    Verdict verdicts[3];
+    for (size_t i = 0; i < 3; i++) {
+        known[i] = random_known(world, i);
+        events[i] = event_of(arena, &known[i]);
+    }
+    known[2] = known[0];
+    known[2].value++;
+    events[2] = event_of(arena, &known[2]);
+    Submission submission = {
+        .project = STR("prj"), .events = events, .count = 3, .atomic = true, .bytes = 1,
+        .verdicts = verdicts,
+    };
+    submit(world, &submission);
+    assert_int_equal(submission.counts[OUTCOME_ACCEPTED], 0);
+    assert_int_equal(partition_sequence(world->partition), 0);
+    submission = (Submission){
+        .project = STR("prj"), .events = events, .count = 2, .atomic = true, .bytes = 1,
+        .verdicts = verdicts,
+    };
+    submit(world, &submission);
+    assert_int_equal(submission.counts[OUTCOME_ACCEPTED], 2);
+    world_close(world);
+}
+
+static void outcomes_survive(void **state)
+{
+    (void)state;
+    AUTO(Arena) arena = arena_open();
+    World *world = world_new(5, 8);
+    for (int i = 0; i < 20; i++)
+        send_batch(world, 30);
+    OutcomeQuery query = { STR("prj"), 0, 1 };
+    OutcomeHours before = usage_outcomes(world->partition, arena, &query);
+    assert_int_equal(before.count, 1);
+    assert_int_equal(before.at[0].counts[OUTCOME_ACCEPTED], world->known.count);
+    reopen(world);
+    OutcomeHours after = usage_outcomes(world->partition, arena, &query);
+    assert_int_equal(after.count, 1);
+    for (int k = 0; k < OUTCOME_COUNT; k++)
+        assert_int_equal(before.at[0].counts[k], after.at[0].counts[k]);
+    assert_true(usage_refusals(world->partition, arena, STR("prj"), 10).count > 0);
+    world_close(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_atomic_request_stores_all_or_nothing),
+        cmocka_unit_test(outcomes_survive),
+        cmocka_unit_test(reads_of_unsealed_events_equal_a_list),
+        cmocka_unit_test(reads_equal_a_list_of_everything),
+    };
+    return cmocka_run_group_tests_name("partition", tests, NULL, NULL);
+}
