@@ -376,6 +376,7 @@ void usage_store_close(UsageStore *store)
 {
     if (store == NULL)
         return;
+    store__filter_stop(store);  // it holds a view while it works
     assert_that(store->oldest == store->newest && store->newest->users == 1);
     store_release(store);
 }
