@@ -10,9 +10,13 @@
 
 enum { KEY_BYTES = 128, VALUE_BYTES = 1024, UNIT_BYTES = 64 };
 
-static const char *const aggregations[AGGREGATION_COUNT] = {
-    [AGGREGATE_SUM] = "sum",         [AGGREGATE_COUNT] = "count",   [AGGREGATE_MIN] = "min",
-    [AGGREGATE_MAX] = "max",         [AGGREGATE_AVERAGE] = "average", [AGGREGATE_LATEST] = "latest",
+const char *const aggregation_names[AGGREGATION_COUNT + 1] = {
+    [AGGREGATE_SUM] = "sum",
+    [AGGREGATE_COUNT] = "count",
+    [AGGREGATE_MIN] = "min",
+    [AGGREGATE_MAX] = "max",
+    [AGGREGATE_AVERAGE] = "average",
+    [AGGREGATE_LATEST] = "latest",
     [AGGREGATE_UNIQUE_COUNT] = "uniqueCount",
 };
 
@@ -23,13 +27,13 @@ static const char *const members[] = {
 const char *aggregation_name(Aggregation aggregation)
 {
     assert_that(aggregation < AGGREGATION_COUNT);
-    return aggregations[aggregation];
+    return aggregation_names[aggregation];
 }
 
 bool aggregation_find(Str name, Aggregation *aggregation)
 {
     for (size_t i = 0; i < AGGREGATION_COUNT; i++)
-        if (str_equal(name, str_of(aggregations[i]))) {
+        if (str_equal(name, str_of(aggregation_names[i]))) {
             *aggregation = (Aggregation)i;
             return true;
         }

@@ -7,6 +7,7 @@ typedef enum Aggregation {
     AGGREGATE_SUM, AGGREGATE_COUNT, AGGREGATE_MIN, AGGREGATE_MAX, AGGREGATE_AVERAGE,
     AGGREGATE_LATEST, AGGREGATE_UNIQUE_COUNT, AGGREGATION_COUNT
 } Aggregation;
+extern const char *const aggregation_names[];  // ends with NULL
 const char *aggregation_name(Aggregation aggregation);  // "uniqueCount", as on the wire
 bool        aggregation_find(Str name, Aggregation *aggregation);
 
