@@ -76,7 +76,7 @@ static Err *included_pool(Rating *rating, const Charge *charge, const Included *
     }
     Segments held;
     Rational units = rational_zero();
-    TRY(segments_of(rating, included->per_unit, charge->prorate, SEGMENTS_AS_HELD, &held));
+    TRY(price__segments_of(rating, included->per_unit, charge->prorate, SEGMENTS_AS_HELD, &held));
     for (size_t i = 0; i < held.count; i++)
         units = rational_add(arena, units,
                              rational_multiply(arena, held.at[i].quantity, held.at[i].share));
@@ -208,7 +208,7 @@ static Err *quantity_line(Rating *rating, const Charge *charge)
     Segments    segments;
     Rational    pool = charge->included.given ? charge->included.amount : rational_zero();
     SegmentRule rule = charge->timing == TIMING_ADVANCE ? SEGMENTS_RISE_ONLY : SEGMENTS_AS_HELD;
-    TRY(segments_of(rating, charge->quantity, charge->prorate, rule, &segments));
+    TRY(price__segments_of(rating, charge->quantity, charge->prorate, rule, &segments));
     Line *line = rating_line(rating, LINE_QUANTITY, charge);
     line->measured = true;
     line->provisional = is_running(rating, charge);
