@@ -86,7 +86,8 @@ static size_t segments_join(Rating *rating, Prorate prorate, Segment *segments, 
     return kept;
 }
 
-Err *price__segments_of(Rating *rating, Str name, Prorate prorate, SegmentRule rule, Segments *segments)
+Err *price__segments_of(Rating *rating, Str name, Prorate prorate, SegmentRule rule,
+                         Segments *segments)
 {
     const QuantityHistory *history = history_find(rating->inputs, name);
     if (history == NULL)
