@@ -8,7 +8,7 @@ typedef struct Currency {
     uint8_t places;
 } Currency;
 
-// False: not three capitals of a currency that is or was in use since 2020.
+// False: not the three capitals of a currency in use.
 bool currency_find(Str code, Currency *currency);
 bool currency_equal(Currency a, Currency b);
 Str  currency_code(const Currency *currency);  // borrowed from it
