@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Accounts: whom usage is billed to. Usage makes them too; PUT gives them a name, a zone, a currency.
+// Accounts: whom usage is billed to. Usage makes them too; PUT gives them a name, a zone, a
+// currency.
 #include "api/page.h"
 #include "api/routes.h"
 
@@ -17,7 +18,8 @@ static Err *account_put(Request *request, Response *response)
     Json         *body;
     Account      *stored;
     TRY(request_json(request, &body));
-    Account *account = account_from_json(request->arena, body, request_path(request, "id"), &faults);
+    Account *account =
+        account_from_json(request->arena, body, request_path(request, "id"), &faults);
     if (faults.first != NULL)
         return faults.first;
     TRY(server_change(request, &change));
@@ -64,8 +66,8 @@ static const Field body_fields[] = {
     MEMBER("metadata", MAP, .nullable = true, .of = KIND_TEXT,
            .doc = "At most 50 texts of the caller's own."),
 };
-static const Shape body_shape = SHAPE("AccountBody", body_fields,
-                                      .doc = "An account; what is absent is taken away.");
+static const Shape body_shape =
+    SHAPE("AccountBody", body_fields, .doc = "An account; what is absent is taken away.");
 
 static const Field account_fields[] = {
     MEMBER("id", TEXT, .required = true, .doc = "The caller's id."),
@@ -77,7 +79,8 @@ static const Field account_fields[] = {
     MEMBER("createdAt", INSTANT, .required = true, .doc = "When the row was made."),
     MEMBER("updatedAt", INSTANT, .required = true, .doc = "When it changed last."),
 };
-static const Shape account_shape = SHAPE("Account", account_fields, .doc = "Whom usage is billed to.");
+static const Shape account_shape =
+    SHAPE("Account", account_fields, .doc = "Whom usage is billed to.");
 
 static const Field list_fields[] = { LIST_SHAPE("Accounts by id.", &account_shape) };
 static const Shape list_shape = SHAPE("AccountList", list_fields, .doc = "A page of accounts.");
@@ -85,15 +88,32 @@ static const Shape list_shape = SHAPE("AccountList", list_fields, .doc = "A page
 static const Parameter list_query[] = { PAGE_PARAMETERS };
 
 const Route api_accounts_routes[] = {
-    { .name = "putAccount", .method = METHOD_PUT, .path = "/v1/accounts/{id}", .scope = "catalog:write",
-      .takes = &body_shape, .gives = &account_shape,
-      REFUSES(ERR_UNKNOWN_MEMBER, ERR_FIELD_INVALID, ERR_CURRENCY_MISMATCH, ERR_PRECONDITION_FAILED),
-      .handler = account_put, .doc = "Make or replace an account." },
-    { .name = "getAccount", .method = METHOD_GET, .path = "/v1/accounts/{id}", .scope = "catalog:read",
-      .gives = &account_shape, REFUSES(ERR_ACCOUNT_NOT_FOUND), .handler = account_get,
+    { .name = "putAccount",
+      .method = METHOD_PUT,
+      .path = "/v1/accounts/{id}",
+      .scope = "catalog:write",
+      .takes = &body_shape,
+      .gives = &account_shape,
+      REFUSES(ERR_UNKNOWN_MEMBER, ERR_FIELD_INVALID, ERR_CURRENCY_MISMATCH,
+              ERR_PRECONDITION_FAILED),
+      .handler = account_put,
+      .doc = "Make or replace an account." },
+    { .name = "getAccount",
+      .method = METHOD_GET,
+      .path = "/v1/accounts/{id}",
+      .scope = "catalog:read",
+      .gives = &account_shape,
+      REFUSES(ERR_ACCOUNT_NOT_FOUND),
+      .handler = account_get,
       .doc = "One account." },
-    { .name = "listAccounts", .method = METHOD_GET, .path = "/v1/accounts", .scope = "catalog:read",
-      QUERY(list_query), .gives = &list_shape, REFUSES(ERR_CURSOR_INVALID), .handler = account_list,
+    { .name = "listAccounts",
+      .method = METHOD_GET,
+      .path = "/v1/accounts",
+      .scope = "catalog:read",
+      QUERY(list_query),
+      .gives = &list_shape,
+      REFUSES(ERR_CURSOR_INVALID),
+      .handler = account_list,
       .doc = "The project's accounts, those that usage made included." },
 };
 const size_t api_accounts_route_count = sizeof api_accounts_routes / sizeof *api_accounts_routes;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Meters: the row in the books says what is declared, the partition's journal what is folded. The row
-// comes first; when a server starts, every row is put into the partition again.
+// Meters: the row in the books says what is declared, the partition's journal what is folded. The
+// row comes first; when a server starts, every row is put into the partition again.
 #include "api/page.h"
 #include "api/routes.h"
 
@@ -87,7 +87,8 @@ static Err *meter_delete(Request *request, Response *response)
 // ---- shapes and routes
 
 static const Shape filter_shape = {
-    .name = "Filter", .open = true,
+    .name = "Filter",
+    .open = true,
     .doc = "Conditions that must all hold: a property's key and the list of texts it may have.",
 };
 
@@ -97,15 +98,18 @@ static const Field body_fields[] = {
            .doc = "Name of the event stream that is counted; the meter's id when absent."),
     MEMBER("aggregation", ENUM, .required = true, .choices = aggregation_names,
            .doc = "How values become one."),
-    MEMBER("property", TEXT, .nullable = true, .least = 1, .most = 128,
-           .doc = "What is aggregated: a property's key; \"value\", the measurement's own, when absent."),
+    MEMBER(
+        "property", TEXT, .nullable = true, .least = 1, .most = 128,
+        .doc =
+            "What is aggregated: a property's key; \"value\", the measurement's own, when absent."),
     MEMBER("filter", MAP, .nullable = true, .of = KIND_ARRAY,
            .doc = "Only events that match are counted: each key with the texts it may have."),
     MEMBER("exclude", ARRAY, .nullable = true, .most = METER_EXCLUDES_MAX, .shape = &filter_shape,
            .doc = "Events that match one of these filters are not counted."),
     MEMBER("dimensions", ARRAY, .nullable = true, .most = METER_DIMENSIONS_MAX, .of = KIND_TEXT,
            .doc = "Properties that are kept apart, for filters and groups of plans and reads."),
-    MEMBER("unit", TEXT, .nullable = true, .least = 1, .most = 64, .doc = "For people: second, token, call."),
+    MEMBER("unit", TEXT, .nullable = true, .least = 1, .most = 64,
+           .doc = "For people: second, token, call."),
 };
 static const Shape body_shape = SHAPE("MeterBody", body_fields, .doc = "What a meter measures.");
 
@@ -115,7 +119,8 @@ static const Field meter_fields[] = {
     MEMBER("aggregation", ENUM, .required = true, .choices = aggregation_names,
            .doc = "How values become one."),
     MEMBER("property", TEXT, .required = true, .doc = "What is aggregated."),
-    MEMBER("filter", MAP, .required = true, .of = KIND_ARRAY, .doc = "Only these events; empty: all."),
+    MEMBER("filter", MAP, .required = true, .of = KIND_ARRAY,
+           .doc = "Only these events; empty: all."),
     MEMBER("exclude", ARRAY, .required = true, .shape = &filter_shape, .doc = "But not these."),
     MEMBER("dimensions", ARRAY, .required = true, .of = KIND_TEXT, .doc = "Ascending."),
     MEMBER("unit", TEXT, .required = true, .nullable = true, .doc = "For people."),
@@ -128,18 +133,40 @@ static const Shape list_shape = SHAPE("MeterList", list_fields, .doc = "A page o
 static const Parameter list_query[] = { PAGE_PARAMETERS };
 
 const Route api_meters_routes[] = {
-    { .name = "putMeter", .method = METHOD_PUT, .path = "/v1/meters/{id}", .scope = "catalog:write",
-      .takes = &body_shape, .gives = &meter_shape,
+    { .name = "putMeter",
+      .method = METHOD_PUT,
+      .path = "/v1/meters/{id}",
+      .scope = "catalog:write",
+      .takes = &body_shape,
+      .gives = &meter_shape,
       REFUSES(ERR_UNKNOWN_MEMBER, ERR_FIELD_REQUIRED, ERR_FIELD_INVALID, ERR_METER_IMMUTABLE,
               ERR_PRECONDITION_FAILED),
-      .handler = meter_put, .doc = "Declare a meter, or change one that no published plan prices." },
-    { .name = "getMeter", .method = METHOD_GET, .path = "/v1/meters/{id}", .scope = "catalog:read",
-      .gives = &meter_shape, REFUSES(ERR_METER_NOT_FOUND), .handler = meter_get, .doc = "One meter." },
-    { .name = "listMeters", .method = METHOD_GET, .path = "/v1/meters", .scope = "catalog:read",
-      QUERY(list_query), .gives = &list_shape, REFUSES(ERR_CURSOR_INVALID), .handler = meter_list,
+      .handler = meter_put,
+      .doc = "Declare a meter, or change one that no published plan prices." },
+    { .name = "getMeter",
+      .method = METHOD_GET,
+      .path = "/v1/meters/{id}",
+      .scope = "catalog:read",
+      .gives = &meter_shape,
+      REFUSES(ERR_METER_NOT_FOUND),
+      .handler = meter_get,
+      .doc = "One meter." },
+    { .name = "listMeters",
+      .method = METHOD_GET,
+      .path = "/v1/meters",
+      .scope = "catalog:read",
+      QUERY(list_query),
+      .gives = &list_shape,
+      REFUSES(ERR_CURSOR_INVALID),
+      .handler = meter_list,
       .doc = "The project's meters." },
-    { .name = "deleteMeter", .method = METHOD_DELETE, .path = "/v1/meters/{id}", .scope = "catalog:write",
-      .status = 204, REFUSES(ERR_METER_NOT_FOUND, ERR_METER_IN_USE, ERR_PRECONDITION_FAILED),
-      .handler = meter_delete, .doc = "Remove a meter that has counted nothing and that no plan prices." },
+    { .name = "deleteMeter",
+      .method = METHOD_DELETE,
+      .path = "/v1/meters/{id}",
+      .scope = "catalog:write",
+      .status = 204,
+      REFUSES(ERR_METER_NOT_FOUND, ERR_METER_IN_USE, ERR_PRECONDITION_FAILED),
+      .handler = meter_delete,
+      .doc = "Remove a meter that has counted nothing and that no plan prices." },
 };
 const size_t api_meters_route_count = sizeof api_meters_routes / sizeof *api_meters_routes;

@@ -60,7 +60,8 @@ static Err *versions_list(Request *request, Response *response)
     Str          list = str_print(request->arena, "versions of %.*s", STR_ARG(plan));
     TRY(page_read(request, list, &page));
     page.plan = plan;
-    TRY(catalog_plan_versions(server_of(request)->catalog, request->arena, &page, &versions, &found));
+    TRY(catalog_plan_versions(server_of(request)->catalog, request->arena, &page, &versions,
+                              &found));
     size_t count = page_rows(&page, found);
     if (count > 0)
         last = str_print(request->arena, "%lld", (long long)versions[count - 1].number);
@@ -94,7 +95,8 @@ static const Field publish_fields[] = {
           .doc = "From when the version is in force, past or future; now when absent. Send it, so "
                  "that a retry is known as one."),
 };
-static const Shape publish_shape = SHAPE("PublishBody", publish_fields, .doc = "How a draft is published.");
+static const Shape publish_shape =
+    SHAPE("PublishBody", publish_fields, .doc = "How a draft is published.");
 
 static Err *plan_publish(Request *request, Response *response)
 {
@@ -120,51 +122,92 @@ static Err *plan_publish(Request *request, Response *response)
 
 // What each member means is the plan's own matter: docs/guide and price/plan.h.
 static const Shape document_shape = {
-    .name = "PlanDocument", .open = true,
-    .doc = "A plan document: id, name, currency, rounding, timeZone, period, charges, discounts, minimum, "
+    .name = "PlanDocument",
+    .open = true,
+    .doc = "A plan document: id, name, currency, rounding, timeZone, period, charges, discounts, "
+           "minimum, "
            "maximum, commitment, includedCredits. Members that are not priced are refused.",
 };
 
 static const Field version_fields[] = {
     MEMBER("id", TEXT, .required = true, .doc = "The plan's id."),
-    MEMBER("number", WHOLE, .required = true, .nullable = true, .doc = "1, 2, ...; null for the draft."),
+    MEMBER("number", WHOLE, .required = true, .nullable = true,
+           .doc = "1, 2, ...; null for the draft."),
     MEMBER("published", BOOL, .required = true, .doc = "A published version never changes."),
     MEMBER("currency", TEXT, .required = true, .doc = "ISO 4217."),
-    MEMBER("effectiveFrom", INSTANT, .required = true, .nullable = true, .doc = "From when it is in force."),
-    MEMBER("publishedAt", INSTANT, .required = true, .nullable = true, .doc = "When it was published."),
-    MEMBER("document", OBJECT, .required = true, .shape = &document_shape, .doc = "As its author wrote it."),
+    MEMBER("effectiveFrom", INSTANT, .required = true, .nullable = true,
+           .doc = "From when it is in force."),
+    MEMBER("publishedAt", INSTANT, .required = true, .nullable = true,
+           .doc = "When it was published."),
+    MEMBER("document", OBJECT, .required = true, .shape = &document_shape,
+           .doc = "As its author wrote it."),
 };
-static const Shape version_shape = SHAPE("PlanVersion", version_fields, .doc = "The draft or a version of a plan.");
+static const Shape version_shape =
+    SHAPE("PlanVersion", version_fields, .doc = "The draft or a version of a plan.");
 
-static const Field list_fields[] = { LIST_SHAPE("Plans by id, or versions by number.", &version_shape) };
-static const Shape list_shape = SHAPE("PlanVersionList", list_fields, .doc = "A page of plans or versions.");
+static const Field list_fields[] = { LIST_SHAPE("Plans by id, or versions by number.",
+                                                &version_shape) };
+static const Shape list_shape =
+    SHAPE("PlanVersionList", list_fields, .doc = "A page of plans or versions.");
 
 static const Parameter list_query[] = { PAGE_PARAMETERS };
 
 const Route api_plans_routes[] = {
-    { .name = "putPlan", .method = METHOD_PUT, .path = "/v1/plans/{id}", .scope = "catalog:write",
-      .takes = &document_shape, .gives = &version_shape,
+    { .name = "putPlan",
+      .method = METHOD_PUT,
+      .path = "/v1/plans/{id}",
+      .scope = "catalog:write",
+      .takes = &document_shape,
+      .gives = &version_shape,
       REFUSES(ERR_UNKNOWN_MEMBER, ERR_FIELD_REQUIRED, ERR_FIELD_INVALID, ERR_PLAN_INVALID,
               ERR_PRECONDITION_FAILED),
-      .handler = plan_put, .doc = "Make or replace the plan's draft." },
-    { .name = "publishPlan", .method = METHOD_POST, .path = "/v1/plans/{id}/publish",
-      .scope = "catalog:write", .takes = &publish_shape, .body_optional = true, .gives = &version_shape,
+      .handler = plan_put,
+      .doc = "Make or replace the plan's draft." },
+    { .name = "publishPlan",
+      .method = METHOD_POST,
+      .path = "/v1/plans/{id}/publish",
+      .scope = "catalog:write",
+      .takes = &publish_shape,
+      .body_optional = true,
+      .gives = &version_shape,
       REFUSES(ERR_UNKNOWN_MEMBER, ERR_FIELD_INVALID, ERR_INVALID_TIMESTAMP, ERR_PLAN_NOT_FOUND,
-              ERR_PLAN_INVALID, ERR_PLAN_NO_DRAFT, ERR_EFFECTIVE_FROM_TAKEN, ERR_PRECONDITION_FAILED),
-      .handler = plan_publish, .doc = "Make the draft the plan's next version, for good." },
-    { .name = "getPlan", .method = METHOD_GET, .path = "/v1/plans/{id}", .scope = "catalog:read",
-      .gives = &version_shape, REFUSES(ERR_PLAN_NOT_FOUND), .handler = plan_get,
+              ERR_PLAN_INVALID, ERR_PLAN_NO_DRAFT, ERR_EFFECTIVE_FROM_TAKEN,
+              ERR_PRECONDITION_FAILED),
+      .handler = plan_publish,
+      .doc = "Make the draft the plan's next version, for good." },
+    { .name = "getPlan",
+      .method = METHOD_GET,
+      .path = "/v1/plans/{id}",
+      .scope = "catalog:read",
+      .gives = &version_shape,
+      REFUSES(ERR_PLAN_NOT_FOUND),
+      .handler = plan_get,
       .doc = "The plan's draft, or its newest version when there is no draft." },
-    { .name = "listPlans", .method = METHOD_GET, .path = "/v1/plans", .scope = "catalog:read",
-      QUERY(list_query), .gives = &list_shape, REFUSES(ERR_CURSOR_INVALID), .handler = plan_list,
+    { .name = "listPlans",
+      .method = METHOD_GET,
+      .path = "/v1/plans",
+      .scope = "catalog:read",
+      QUERY(list_query),
+      .gives = &list_shape,
+      REFUSES(ERR_CURSOR_INVALID),
+      .handler = plan_list,
       .doc = "The project's plans: of each its draft, or its newest version." },
-    { .name = "listPlanVersions", .method = METHOD_GET, .path = "/v1/plans/{id}/versions",
-      .scope = "catalog:read", QUERY(list_query), .gives = &list_shape,
-      REFUSES(ERR_CURSOR_INVALID, ERR_PLAN_NOT_FOUND), .handler = versions_list,
+    { .name = "listPlanVersions",
+      .method = METHOD_GET,
+      .path = "/v1/plans/{id}/versions",
+      .scope = "catalog:read",
+      QUERY(list_query),
+      .gives = &list_shape,
+      REFUSES(ERR_CURSOR_INVALID, ERR_PLAN_NOT_FOUND),
+      .handler = versions_list,
       .doc = "The plan's published versions." },
-    { .name = "getPlanVersion", .method = METHOD_GET, .path = "/v1/plans/{id}/versions/{number}",
-      .scope = "catalog:read", .gives = &version_shape,
-      REFUSES(ERR_PLAN_NOT_FOUND, ERR_PLAN_VERSION_NOT_FOUND), .handler = version_get,
+    { .name = "getPlanVersion",
+      .method = METHOD_GET,
+      .path = "/v1/plans/{id}/versions/{number}",
+      .scope = "catalog:read",
+      .gives = &version_shape,
+      REFUSES(ERR_PLAN_NOT_FOUND, ERR_PLAN_VERSION_NOT_FOUND),
+      .handler = version_get,
       .doc = "One published version." },
 };
 const size_t api_plans_route_count = sizeof api_plans_routes / sizeof *api_plans_routes;

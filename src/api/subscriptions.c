@@ -43,8 +43,9 @@ static Err *subscription_list(Request *request, Response *response)
     size_t        found;
     Str           account = STR_NONE;
     request_query(request, "account", &account);
-    Str list = account.at == NULL ? STR("subscriptions")
-                                  : str_print(request->arena, "subscriptions of %.*s", STR_ARG(account));
+    Str list = account.at == NULL
+                   ? STR("subscriptions")
+                   : str_print(request->arena, "subscriptions of %.*s", STR_ARG(account));
     TRY(page_read(request, list, &page));
     page.account = account;
     TRY(catalog_subscriptions(server_of(request)->catalog, request->arena, &page, &subscriptions,
@@ -66,12 +67,14 @@ static const Field body_fields[] = {
     MEMBER("plan", TEXT, .required = true, .least = 1, .most = 255, .doc = "What it is billed by."),
     MEMBER("planVersion", WHOLE, .nullable = true, .least = 1,
            .doc = "The version in force at startsAt when absent."),
-    MEMBER("startsAt", INSTANT, .required = true, .doc = "Its first instant; it may lie in the past."),
+    MEMBER("startsAt", INSTANT, .required = true,
+           .doc = "Its first instant; it may lie in the past."),
     MEMBER("endsAt", INSTANT, .nullable = true, .doc = "The instant at which it is over."),
     MEMBER("quantities", MAP, .nullable = true, .of = KIND_JSON,
            .doc = "Named quantities that the plan prices: {\"seats\":5}; decimals, not negative."),
 };
-static const Shape body_shape = SHAPE("SubscriptionBody", body_fields, .doc = "The terms of a subscription.");
+static const Shape body_shape =
+    SHAPE("SubscriptionBody", body_fields, .doc = "The terms of a subscription.");
 
 static const Field subscription_fields[] = {
     MEMBER("id", TEXT, .required = true, .doc = "The caller's id."),
@@ -79,7 +82,8 @@ static const Field subscription_fields[] = {
     MEMBER("plan", TEXT, .required = true, .doc = "The plan's id."),
     MEMBER("planVersion", WHOLE, .required = true, .doc = "The version it is pinned to."),
     MEMBER("startsAt", INSTANT, .required = true, .doc = "Its first instant."),
-    MEMBER("endsAt", INSTANT, .required = true, .nullable = true, .doc = "When it is over; null: open."),
+    MEMBER("endsAt", INSTANT, .required = true, .nullable = true,
+           .doc = "When it is over; null: open."),
     MEMBER("quantities", MAP, .required = true, .of = KIND_DECIMAL, .doc = "Named quantities."),
     MEMBER("createdAt", INSTANT, .required = true, .doc = "When the row was made."),
 };
@@ -87,7 +91,8 @@ static const Shape subscription_shape =
     SHAPE("Subscription", subscription_fields, .doc = "An account on one version of a plan.");
 
 static const Field list_fields[] = { LIST_SHAPE("Subscriptions by id.", &subscription_shape) };
-static const Shape list_shape = SHAPE("SubscriptionList", list_fields, .doc = "A page of subscriptions.");
+static const Shape list_shape =
+    SHAPE("SubscriptionList", list_fields, .doc = "A page of subscriptions.");
 
 static const Parameter list_query[] = {
     PAGE_PARAMETERS,
@@ -95,19 +100,35 @@ static const Parameter list_query[] = {
 };
 
 const Route api_subscriptions_routes[] = {
-    { .name = "putSubscription", .method = METHOD_PUT, .path = "/v1/subscriptions/{id}",
-      .scope = "catalog:write", .takes = &body_shape, .gives = &subscription_shape,
+    { .name = "putSubscription",
+      .method = METHOD_PUT,
+      .path = "/v1/subscriptions/{id}",
+      .scope = "catalog:write",
+      .takes = &body_shape,
+      .gives = &subscription_shape,
       REFUSES(ERR_UNKNOWN_MEMBER, ERR_FIELD_REQUIRED, ERR_FIELD_INVALID, ERR_INVALID_VALUE,
               ERR_INVALID_TIMESTAMP, ERR_ACCOUNT_NOT_FOUND, ERR_PLAN_NOT_FOUND,
               ERR_PLAN_VERSION_NOT_FOUND, ERR_PLAN_NOT_PUBLISHED, ERR_SUBSCRIPTION_IMMUTABLE,
               ERR_USAGE_CLAIMED_TWICE, ERR_CURRENCY_MISMATCH, ERR_PRECONDITION_FAILED),
-      .handler = subscription_put, .doc = "Subscribe an account to a plan, or move the end of it." },
-    { .name = "getSubscription", .method = METHOD_GET, .path = "/v1/subscriptions/{id}",
-      .scope = "catalog:read", .gives = &subscription_shape, REFUSES(ERR_SUBSCRIPTION_NOT_FOUND),
-      .handler = subscription_get, .doc = "One subscription." },
-    { .name = "listSubscriptions", .method = METHOD_GET, .path = "/v1/subscriptions",
-      .scope = "catalog:read", QUERY(list_query), .gives = &list_shape, REFUSES(ERR_CURSOR_INVALID),
-      .handler = subscription_list, .doc = "The project's subscriptions." },
+      .handler = subscription_put,
+      .doc = "Subscribe an account to a plan, or move the end of it." },
+    { .name = "getSubscription",
+      .method = METHOD_GET,
+      .path = "/v1/subscriptions/{id}",
+      .scope = "catalog:read",
+      .gives = &subscription_shape,
+      REFUSES(ERR_SUBSCRIPTION_NOT_FOUND),
+      .handler = subscription_get,
+      .doc = "One subscription." },
+    { .name = "listSubscriptions",
+      .method = METHOD_GET,
+      .path = "/v1/subscriptions",
+      .scope = "catalog:read",
+      QUERY(list_query),
+      .gives = &list_shape,
+      REFUSES(ERR_CURSOR_INVALID),
+      .handler = subscription_list,
+      .doc = "The project's subscriptions." },
 };
 const size_t api_subscriptions_route_count =
     sizeof api_subscriptions_routes / sizeof *api_subscriptions_routes;

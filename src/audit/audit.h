@@ -1,6 +1,6 @@
-// Who did what: an append-only table, one chain a project. Every entry's hash covers its content and
-// the hash before it, so that a changed, removed or inserted entry is found by anyone who recomputes it.
-// Owns table audit_entry.
+// Who did what: an append-only table, one chain a project. Every entry's hash covers its content
+// and the hash before it, so that a changed, removed or inserted entry is found by anyone who
+// recomputes it. Owns table audit_entry.
 #pragma once
 
 #include "db/db.h"
@@ -22,9 +22,14 @@ extern const StatementTable audit_table;
 // Appends to the project's chain, in the transaction of the deed itself.
 Err *audit_add(DbTx *tx, const AuditEntry *entry) MUST_CHECK;
 
-// Newest first, below `before` (0: from the newest).
-Err *audit_list(DbTx *tx, const AuditEntry *project, int64_t before, size_t limit,
-                AuditEntry **entries, size_t *count) MUST_CHECK;
+typedef struct AuditPage {
+    Str     tenant, project;
+    int64_t before;  // entries below this number; 0: from the newest
+    size_t  limit;
+} AuditPage;
+
+// Newest first.
+Err *audit_list(DbTx *tx, const AuditPage *page, AuditEntry **entries, size_t *count) MUST_CHECK;
 
 // Recomputes the whole chain of a project. STORE_FAILED names the first entry that does not fit.
 Err *audit_verify(DbTx *tx, Str tenant, Str project, int64_t *count) MUST_CHECK;

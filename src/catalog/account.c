@@ -5,8 +5,13 @@
 #include "money/currency.h"
 #include "time/zone.h"
 
-enum { NAME_BYTES = 255, EMAIL_BYTES = 254, METADATA_MEMBERS = 50, METADATA_KEY = 40,
-       METADATA_VALUE = 500 };
+enum {
+    NAME_BYTES = 255,
+    EMAIL_BYTES = 254,
+    METADATA_MEMBERS = 50,
+    METADATA_KEY = 40,
+    METADATA_VALUE = 500
+};
 
 static const char *const members[] = {
     "id", "name", "timeZone", "currency", "email", "metadata", NULL,
@@ -24,8 +29,8 @@ static void metadata_check(const Json *object, Faults *faults)
             member->name.length > METADATA_KEY || member->text.length > METADATA_VALUE)
             faults_add(faults, ERR_FIELD_INVALID,
                        pointer_of(faults->arena, STR("/metadata"), member->name),
-                       "metadata holds texts of at most %d bytes under names of 1 to %d", METADATA_VALUE,
-                       METADATA_KEY);
+                       "metadata holds texts of at most %d bytes under names of 1 to %d",
+                       METADATA_VALUE, METADATA_KEY);
 }
 
 // Names ascending, so that equal metadata is equal text.
@@ -36,7 +41,8 @@ static Str metadata_text(Arena *arena, const Json *object)
     size_t  count = object == NULL ? 0 : object->count;
     Str    *names = arena_array(arena, Str, count);
     size_t  place = 0;
-    for (const Json *member = count == 0 ? NULL : object->first; member != NULL; member = member->next)
+    for (const Json *member = count == 0 ? NULL : object->first; member != NULL;
+         member = member->next)
         names[place++] = member->name;
     texts_sort(names, count);
     json_object(&out);
@@ -61,7 +67,8 @@ static void texts_check(const Account *account, Faults *faults)
         Str rest = account->email;
         Str local = str_cut(&rest, '@');
         if (local.length == 0 || rest.length == 0)
-            faults_add(faults, ERR_FIELD_INVALID, STR("/email"), "email must be an address with an @");
+            faults_add(faults, ERR_FIELD_INVALID, STR("/email"),
+                       "email must be an address with an @");
     }
 }
 
@@ -83,8 +90,8 @@ Account *account_from_json(Arena *arena, const Json *body, Str id, Faults *fault
     const Json *metadata = body_find(body, "metadata");
     if (metadata != NULL)
         metadata_check(metadata, faults);
-    account->metadata = metadata_text(
-        arena, metadata != NULL && metadata->kind == JSON_OBJECT ? metadata : NULL);
+    account->metadata =
+        metadata_text(arena, metadata != NULL && metadata->kind == JSON_OBJECT ? metadata : NULL);
     return account;
 }
 

@@ -10,8 +10,8 @@ typedef struct Account {
     Str     time_zone;  // IANA name; of its periods when the plan names none
     Str     currency;   // ISO 4217; a plan of another currency is refused
     Str     email;
-    Str     metadata;   // JSON object of at most 50 texts, canonical
-    int64_t version;    // of the row, for ETag; 0 before it is stored
+    Str     metadata;  // JSON object of at most 50 texts, canonical
+    int64_t version;   // of the row, for ETag; 0 before it is stored
     Instant created_at, updated_at;
 } Account;
 

@@ -1,32 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-// Accounts: made by PUT, or projected from the names that usage has interned. The projection's position
-// is stored with the rows it made, so a crash between two of them repeats nothing and loses nothing.
+// Accounts: made by PUT, or projected from the names that usage has interned. The projection's
+// position is stored with the rows it made, so a crash between two of them repeats nothing and
+// loses nothing.
 #include "base/assert.h"
 #include "base/clock.h"
 #include "catalog/catalog_inside.h"
 
 enum { PROJECT_NAMES = 500, LOAD_PAGE = 5000 };
 
-enum { ACCOUNT_GET, ACCOUNT_ADD, ACCOUNT_SET, ACCOUNTS_AFTER, ACCOUNTS_LOAD, POSITION_GET, POSITION_ADD,
-       POSITION_SET, STATEMENTS };
+enum {
+    ACCOUNT_GET,
+    ACCOUNT_ADD,
+    ACCOUNT_SET,
+    ACCOUNTS_AFTER,
+    ACCOUNTS_LOAD,
+    POSITION_GET,
+    POSITION_ADD,
+    POSITION_SET,
+    STATEMENTS
+};
 
 #define COLUMNS "id, name, time_zone, currency, email, metadata, version, created_at, updated_at"
 
 static const Statement sql[STATEMENTS] = {
-    [ACCOUNT_GET] = { "select " COLUMNS " from account where tenant = ? and project = ? and id = ?" },
+    [ACCOUNT_GET] = { "select " COLUMNS
+                      " from account where tenant = ? and project = ? and id = ?" },
     [ACCOUNT_ADD] = { "insert into account (tenant, project, " COLUMNS ")"
                       " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" },
-    [ACCOUNT_SET] = { "update account set name = ?, time_zone = ?, currency = ?, email = ?, metadata = ?,"
+    [ACCOUNT_SET] = { "update account set name = ?, time_zone = ?, currency = ?, email = ?, "
+                      "metadata = ?,"
                       " version = version + 1, updated_at = ?"
                       " where tenant = ? and project = ? and id = ? and version = ?" },
-    [ACCOUNTS_AFTER] = { "select " COLUMNS " from account where tenant = ? and project = ? and id > ?"
+    [ACCOUNTS_AFTER] = { "select " COLUMNS
+                         " from account where tenant = ? and project = ? and id > ?"
                          " order by id limit ?" },
     [ACCOUNTS_LOAD] = { "select tenant, project, id from account"
                         " where (tenant, project, id) > (?, ?, ?)"
                         " order by tenant, project, id limit ?" },
     [POSITION_GET] = { "select position from projection where name = 'accounts'" },
     [POSITION_ADD] = { "insert into projection (name, position) values ('accounts', ?)" },
-    [POSITION_SET] = { "update projection set position = ? where name = 'accounts' and position = ?" },
+    [POSITION_SET] = { "update projection set position = ? where name = 'accounts' and position = "
+                       "?" },
 };
 
 const StatementTable catalog__account_table = { "accounts", sql, STATEMENTS };
@@ -35,9 +49,14 @@ static Account *account_read(Arena *arena, const DbRow *row)
 {
     Account *account = arena_new(arena, Account);
     *account = (Account){
-        .id = row_text(row, 0), .name = row_text(row, 1), .time_zone = row_text(row, 2),
-        .currency = row_text(row, 3), .email = row_text(row, 4), .metadata = row_text(row, 5),
-        .version = row_whole(row, 6), .created_at = { row_whole(row, 7) },
+        .id = row_text(row, 0),
+        .name = row_text(row, 1),
+        .time_zone = row_text(row, 2),
+        .currency = row_text(row, 3),
+        .email = row_text(row, 4),
+        .metadata = row_text(row, 5),
+        .version = row_whole(row, 6),
+        .created_at = { row_whole(row, 7) },
         .updated_at = { row_whole(row, 8) },
     };
     return account;
@@ -52,7 +71,8 @@ Err *catalog__account_find(DbTx *tx, ProjectId project, Str id, Account **accoun
     return NULL;
 }
 
-static Err *account_add(DbTx *tx, ProjectId project, const Account *account, Instant now, bool *added)
+static Err *account_add(DbTx *tx, ProjectId project, const Account *account, Instant now,
+                        bool *added)
 {
     return db_insert(tx, &sql[ACCOUNT_ADD],
                      DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(account->id),
@@ -90,10 +110,11 @@ static Err *account_change(DbTx *tx, const AccountPut *put, const Account *befor
                       "the account has a subscription in another currency than %.*s",
                       STR_ARG(wanted->currency));
     TRY(db_run(tx, &sql[ACCOUNT_SET],
-               DB_VALUES(db_text(wanted->name), db_text(wanted->time_zone), db_text(wanted->currency),
-                         db_text(wanted->email), db_text(wanted->metadata),
-                         db_whole(put->change->now.us), db_text(project.tenant), db_text(project.id),
-                         db_text(wanted->id), db_whole(before->version)),
+               DB_VALUES(db_text(wanted->name), db_text(wanted->time_zone),
+                         db_text(wanted->currency), db_text(wanted->email),
+                         db_text(wanted->metadata), db_whole(put->change->now.us),
+                         db_text(project.tenant), db_text(project.id), db_text(wanted->id),
+                         db_whole(before->version)),
                &changed));
     assert_that(changed == 1);
     return NULL;
@@ -131,7 +152,8 @@ static Err *put_work(DbTx *tx, void *context)
 static void put_done(void *context)
 {
     AccountPut *put = context;
-    mirror_account_set(put->change->catalog->mirror, put->change->by->project.id.id, put->after->id);
+    mirror_account_set(put->change->catalog->mirror, put->change->by->project.id.id,
+                       put->after->id);
 }
 
 Err *catalog_account_put(const CatalogChange *change, const Account *account, Account **stored)
@@ -158,14 +180,16 @@ static Err *get_work(DbTx *tx, void *context)
     return catalog__account_find(tx, get->project, get->id, &get->found);
 }
 
-Err *catalog_account_get(Catalog *catalog, Arena *arena, ProjectId project, Str id, Account **account)
+Err *catalog_account_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
+                         Account **account)
 {
     AccountGet get = { .project = project, .id = id };
     uint64_t   names;
     TRY(catalog_accounts_catch_up(catalog, arena, &names));
     TRY(db_read(catalog->db, arena, get_work, &get));
     if (get.found == NULL)
-        return refuse(arena, ERR_ACCOUNT_NOT_FOUND, STR_NONE, "there is no account %.*s", STR_ARG(id));
+        return refuse(arena, ERR_ACCOUNT_NOT_FOUND, STR_NONE, "there is no account %.*s",
+                      STR_ARG(id));
     *account = get.found;
     return NULL;
 }
@@ -280,7 +304,8 @@ static Err *catch_up_work(DbTx *tx, void *context)
         return NULL;
     TRY(names_add(tx, up));
     if (!stored)
-        return db_insert(tx, &sql[POSITION_ADD], DB_VALUES(db_whole((int64_t)up->position)), &added);
+        return db_insert(tx, &sql[POSITION_ADD], DB_VALUES(db_whole((int64_t)up->position)),
+                         &added);
     TRY(db_run(tx, &sql[POSITION_SET],
                DB_VALUES(db_whole((int64_t)up->position), db_whole((int64_t)before)), &changed));
     assert_that(changed == 1);
@@ -300,10 +325,11 @@ Err *catalog_accounts_from(Catalog *catalog, Arena *arena, AccountSource source)
     uint64_t projected = atomic_load(&catalog->projected);
     Str      project, account;
     if (projected > 0 && !source.account(source.context, projected - 1, &project, &account))
-        return refuse(arena, ERR_STORE_FAILED, STR_NONE,
-                      "the books know %llu accounts from usage and usage has fewer: they are not of one "
-                      "data directory, or usage was restored from an older backup than the books",
-                      (unsigned long long)projected);
+        return refuse(
+            arena, ERR_STORE_FAILED, STR_NONE,
+            "the books know %llu accounts from usage and usage has fewer: they are not of one "
+            "data directory, or usage was restored from an older backup than the books",
+            (unsigned long long)projected);
     catalog->source = source;
     return NULL;
 }
@@ -313,8 +339,8 @@ static bool is_behind(const Catalog *catalog)
 {
     Str project, account;
     return catalog->source.account != NULL &&
-           catalog->source.account(catalog->source.context, atomic_load(&catalog->projected), &project,
-                                   &account);
+           catalog->source.account(catalog->source.context, atomic_load(&catalog->projected),
+                                   &project, &account);
 }
 
 Err *catalog_accounts_catch_up(Catalog *catalog, Arena *arena, uint64_t *names)

@@ -15,7 +15,8 @@ bool name_is_valid(Str name)
         return false;
     for (size_t i = 1; i < name.length; i++) {
         char letter = name.at[i];
-        if (!is_alphanumeric(letter) && letter != '.' && letter != '_' && letter != ':' && letter != '-')
+        if (!is_alphanumeric(letter) && letter != '.' && letter != '_' && letter != ':' &&
+            letter != '-')
             return false;
     }
     return true;
@@ -101,7 +102,8 @@ void body_id(const Json *body, Str id, Faults *faults)
 {
     const Json *member = body_find(body, "id");
     if (member != NULL && (member->kind != JSON_STRING || !str_equal(member->text, id)))
-        faults_add(faults, ERR_FIELD_INVALID, STR("/id"), "id must be absent or the one in the path");
+        faults_add(faults, ERR_FIELD_INVALID, STR("/id"),
+                   "id must be absent or the one in the path");
 }
 
 static int by_bytes(const void *a, const void *b)

@@ -9,8 +9,8 @@ bool name_is_valid(Str name);
 // Ids from elsewhere (accounts, subscriptions): 1 to 255 bytes of UTF-8 without controls.
 bool foreign_id_is_valid(Str id);
 
-// FIELD_INVALID unless the body is an object; UNKNOWN_MEMBER for each that is not in the list (ends with
-// NULL). False: it is no object.
+// FIELD_INVALID unless the body is an object; UNKNOWN_MEMBER for each that is not in the list (ends
+// with NULL). False: it is no object.
 bool body_members(const Json *body, const char *const *names, Faults *faults);
 
 const Json *body_find(const Json *body, const char *name);  // NULL: absent or null

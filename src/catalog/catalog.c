@@ -7,8 +7,13 @@
 #include "catalog/catalog_inside.h"
 
 const StatementTable *const catalog_tables[] = {
-    &audit_table,         &catalog__project_table, &catalog__meter_table,        &catalog__account_table,
-    &catalog__plan_table, &catalog__subscription_table, NULL,
+    &audit_table,
+    &catalog__project_table,
+    &catalog__meter_table,
+    &catalog__account_table,
+    &catalog__plan_table,
+    &catalog__subscription_table,
+    NULL,
 };
 
 Err *catalog__expect(const CatalogChange *change, Arena *arena, int64_t version)
@@ -23,18 +28,20 @@ Err *catalog__expect(const CatalogChange *change, Arena *arena, int64_t version)
                   "the object is at version %lld now; read it again", (long long)version);
 }
 
-Err *catalog__audit(DbTx *tx, const CatalogChange *change, const char *action, Str object, Str detail)
+Err *catalog__audit(DbTx *tx, const CatalogChange *change, const char *action, Str object,
+                    Str detail)
 {
     const ProjectId *project = &change->by->project.id;
-    return audit_add(tx, &(AuditEntry){
-                             .tenant = project->tenant,
-                             .project = project->id,
-                             .at = change->now,
-                             .who = str_print(db_arena(tx), "key:%.*s", STR_ARG(change->by->key_id)),
-                             .action = str_of(action),
-                             .object = object,
-                             .detail = detail,
-                         });
+    return audit_add(tx,
+                     &(AuditEntry){
+                         .tenant = project->tenant,
+                         .project = project->id,
+                         .at = change->now,
+                         .who = str_print(db_arena(tx), "key:%.*s", STR_ARG(change->by->key_id)),
+                         .action = str_of(action),
+                         .object = object,
+                         .detail = detail,
+                     });
 }
 
 static Err *mirror_fill(DbTx *tx, void *context)
@@ -76,14 +83,16 @@ static Err *unauthenticated(Arena *arena)
                   "the request needs an Authorization header with a valid bearer key");
 }
 
-Err *catalog_authenticate(Catalog *catalog, Arena *arena, Str bearer, Instant now, Principal *principal)
+Err *catalog_authenticate(Catalog *catalog, Arena *arena, Str bearer, Instant now,
+                          Principal *principal)
 {
     Key       key;
     Principal found;
     if (!key_is_wellformed(bearer))
         return unauthenticated(arena);
     KeyHash hash = key_hash(bearer, &catalog->pepper);
-    if (!mirror_key_find(catalog->mirror, &hash, &key) || (key.expires && key.expires_at.us <= now.us))
+    if (!mirror_key_find(catalog->mirror, &hash, &key) ||
+        (key.expires && key.expires_at.us <= now.us))
         return unauthenticated(arena);
     assert_that(mirror_project_find(catalog->mirror, key.project.id, &found.project));
     found.key_id = key.id;

@@ -1,7 +1,7 @@
-// What is declared: projects, keys, accounts, meters, plans, subscriptions. Kept in the books; what the
-// hot path asks on every request is mirrored in memory and changes with the commit that changes it.
-// Owns tables tenant, project, api_key, account, meter, plan, plan_version, plan_meter, subscription,
-// projection.
+// What is declared: projects, keys, accounts, meters, plans, subscriptions. Kept in the books; what
+// the hot path asks on every request is mirrored in memory and changes with the commit that changes
+// it. Owns tables tenant, project, api_key, account, meter, plan, plan_version, plan_meter,
+// subscription, projection.
 //
 // All functions may be called from any thread. Objects of another project do not exist here: every
 // lookup carries tenant and project.
@@ -49,34 +49,37 @@ typedef struct CatalogChange {
 } CatalogChange;
 enum { EXPECT_ANY = -1, EXPECT_ABSENT = 0 };
 
-// Each answers the row as it is stored. The same content again changes nothing, the version included.
-// PRECONDITION_FAILED when the row is not the expected one.
+// Each answers the row as it is stored. The same content again changes nothing, the version
+// included. PRECONDITION_FAILED when the row is not the expected one.
 
 // METER_IMMUTABLE: a published plan prices it, and more than unit or added dimensions would change.
 Err *catalog_meter_put(const CatalogChange *change, const Meter *meter, Meter **stored) MUST_CHECK;
-// METER_NOT_FOUND; METER_IN_USE when a published plan prices it. Whether its stream has counted events
-// is the caller's to ask first.
+// METER_NOT_FOUND; METER_IN_USE when a published plan prices it. Whether its stream has counted
+// events is the caller's to ask first.
 Err *catalog_meter_remove(const CatalogChange *change, Str id) MUST_CHECK;
 
-Err *catalog_account_put(const CatalogChange *change, const Account *account, Account **stored) MUST_CHECK;
+Err *catalog_account_put(const CatalogChange *change, const Account *account,
+                         Account **stored) MUST_CHECK;
 
 // Makes or replaces the draft. PLAN_INVALID with every fault the document has by itself.
 Err *catalog_plan_put(const CatalogChange *change, Str id, const Json *document,
                       PlanVersion **stored) MUST_CHECK;
-// PLAN_NOT_FOUND, PLAN_NO_DRAFT, EFFECTIVE_FROM_TAKEN; PLAN_INVALID also for a meter that does not exist
-// and for a filter or group that is no dimension of its meter. The same draft published again from the
-// same instant answers the version it became.
+// PLAN_NOT_FOUND, PLAN_NO_DRAFT, EFFECTIVE_FROM_TAKEN; PLAN_INVALID also for a meter that does not
+// exist and for a filter or group that is no dimension of its meter. The same draft published again
+// from the same instant answers the version it became.
 Err *catalog_plan_publish(const CatalogChange *change, Str id, Instant effective_from,
                           PlanVersion **stored) MUST_CHECK;
 
 // ACCOUNT_NOT_FOUND, PLAN_NOT_FOUND, PLAN_VERSION_NOT_FOUND, PLAN_NOT_PUBLISHED, CURRENCY_MISMATCH,
-// USAGE_CLAIMED_TWICE; SUBSCRIPTION_IMMUTABLE when it exists with other terms (only endsAt may change).
+// USAGE_CLAIMED_TWICE; SUBSCRIPTION_IMMUTABLE when it exists with other terms (only endsAt may
+// change).
 Err *catalog_subscription_put(const CatalogChange *change, const Subscription *subscription,
                               Subscription **stored) MUST_CHECK;
 
 // ---- reading: get refuses …_NOT_FOUND
 
-Err *catalog_meter_get(Catalog *catalog, Arena *arena, ProjectId project, Str id, Meter **meter) MUST_CHECK;
+Err *catalog_meter_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
+                       Meter **meter) MUST_CHECK;
 Err *catalog_account_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
                          Account **account) MUST_CHECK;
 // The draft, or the newest published version when there is no draft.
@@ -94,7 +97,8 @@ typedef struct PlanRef {
 Err *catalog_plan_version_get(Catalog *catalog, Arena *arena, const PlanRef *ref,
                               PlanVersion **version) MUST_CHECK;
 
-// Lists go by id, ascending, behind `after` (STR_NONE: from the first). They answer up to `limit` rows.
+// Lists go by id, ascending, behind `after` (STR_NONE: from the first). They answer up to `limit`
+// rows.
 typedef struct CatalogPage {
     ProjectId project;
     Str       after;
@@ -109,8 +113,9 @@ Err *catalog_accounts(Catalog *catalog, Arena *arena, const CatalogPage *page, A
                       size_t *count) MUST_CHECK;
 Err *catalog_plans(Catalog *catalog, Arena *arena, const CatalogPage *page, PlanVersion **plans,
                    size_t *count) MUST_CHECK;  // of each what catalog_plan_get answers
-Err *catalog_plan_versions(Catalog *catalog, Arena *arena, const CatalogPage *page, PlanVersion **versions,
-                           size_t *count) MUST_CHECK;  // published, by number; `after` is a number's text
+Err *catalog_plan_versions(
+    Catalog *catalog, Arena *arena, const CatalogPage *page, PlanVersion **versions,
+    size_t *count) MUST_CHECK;  // published, by number; `after` is a number's text
 Err *catalog_subscriptions(Catalog *catalog, Arena *arena, const CatalogPage *page,
                            Subscription **subscriptions, size_t *count) MUST_CHECK;
 
@@ -119,7 +124,8 @@ typedef struct ProjectMeter {
     ProjectId project;
     Meter     meter;
 } ProjectMeter;
-Err *catalog_meters_all(Catalog *catalog, Arena *arena, ProjectMeter **meters, size_t *count) MUST_CHECK;
+Err *catalog_meters_all(Catalog *catalog, Arena *arena, ProjectMeter **meters,
+                        size_t *count) MUST_CHECK;
 
 // Every project, newest settings.
 Err *catalog_projects(Catalog *catalog, Arena *arena, Project **projects, size_t *count) MUST_CHECK;
@@ -129,11 +135,12 @@ Err *catalog_projects(Catalog *catalog, Arena *arena, Project **projects, size_t
 // The names that usage has interned, in their order: false past the end. (partition_account)
 typedef struct AccountSource {
     bool (*account)(void *context, uint64_t index, Str *project, Str *account);
-    void  *context;
+    void *context;
 } AccountSource;
 
-// With a source, a lookup or list of accounts first brings the books up to the names interned so far.
-// Call once, before requests are served. STORE_FAILED: the books have seen more names than there are.
+// With a source, a lookup or list of accounts first brings the books up to the names interned so
+// far. Call once, before requests are served. STORE_FAILED: the books have seen more names than
+// there are.
 Err *catalog_accounts_from(Catalog *catalog, Arena *arena, AccountSource source) MUST_CHECK;
 // Inserts rows for the names behind the stored position; answers how many names it went through.
 Err *catalog_accounts_catch_up(Catalog *catalog, Arena *arena, uint64_t *names) MUST_CHECK;

@@ -29,7 +29,8 @@ Err *catalog__audit(DbTx *tx, const CatalogChange *change, const char *action, S
 Err *catalog__meter_find(DbTx *tx, ProjectId project, Str id, Meter **meter) MUST_CHECK;
 Err *catalog__account_find(DbTx *tx, ProjectId project, Str id, Account **account) MUST_CHECK;
 Err *catalog__plan_version_find(DbTx *tx, const PlanRef *ref, PlanVersion **version) MUST_CHECK;
-Err *catalog__plan_version_at(DbTx *tx, const PlanRef *plan, Instant at, PlanVersion **version) MUST_CHECK;
+Err *catalog__plan_version_at(DbTx *tx, const PlanRef *plan, Instant at,
+                              PlanVersion **version) MUST_CHECK;
 Err *catalog__plan_exists(DbTx *tx, const PlanRef *plan, bool *exists) MUST_CHECK;
 // True when a published version prices the meter.
 Err *catalog__meter_is_priced(DbTx *tx, ProjectId project, Str meter, bool *priced) MUST_CHECK;

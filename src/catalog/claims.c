@@ -11,7 +11,8 @@ bool claims_meet(const Subscription *a, const Subscription *b)
 static bool both_claim(const Charge *a, const Charge *b)
 {
     return a->source == SOURCE_METER && b->source == SOURCE_METER && !a->also_counts &&
-           !b->also_counts && str_equal(a->meter, b->meter) && !filter_apart(&a->filter, &b->filter);
+           !b->also_counts && str_equal(a->meter, b->meter) &&
+           !filter_apart(&a->filter, &b->filter);
 }
 
 Err *claims_check(Arena *arena, const Plan *a, const Plan *b, Str other_subscription)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// FORMAT is written last and by a rename, so a directory has it whole or not at all; it is also what is
-// locked. Nothing that is there is ever overwritten.
+// FORMAT is written last and by a rename, so a directory has it whole or not at all; it is also
+// what is locked. Nothing that is there is ever overwritten.
 #include "catalog/datadir.h"
 
 #include <errno.h>
@@ -116,13 +116,15 @@ static Err *names_are_free(Arena *arena, Str folder)
 {
     static const char *const names[] = { "keys", "books.sqlite", "books.sqlite-wal", "usage" };
     if (exists(arena, path_in(arena, folder, "FORMAT")))
-        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "%.*s holds a Toll already", STR_ARG(folder));
+        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "%.*s holds a Toll already",
+                      STR_ARG(folder));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (exists(arena, path_in(arena, folder, names[i])))
-            return refuse(arena, ERR_STORE_FAILED, STR_NONE,
-                          "%.*s holds a file named %s and no FORMAT: it is not Toll's, or was left by an "
-                          "init that did not finish; remove it or choose another folder",
-                          STR_ARG(folder), names[i]);
+            return refuse(
+                arena, ERR_STORE_FAILED, STR_NONE,
+                "%.*s holds a file named %s and no FORMAT: it is not Toll's, or was left by an "
+                "init that did not finish; remove it or choose another folder",
+                STR_ARG(folder), names[i]);
     return NULL;
 }
 
@@ -132,9 +134,9 @@ static Err *keys_make(Arena *arena, DataDir *dir)
     random_bytes(dir->pepper.bytes, sizeof dir->pepper.bytes);
     Str identity = str_hex(arena, dir->identity.bytes, sizeof dir->identity.bytes);
     Str pepper = str_hex(arena, dir->pepper.bytes, sizeof dir->pepper.bytes);
-    return file_make(arena, path_in(arena, dir->folder, "keys"),
-                     str_print(arena, "identity %.*s\npepper %.*s\n", STR_ARG(identity),
-                               STR_ARG(pepper)));
+    return file_make(
+        arena, path_in(arena, dir->folder, "keys"),
+        str_print(arena, "identity %.*s\npepper %.*s\n", STR_ARG(identity), STR_ARG(pepper)));
 }
 
 Err *datadir_begin(Arena *arena, const DataDirOptions *options, DataDir **made)
@@ -154,7 +156,8 @@ Err *datadir_begin(Arena *arena, const DataDirOptions *options, DataDir **made)
 Err *datadir_finish(Arena *arena, DataDir *dir)
 {
     Str created = instant_print(arena, dir->created);
-    Str path = path_in(arena, dir->folder, "FORMAT"), before = path_in(arena, dir->folder, "FORMAT.new");
+    Str path = path_in(arena, dir->folder, "FORMAT"),
+        before = path_in(arena, dir->folder, "FORMAT.new");
     TRY(file_make(arena, before,
                   str_print(arena, "toll %d\nsealBits %u\ncreated %.*s\n", FORMAT_VERSION,
                             dir->seal_bits, STR_ARG(created))));
@@ -174,11 +177,12 @@ static Err *format_read(Arena *arena, DataDir *dir, Str content)
                       STR_ARG(dir->folder));
     if (version > FORMAT_VERSION)
         return refuse(arena, ERR_STORE_FAILED, STR_NONE,
-                      "%.*s has format %llu and this Toll knows formats up to %d", STR_ARG(dir->folder),
-                      (unsigned long long)version, FORMAT_VERSION);
-    if (!str_whole(line_value(content, "sealBits"), SEAL_BITS_MOST, &bits) || bits < SEAL_BITS_LEAST ||
-        !instant_parse(line_value(content, "created"), &dir->created))
-        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "%.*s/FORMAT is damaged", STR_ARG(dir->folder));
+                      "%.*s has format %llu and this Toll knows formats up to %d",
+                      STR_ARG(dir->folder), (unsigned long long)version, FORMAT_VERSION);
+    if (!str_whole(line_value(content, "sealBits"), SEAL_BITS_MOST, &bits) ||
+        bits < SEAL_BITS_LEAST || !instant_parse(line_value(content, "created"), &dir->created))
+        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "%.*s/FORMAT is damaged",
+                      STR_ARG(dir->folder));
     dir->seal_bits = (uint32_t)bits;
     return NULL;
 }
@@ -187,10 +191,11 @@ static Err *keys_read(Arena *arena, DataDir *dir)
 {
     Str content;
     TRY(file_read(arena, path_in(arena, dir->folder, "keys"), &content));
-    if (!hex_read(line_value(content, "identity"), dir->identity.bytes, sizeof dir->identity.bytes) ||
+    if (!hex_read(line_value(content, "identity"), dir->identity.bytes,
+                  sizeof dir->identity.bytes) ||
         !hex_read(line_value(content, "pepper"), dir->pepper.bytes, sizeof dir->pepper.bytes))
-        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "%.*s/keys is damaged; restore it from a backup",
-                      STR_ARG(dir->folder));
+        return refuse(arena, ERR_STORE_FAILED, STR_NONE,
+                      "%.*s/keys is damaged; restore it from a backup", STR_ARG(dir->folder));
     return NULL;
 }
 

@@ -19,7 +19,7 @@ typedef struct DataDir {
     Pepper   pepper;     // of API keys
     uint32_t seal_bits;  // a seal is 2^seal_bits events
     Instant  created;
-    int      lock;       // file descriptor that holds the lock
+    int      lock;  // file descriptor that holds the lock
 } DataDir;
 
 typedef struct DataDirOptions {
@@ -29,8 +29,9 @@ typedef struct DataDirOptions {
 } DataDirOptions;
 enum { SEAL_BITS_LEAST = 4, SEAL_BITS_USUAL = 20, SEAL_BITS_MOST = 24 };
 
-// Makes folder (0700), keys and usage/. STORE_FAILED when it holds a Toll already, or a file by a name
-// that Toll uses. The caller fills the books and then calls datadir_finish; nothing opens it before.
+// Makes folder (0700), keys and usage/. STORE_FAILED when it holds a Toll already, or a file by a
+// name that Toll uses. The caller fills the books and then calls datadir_finish; nothing opens it
+// before.
 Err *datadir_begin(Arena *arena, const DataDirOptions *options, DataDir **dir) MUST_CHECK;
 Err *datadir_finish(Arena *arena, DataDir *dir) MUST_CHECK;  // writes FORMAT, synced
 

@@ -10,7 +10,8 @@
 
 enum { RANDOM_LETTERS = 30, CHECKSUM_LETTERS = 6, BASE = 62 };
 
-static const char letters[BASE + 1] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+static const char letters[BASE + 1] =
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 static const char *const prefixes[] = { [KEY_LIVE] = "toll_live_", [KEY_TEST] = "toll_test_" };
 enum { PREFIX_LETTERS = 10, SECRET_LETTERS = PREFIX_LETTERS + RANDOM_LETTERS + CHECKSUM_LETTERS };
@@ -56,9 +57,8 @@ static bool is_letter(char letter)
 bool key_is_wellformed(Str secret)
 {
     char digits[CHECKSUM_LETTERS];
-    if (secret.length != SECRET_LETTERS ||
-        !(str_starts(secret, str_of(prefixes[KEY_LIVE])) ||
-          str_starts(secret, str_of(prefixes[KEY_TEST]))))
+    if (secret.length != SECRET_LETTERS || !(str_starts(secret, str_of(prefixes[KEY_LIVE])) ||
+                                             str_starts(secret, str_of(prefixes[KEY_TEST]))))
         return false;
     for (size_t i = PREFIX_LETTERS; i < SECRET_LETTERS; i++)
         if (!is_letter(secret.at[i]))
@@ -71,8 +71,8 @@ bool key_is_wellformed(Str secret)
 KeyHash key_hash(Str secret, const Pepper *pepper)
 {
     KeyHash hash;
-    int     code = crypto_generichash(hash.bytes, sizeof hash.bytes, (const unsigned char *)secret.at,
-                                      secret.length, pepper->bytes, sizeof pepper->bytes);
+    int code = crypto_generichash(hash.bytes, sizeof hash.bytes, (const unsigned char *)secret.at,
+                                  secret.length, pepper->bytes, sizeof pepper->bytes);
     assert_that(code == 0);
     return hash;
 }

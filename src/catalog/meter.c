@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A meter between JSON and struct. Both directions are canonical: terms, values, excludes and dimensions
-// in ascending order, so that two definitions that mean the same are the same text.
+// A meter between JSON and struct. Both directions are canonical: terms, values, excludes and
+// dimensions in ascending order, so that two definitions that mean the same are the same text.
 #include "catalog/meter.h"
 
 #include <stdlib.h>
@@ -51,7 +51,8 @@ static void texts_settle(Str *texts, size_t count, Str pointer, Faults *faults)
     texts_sort(texts, count);
     for (size_t i = 1; i < count; i++)
         if (str_equal(texts[i - 1], texts[i]))
-            faults_add(faults, ERR_FIELD_INVALID, pointer, "%.*s is there twice", STR_ARG(texts[i]));
+            faults_add(faults, ERR_FIELD_INVALID, pointer, "%.*s is there twice",
+                       STR_ARG(texts[i]));
 }
 
 static void term_read(const Json *member, Str base, FilterTerm *term, Faults *faults)
@@ -59,8 +60,10 @@ static void term_read(const Json *member, Str base, FilterTerm *term, Faults *fa
     Str pointer = pointer_of(faults->arena, base, member->name);
     term->key = member->name;
     if (!key_is_valid(member->name))
-        faults_add(faults, ERR_FIELD_INVALID, pointer, "a property's key has 1 to %d bytes", KEY_BYTES);
-    if (member->kind != JSON_ARRAY || member->count < 1 || member->count > METER_FILTER_VALUES_MAX) {
+        faults_add(faults, ERR_FIELD_INVALID, pointer, "a property's key has 1 to %d bytes",
+                   KEY_BYTES);
+    if (member->kind != JSON_ARRAY || member->count < 1 ||
+        member->count > METER_FILTER_VALUES_MAX) {
         faults_add(faults, ERR_FIELD_INVALID, pointer, "a condition is a list of 1 to %d texts",
                    METER_FILTER_VALUES_MAX);
         return;
@@ -132,8 +135,8 @@ static void exclude_insert(Meter *meter, Filter filter, Arena *arena)
 static void excludes_read(const Json *list, Meter *meter, Faults *faults)
 {
     if (list->kind != JSON_ARRAY || list->count > METER_EXCLUDES_MAX) {
-        faults_add(faults, ERR_FIELD_INVALID, STR("/exclude"), "exclude is a list of at most %d filters",
-                   METER_EXCLUDES_MAX);
+        faults_add(faults, ERR_FIELD_INVALID, STR("/exclude"),
+                   "exclude is a list of at most %d filters", METER_EXCLUDES_MAX);
         return;
     }
     meter->excludes = arena_array(faults->arena, Filter, list->count);
@@ -142,7 +145,8 @@ static void excludes_read(const Json *list, Meter *meter, Faults *faults)
         Str    pointer = pointer_at(faults->arena, STR("/exclude"), place);
         Filter filter = filter_read(element, pointer, faults);
         if (element->kind == JSON_OBJECT && filter.count == 0)
-            faults_add(faults, ERR_FIELD_INVALID, pointer, "an empty filter would exclude every event");
+            faults_add(faults, ERR_FIELD_INVALID, pointer,
+                       "an empty filter would exclude every event");
         exclude_insert(meter, filter, faults->arena);
     }
 }
@@ -187,8 +191,9 @@ Meter *meter_from_json(const Json *body, Str id, Faults *faults)
     Meter *meter = arena_new(faults->arena, Meter);
     meter->id = id.at == NULL ? body_text(body, "id", 128, faults) : id;
     if (!name_is_valid(meter->id))
-        faults_add(faults, ERR_PARAMETER_INVALID, STR_NONE,
-                   "a meter's id has 1 to 128 letters, digits, dots, underscores, colons or hyphens");
+        faults_add(
+            faults, ERR_PARAMETER_INVALID, STR_NONE,
+            "a meter's id has 1 to 128 letters, digits, dots, underscores, colons or hyphens");
     if (!body_members(body, members, faults))
         return meter;
     body_id(body, meter->id, faults);

@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// Meters: one row each, the definition as canonical JSON. What a published plan prices keeps measuring
-// what it measured: only unit and further dimensions may come.
+// Meters: one row each, the definition as canonical JSON. What a published plan prices keeps
+// measuring what it measured: only unit and further dimensions may come.
 #include "base/assert.h"
 #include "catalog/catalog_inside.h"
 
-enum { METER_GET, METER_ADD, METER_SET, METER_DROP, METERS_AFTER, METERS_ALL, METER_PRICED, STATEMENTS };
+enum {
+    METER_GET,
+    METER_ADD,
+    METER_SET,
+    METER_DROP,
+    METERS_AFTER,
+    METERS_ALL,
+    METER_PRICED,
+    STATEMENTS
+};
 
 static const Statement sql[STATEMENTS] = {
     [METER_GET] = { "select id, definition, version from meter"
@@ -39,8 +48,9 @@ static Err *meter_read(Arena *arena, const DbRow *row, Meter **meter)
     TRY(json_parse_copy(arena, row_text(row, 1), &root));
     Meter *read = meter_from_json(root, row_text(row, 0), &faults);
     if (faults.first != NULL)
-        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "the row of meter %.*s cannot be read: %.*s",
-                      STR_ARG(row_text(row, 0)), STR_ARG(faults.first->detail));
+        return refuse(arena, ERR_STORE_FAILED, STR_NONE,
+                      "the row of meter %.*s cannot be read: %.*s", STR_ARG(row_text(row, 0)),
+                      STR_ARG(faults.first->detail));
     read->version = row_whole(row, 2);
     *meter = read;
     return NULL;
@@ -112,9 +122,10 @@ static Err *replacement_check(DbTx *tx, const MeterPut *put)
     TRY(catalog__meter_is_priced(tx, put->change->by->project.id, put->wanted->id, &priced));
     if (priced && !(measures_the_same(db_arena(tx), put->before, put->wanted) &&
                     dimensions_kept(put->before, put->wanted)))
-        return refuse(db_arena(tx), ERR_METER_IMMUTABLE, STR_NONE,
-                      "a published plan prices meter %.*s: only its unit and added dimensions may change",
-                      STR_ARG(put->wanted->id));
+        return refuse(
+            db_arena(tx), ERR_METER_IMMUTABLE, STR_NONE,
+            "a published plan prices meter %.*s: only its unit and added dimensions may change",
+            STR_ARG(put->wanted->id));
     return NULL;
 }
 
@@ -192,11 +203,12 @@ static Err *remove_work(DbTx *tx, void *context)
                       STR_ARG(removal->id));
     TRY(catalog__meter_is_priced(tx, project, removal->id, &priced));
     if (priced)
-        return refuse(db_arena(tx), ERR_METER_IN_USE, STR_NONE, "a published plan prices meter %.*s",
-                      STR_ARG(removal->id));
+        return refuse(db_arena(tx), ERR_METER_IN_USE, STR_NONE,
+                      "a published plan prices meter %.*s", STR_ARG(removal->id));
     TRY(catalog__expect(removal->change, db_arena(tx), removal->before->version));
     TRY(db_run(tx, &sql[METER_DROP],
-               DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(removal->id)), NULL));
+               DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(removal->id)),
+               NULL));
     return catalog__audit(tx, removal->change, "meter.remove", removal->id, STR_NONE);
 }
 
@@ -210,7 +222,8 @@ static void remove_done(void *context)
 Err *catalog_meter_remove(const CatalogChange *change, Str id)
 {
     MeterRemoval removal = { .change = change, .id = id };
-    return db_write(change->catalog->db, change->arena, (DbWrite){ remove_work, remove_done, &removal });
+    return db_write(change->catalog->db, change->arena,
+                    (DbWrite){ remove_work, remove_done, &removal });
 }
 
 // ---- reading
@@ -252,7 +265,8 @@ static Err *list_work(DbTx *tx, void *context)
     else
         TRY(db_rows(tx, &sql[METERS_AFTER],
                     DB_VALUES(db_text(list->page->project.tenant), db_text(list->page->project.id),
-                              catalog__after(list->page->after), db_whole((int64_t)list->page->limit)),
+                              catalog__after(list->page->after),
+                              db_whole((int64_t)list->page->limit)),
                     &rows));
     list->meters = arena_array(db_arena(tx), ProjectMeter, rows.count);
     list->count = rows.count;
@@ -261,7 +275,8 @@ static Err *list_work(DbTx *tx, void *context)
         TRY(meter_read(db_arena(tx), &rows.at[i], &meter));
         list->meters[i].meter = *meter;
         if (list->page == NULL)
-            list->meters[i].project = (ProjectId){ row_text(&rows.at[i], 3), row_text(&rows.at[i], 4) };
+            list->meters[i].project =
+                (ProjectId){ row_text(&rows.at[i], 3), row_text(&rows.at[i], 4) };
     }
     return NULL;
 }

@@ -14,12 +14,12 @@ enum { ID_BYTES = 255 };
 struct Mirror {
     pthread_rwlock_t lock;  // readers never wait for readers
     Arena           *texts;
-    VECTOR(Project)  projects;
-    VECTOR(Key)      keys;
-    Map             *project_of_id;
-    Map             *key_of_hash;
-    Map             *meters_of_event;  // project, NUL, event -> how many
-    Map             *accounts;         // project, NUL, account
+    VECTOR(Project) projects;
+    VECTOR(Key) keys;
+    Map *project_of_id;
+    Map *key_of_hash;
+    Map *meters_of_event;  // project, NUL, event -> how many
+    Map *accounts;         // project, NUL, account
 };
 
 static void read_begin(Mirror *mirror)

@@ -1,6 +1,6 @@
-// What the hot path asks of the catalog on every request, in memory: keys, projects, which events are
-// metered, which accounts exist. Filled at start, changed on the writer's thread after each commit, in
-// the order of commits. Any number of threads read beside that.
+// What the hot path asks of the catalog on every request, in memory: keys, projects, which events
+// are metered, which accounts exist. Filled at start, changed on the writer's thread after each
+// commit, in the order of commits. Any number of threads read beside that.
 #pragma once
 
 #include "catalog/key.h"

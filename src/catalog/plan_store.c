@@ -1,22 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plans: a row with the draft, and rows of published versions that are never changed. The plan's version
-// counts every change, so that no entity tag comes twice.
+// Plans: a row with the draft, and rows of published versions that are never changed. The plan's
+// version counts every change, so that no entity tag comes twice.
 #include "base/assert.h"
 #include "catalog/body.h"
 #include "catalog/catalog_inside.h"
 #include "price/plan.h"
 
-enum { PLAN_GET, PLAN_ADD, PLAN_SET, PLANS_AFTER, VERSION_GET, VERSION_NEWEST, VERSION_AT, VERSION_FROM,
-       VERSION_ADD, VERSIONS_AFTER, METER_ADD, STATEMENTS };
+enum {
+    PLAN_GET,
+    PLAN_ADD,
+    PLAN_SET,
+    PLANS_AFTER,
+    VERSION_GET,
+    VERSION_NEWEST,
+    VERSION_AT,
+    VERSION_FROM,
+    VERSION_ADD,
+    VERSIONS_AFTER,
+    METER_ADD,
+    STATEMENTS
+};
 
 #define VERSION_COLUMNS "v.plan, v.number, v.document, v.currency, v.effective_from, v.published_at"
-#define VERSION_OF "select " VERSION_COLUMNS " from plan_version v" \
-                   " where v.tenant = ? and v.project = ? and v.plan = ?"
+#define VERSION_OF \
+    "select " VERSION_COLUMNS " from plan_version v" \
+    " where v.tenant = ? and v.project = ? and v.plan = ?"
 
 static const Statement sql[STATEMENTS] = {
     [PLAN_GET] = { "select id, draft, draft_currency, version from plan"
                    " where tenant = ? and project = ? and id = ?" },
-    [PLAN_ADD] = { "insert into plan (tenant, project, id, draft, draft_currency, version, created_at)"
+    [PLAN_ADD] = { "insert into plan (tenant, project, id, draft, draft_currency, version, "
+                   "created_at)"
                    " values (?, ?, ?, ?, ?, 1, ?)" },
     [PLAN_SET] = { "update plan set draft = ?, draft_currency = ?, version = version + 1"
                    " where tenant = ? and project = ? and id = ? and version = ?" },
@@ -24,7 +38,8 @@ static const Statement sql[STATEMENTS] = {
                       " where tenant = ? and project = ? and id > ? order by id limit ?" },
     [VERSION_GET] = { VERSION_OF " and v.number = ?" },
     [VERSION_NEWEST] = { VERSION_OF " order by v.number desc limit 1" },
-    [VERSION_AT] = { VERSION_OF " and v.effective_from <= ? order by v.effective_from desc limit 1" },
+    [VERSION_AT] = { VERSION_OF
+                     " and v.effective_from <= ? order by v.effective_from desc limit 1" },
     [VERSION_FROM] = { VERSION_OF " and v.effective_from = ?" },
     [VERSION_ADD] = { "insert into plan_version (tenant, project, plan, number, document, currency,"
                       " effective_from, published_at) values (?, ?, ?, ?, ?, ?, ?, ?)" },
@@ -69,8 +84,12 @@ static PlanVersion *version_read(Arena *arena, const DbRow *row)
 {
     PlanVersion *version = arena_new(arena, PlanVersion);
     *version = (PlanVersion){
-        .plan = row_text(row, 0), .number = row_whole(row, 1), .document = row_text(row, 2),
-        .currency = row_text(row, 3), .published = true, .effective_from = { row_whole(row, 4) },
+        .plan = row_text(row, 0),
+        .number = row_whole(row, 1),
+        .document = row_text(row, 2),
+        .currency = row_text(row, 3),
+        .published = true,
+        .effective_from = { row_whole(row, 4) },
         .published_at = { row_whole(row, 5) },
     };
     return version;
@@ -79,8 +98,11 @@ static PlanVersion *version_read(Arena *arena, const DbRow *row)
 static PlanVersion *draft_read(Arena *arena, const PlanRow *plan)
 {
     PlanVersion *version = arena_new(arena, PlanVersion);
-    *version = (PlanVersion){ .plan = plan->id, .number = PLAN_DRAFT, .document = plan->draft,
-                              .currency = plan->draft_currency, .version = plan->version };
+    *version = (PlanVersion){ .plan = plan->id,
+                              .number = PLAN_DRAFT,
+                              .document = plan->draft,
+                              .currency = plan->draft_currency,
+                              .version = plan->version };
     return version;
 }
 
@@ -88,8 +110,8 @@ static PlanVersion *draft_read(Arena *arena, const PlanRow *plan)
 static Err *version_find(DbTx *tx, const Statement *statement, const PlanRef *ref, DbValue value,
                          PlanVersion **version)
 {
-    DbValue values[4] = { db_text(ref->project.tenant), db_text(ref->project.id), db_text(ref->plan),
-                          value };
+    DbValue values[4] = { db_text(ref->project.tenant), db_text(ref->project.id),
+                          db_text(ref->plan), value };
     DbRow   row;
     TRY(db_find(tx, statement, (DbValues){ values, value.kind == DB_NULL ? 3 : 4 }, &row));
     *version = row.columns == NULL ? NULL : version_read(db_arena(tx), &row);
@@ -157,8 +179,9 @@ static Err *put_work(DbTx *tx, void *context)
                    &changed));
     else
         TRY(db_run(tx, &sql[PLAN_SET],
-                   DB_VALUES(db_text(put->document), db_text(put->currency), db_text(project.tenant),
-                             db_text(project.id), db_text(put->id), db_whole(before.version)),
+                   DB_VALUES(db_text(put->document), db_text(put->currency),
+                             db_text(project.tenant), db_text(project.id), db_text(put->id),
+                             db_whole(before.version)),
                    &changed));
     assert_that(changed == 1);
     TRY(plan_find(tx, project, put->id, &before));
@@ -166,18 +189,23 @@ static Err *put_work(DbTx *tx, void *context)
     return catalog__audit(tx, put->change, "plan.put", put->id, put->document);
 }
 
-Err *catalog_plan_put(const CatalogChange *change, Str id, const Json *document, PlanVersion **stored)
+Err *catalog_plan_put(const CatalogChange *change, Str id, const Json *document,
+                      PlanVersion **stored)
 {
     Faults faults = { .arena = change->arena };
     if (!name_is_valid(id))
-        faults_add(&faults, ERR_PARAMETER_INVALID, STR_NONE,
-                   "a plan's id has 1 to 128 letters, digits, dots, underscores, colons or hyphens");
+        faults_add(
+            &faults, ERR_PARAMETER_INVALID, STR_NONE,
+            "a plan's id has 1 to 128 letters, digits, dots, underscores, colons or hyphens");
     Plan *plan = plan_from_json(document, STR(""), id, &faults);
     if (faults.first != NULL)
         return faults.first;
-    PlanPut put = { .change = change, .id = id, .document = plan_text(change->arena, document),
+    PlanPut put = { .change = change,
+                    .id = id,
+                    .document = plan_text(change->arena, document),
                     .currency = currency_code(&plan->currency) };
-    TRY(db_write(change->catalog->db, change->arena, (DbWrite){ .work = put_work, .context = &put }));
+    TRY(db_write(change->catalog->db, change->arena,
+                 (DbWrite){ .work = put_work, .context = &put }));
     *stored = put.after;
     return NULL;
 }
@@ -206,7 +234,8 @@ static void dimension_check(const Meter *meter, Str key, Str pointer, Faults *fa
                    STR_ARG(key), STR_ARG(meter->id));
 }
 
-static Err *charge_check(DbTx *tx, ProjectId project, const Charge *charge, Str pointer, Faults *faults)
+static Err *charge_check(DbTx *tx, ProjectId project, const Charge *charge, Str pointer,
+                         Faults *faults)
 {
     Arena *arena = db_arena(tx);
     Meter *meter;
@@ -220,11 +249,12 @@ static Err *charge_check(DbTx *tx, ProjectId project, const Charge *charge, Str 
     }
     for (size_t i = 0; i < charge->filter.count; i++) {
         Str key = charge->filter.terms[i].key;
-        dimension_check(meter, key, pointer_of(arena, pointer_of(arena, pointer, STR("filter")), key),
-                        faults);
+        dimension_check(meter, key,
+                        pointer_of(arena, pointer_of(arena, pointer, STR("filter")), key), faults);
     }
     for (size_t i = 0; i < charge->group_count; i++)
-        dimension_check(meter, charge->group_by[i], pointer_of(arena, pointer, STR("groupBy")), faults);
+        dimension_check(meter, charge->group_by[i], pointer_of(arena, pointer, STR("groupBy")),
+                        faults);
     return NULL;
 }
 
@@ -255,8 +285,8 @@ static Err *draft_drop(DbTx *tx, const PlanRef *ref, int64_t version)
 {
     uint64_t changed;
     TRY(db_run(tx, &sql[PLAN_SET],
-               DB_VALUES(db_null(), db_null(), db_text(ref->project.tenant), db_text(ref->project.id),
-                         db_text(ref->plan), db_whole(version)),
+               DB_VALUES(db_null(), db_null(), db_text(ref->project.tenant),
+                         db_text(ref->project.id), db_text(ref->plan), db_whole(version)),
                &changed));
     assert_that(changed == 1);
     return NULL;
@@ -274,7 +304,8 @@ static Err *version_add(DbTx *tx, const Publishing *publishing, const PlanRow *p
     TRY(db_run(tx, &sql[VERSION_ADD],
                DB_VALUES(db_text(ref.project.tenant), db_text(ref.project.id), db_text(ref.plan),
                          db_whole(ref.number), db_text(plan->draft), db_text(plan->draft_currency),
-                         db_whole(publishing->effective_from.us), db_whole(publishing->change->now.us)),
+                         db_whole(publishing->effective_from.us),
+                         db_whole(publishing->change->now.us)),
                NULL));
     TRY(meters_note(tx, &ref, read));
     return draft_drop(tx, &ref, plan->version);
@@ -288,12 +319,12 @@ static bool is_again(const PlanRow *plan, const PlanVersion *taken)
 
 static Err *publish_work(DbTx *tx, void *context)
 {
-    Publishing   *publishing = context;
+    Publishing    *publishing = context;
     const PlanRef *ref = &publishing->ref;
-    DbValue       from = db_whole(publishing->effective_from.us);
-    Arena        *arena = db_arena(tx);
-    PlanRow       plan;
-    PlanVersion  *taken;
+    DbValue        from = db_whole(publishing->effective_from.us);
+    Arena         *arena = db_arena(tx);
+    PlanRow        plan;
+    PlanVersion   *taken;
     TRY(plan_find(tx, ref->project, ref->plan, &plan));
     if (plan.id.at == NULL)
         return not_found(arena, ref->plan);
@@ -303,7 +334,8 @@ static Err *publish_work(DbTx *tx, void *context)
         return plan.draft.at == NULL ? NULL : draft_drop(tx, ref, plan.version);
     }
     if (plan.draft.at == NULL)
-        return refuse(arena, ERR_PLAN_NO_DRAFT, STR_NONE, "plan %.*s has no draft", STR_ARG(ref->plan));
+        return refuse(arena, ERR_PLAN_NO_DRAFT, STR_NONE, "plan %.*s has no draft",
+                      STR_ARG(ref->plan));
     if (taken != NULL)
         return refuse(arena, ERR_EFFECTIVE_FROM_TAKEN, STR("/effectiveFrom"),
                       "version %lld of the plan is effective from that instant",
@@ -318,7 +350,8 @@ static Err *publish_work(DbTx *tx, void *context)
 Err *catalog_plan_publish(const CatalogChange *change, Str id, Instant effective_from,
                           PlanVersion **stored)
 {
-    Publishing publishing = { .change = change, .effective_from = effective_from,
+    Publishing publishing = { .change = change,
+                              .effective_from = effective_from,
                               .ref = { .project = change->by->project.id, .plan = id } };
     TRY(db_write(change->catalog->db, change->arena,
                  (DbWrite){ .work = publish_work, .context = &publishing }));
@@ -343,7 +376,8 @@ static Err *get_work(DbTx *tx, void *context)
     return current_find(tx, &get->ref, &plan, &get->found);
 }
 
-Err *catalog_plan_get(Catalog *catalog, Arena *arena, ProjectId project, Str id, PlanVersion **version)
+Err *catalog_plan_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
+                      PlanVersion **version)
 {
     PlanGet get = { .ref = { .project = project, .plan = id } };
     TRY(db_read(catalog->db, arena, get_work, &get));
@@ -361,7 +395,8 @@ static Err *version_work(DbTx *tx, void *context)
     return catalog__plan_version_find(tx, &get->ref, &get->found);
 }
 
-Err *catalog_plan_version_get(Catalog *catalog, Arena *arena, const PlanRef *ref, PlanVersion **version)
+Err *catalog_plan_version_get(Catalog *catalog, Arena *arena, const PlanRef *ref,
+                              PlanVersion **version)
 {
     PlanGet get = { .ref = *ref };
     TRY(db_read(catalog->db, arena, version_work, &get));

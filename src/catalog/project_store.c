@@ -9,13 +9,16 @@ enum { TENANT_ADD, PROJECT_ADD, PROJECTS_ALL, KEY_ADD, KEYS_ALL, STATEMENTS };
 
 static const Statement sql[STATEMENTS] = {
     [TENANT_ADD] = { "insert into tenant (id, name, created_at) values (?, ?, ?)" },
-    [PROJECT_ADD] = { "insert into project (tenant, id, name, time_zone, unknown_accounts, horizon_us,"
+    [PROJECT_ADD] = { "insert into project (tenant, id, name, time_zone, unknown_accounts, "
+                      "horizon_us,"
                       " version, created_at) values (?, ?, ?, ?, ?, ?, 1, ?)" },
     [PROJECTS_ALL] = { "select tenant, id, name, time_zone, unknown_accounts, horizon_us, version"
                        " from project order by tenant, id" },
-    [KEY_ADD] = { "insert into api_key (tenant, project, id, name, hash, scopes, expires_at, created_at)"
+    [KEY_ADD] = { "insert into api_key (tenant, project, id, name, hash, scopes, expires_at, "
+                  "created_at)"
                   " values (?, ?, ?, ?, ?, ?, ?, ?)" },
-    [KEYS_ALL] = { "select tenant, project, id, name, hash, scopes, expires_at, created_at from api_key"
+    [KEYS_ALL] = { "select tenant, project, id, name, hash, scopes, expires_at, created_at from "
+                   "api_key"
                    " order by tenant, project, id" },
 };
 
@@ -24,8 +27,11 @@ const StatementTable catalog__project_table = { "projects and keys", sql, STATEM
 static Project project_read(Arena *arena, const DbRow *row, bool *whole)
 {
     Project project = {
-        .id = { row_text(row, 0), row_text(row, 1) }, .name = row_text(row, 2),
-        .time_zone = row_text(row, 3), .horizon_us = row_whole(row, 5), .version = row_whole(row, 6),
+        .id = { row_text(row, 0), row_text(row, 1) },
+        .name = row_text(row, 2),
+        .time_zone = row_text(row, 3),
+        .horizon_us = row_whole(row, 5),
+        .version = row_whole(row, 6),
     };
     (void)arena;
     *whole = unknown_accounts_find(row_text(row, 4), &project.unknown_accounts);
@@ -36,8 +42,10 @@ static bool key_read(const DbRow *row, Key *key)
 {
     Str hash = row_blob(row, 4);
     *key = (Key){
-        .project = { row_text(row, 0), row_text(row, 1) }, .id = row_text(row, 2),
-        .name = row_text(row, 3), .expires = !row_is_null(row, 6),
+        .project = { row_text(row, 0), row_text(row, 1) },
+        .id = row_text(row, 2),
+        .name = row_text(row, 3),
+        .expires = !row_is_null(row, 6),
         .created_at = { row_whole(row, 7) },
     };
     if (key->expires)
@@ -51,8 +59,8 @@ static bool key_read(const DbRow *row, Key *key)
 
 static Err *damaged(DbTx *tx, const char *what, Str id)
 {
-    return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE, "the row of %s %.*s cannot be read", what,
-                  STR_ARG(id));
+    return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE, "the row of %s %.*s cannot be read",
+                  what, STR_ARG(id));
 }
 
 static Err *projects_read(DbTx *tx, Project **projects, size_t *count)
@@ -118,7 +126,8 @@ static Err *tenant_work(DbTx *tx, void *context)
 {
     const TenantMaking *making = context;
     return db_run(tx, &sql[TENANT_ADD],
-                  DB_VALUES(db_text(making->id), db_text(making->name), db_whole(clock_now_us())), NULL);
+                  DB_VALUES(db_text(making->id), db_text(making->name), db_whole(clock_now_us())),
+                  NULL);
 }
 
 Err *catalog_tenant_make(Catalog *catalog, Arena *arena, Str name, Str *tenant)
@@ -139,14 +148,17 @@ static Err *project_work(DbTx *tx, void *context)
     const Project *project = &((ProjectMaking *)context)->project;
     int64_t        now_us = clock_now_us();
     TRY(db_run(tx, &sql[PROJECT_ADD],
-               DB_VALUES(db_text(project->id.tenant), db_text(project->id.id), db_text(project->name),
-                         db_text(project->time_zone),
+               DB_VALUES(db_text(project->id.tenant), db_text(project->id.id),
+                         db_text(project->name), db_text(project->time_zone),
                          db_text(str_of(unknown_accounts_name(project->unknown_accounts))),
                          db_whole(project->horizon_us), db_whole(now_us)),
                NULL));
-    return audit_add(tx, &(AuditEntry){ .tenant = project->id.tenant, .project = project->id.id,
-                                        .at = { now_us }, .who = STR("toll"),
-                                        .action = STR("project.make"), .object = project->id.id });
+    return audit_add(tx, &(AuditEntry){ .tenant = project->id.tenant,
+                                        .project = project->id.id,
+                                        .at = { now_us },
+                                        .who = STR("toll"),
+                                        .action = STR("project.make"),
+                                        .object = project->id.id });
 }
 
 static void project_made(void *context)
@@ -177,9 +189,12 @@ static Err *key_work(DbTx *tx, void *context)
                          db_text(scopes), key->expires ? db_whole(key->expires_at.us) : db_null(),
                          db_whole(key->created_at.us)),
                NULL));
-    return audit_add(tx, &(AuditEntry){ .tenant = key->project.tenant, .project = key->project.id,
-                                        .at = key->created_at, .who = STR("toll"),
-                                        .action = STR("key.make"), .object = key->id,
+    return audit_add(tx, &(AuditEntry){ .tenant = key->project.tenant,
+                                        .project = key->project.id,
+                                        .at = key->created_at,
+                                        .who = STR("toll"),
+                                        .action = STR("key.make"),
+                                        .object = key->id,
                                         .detail = scopes });
 }
 

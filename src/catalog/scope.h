@@ -1,4 +1,5 @@
-// What a key may do. The rows are in tbl/scopes.def; `toll print scopes` and the OpenAPI come from there.
+// What a key may do. The rows are in tbl/scopes.def; `toll print scopes` and the OpenAPI come from
+// there.
 #pragma once
 
 #include "base/text.h"

@@ -13,7 +13,8 @@ static const char *const members[] = {
 static bool quantity_parse(const Json *value, Decimal *quantity)
 {
     return (value->kind == JSON_NUMBER || value->kind == JSON_STRING) &&
-           decimal_parse(value->text, DECIMAL_EVENT_DIGITS, quantity) && decimal_sign(*quantity) >= 0;
+           decimal_parse(value->text, DECIMAL_EVENT_DIGITS, quantity) &&
+           decimal_sign(*quantity) >= 0;
 }
 
 static void quantities_check(const Json *object, Faults *faults)
@@ -27,13 +28,15 @@ static void quantities_check(const Json *object, Faults *faults)
         Decimal quantity;
         Str     pointer = pointer_of(faults->arena, STR("/quantities"), member->name);
         if (!name_is_valid(member->name))
-            faults_add(faults, ERR_FIELD_INVALID, pointer,
-                       "a quantity's name has 1 to 128 letters, digits, dots, underscores, colons or "
-                       "hyphens");
+            faults_add(
+                faults, ERR_FIELD_INVALID, pointer,
+                "a quantity's name has 1 to 128 letters, digits, dots, underscores, colons or "
+                "hyphens");
         if (!quantity_parse(member, &quantity))
-            faults_add(faults, ERR_INVALID_VALUE, pointer,
-                       "a quantity is a decimal, not negative, with at most 15 digits before the point "
-                       "and 12 after it");
+            faults_add(
+                faults, ERR_INVALID_VALUE, pointer,
+                "a quantity is a decimal, not negative, with at most 15 digits before the point "
+                "and 12 after it");
     }
 }
 
@@ -44,7 +47,8 @@ static Str quantities_text(Arena *arena, const Json *object)
     JsonOut out = json_out(&text);
     size_t  count = object == NULL ? 0 : object->count, place = 0;
     Str    *names = arena_array(arena, Str, count);
-    for (const Json *member = count == 0 ? NULL : object->first; member != NULL; member = member->next)
+    for (const Json *member = count == 0 ? NULL : object->first; member != NULL;
+         member = member->next)
         names[place++] = member->name;
     texts_sort(names, count);
     json_object(&out);
@@ -65,7 +69,8 @@ static void version_read(const Json *body, Subscription *subscription, Faults *f
     uint64_t    number = 0;
     if (member == NULL)
         return;
-    if (member->kind != JSON_NUMBER || !str_whole(member->text, VERSION_MAX, &number) || number == 0)
+    if (member->kind != JSON_NUMBER || !str_whole(member->text, VERSION_MAX, &number) ||
+        number == 0)
         faults_add(faults, ERR_FIELD_INVALID, STR("/planVersion"),
                    "planVersion is the number of a published version: 1, 2, ...");
     subscription->plan_version = (int64_t)number;

@@ -1,5 +1,5 @@
-// A subscription: an account on one version of a plan for [startsAt, endsAt). It is pinned at creation
-// to the version in force at startsAt, or to the one it names, and stays there.
+// A subscription: an account on one version of a plan for [startsAt, endsAt). It is pinned at
+// creation to the version in force at startsAt, or to the one it names, and stays there.
 #pragma once
 
 #include "base/json.h"
@@ -11,9 +11,9 @@ typedef struct Subscription {
     int64_t plan_version;  // 0 before it is stored: the one in force at starts_at
     Instant starts_at;
     bool    ends;
-    Instant ends_at;     // exclusive; when `ends`
-    Str     quantities;  // JSON object of decimals as text, names ascending; "{}" when there are none
-    int64_t version;     // of the row, for ETag
+    Instant ends_at;  // exclusive; when `ends`
+    Str quantities;   // JSON object of decimals as text, names ascending; "{}" when there are none
+    int64_t version;  // of the row, for ETag
     Instant created_at;
 } Subscription;
 

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Subscriptions: made once under the caller's id, pinned to a plan's version; only the end may move.
+// Subscriptions: made once under the caller's id, pinned to a plan's version; only the end may
+// move.
 #include "base/assert.h"
 #include "catalog/catalog_inside.h"
 #include "catalog/claims.h"
 
-enum { SUBSCRIPTION_GET, SUBSCRIPTION_ADD, SUBSCRIPTION_END, SUBSCRIPTIONS_AFTER, ACCOUNT_AFTER,
-       OTHER_CURRENCY, STATEMENTS };
+enum {
+    SUBSCRIPTION_GET,
+    SUBSCRIPTION_ADD,
+    SUBSCRIPTION_END,
+    SUBSCRIPTIONS_AFTER,
+    ACCOUNT_AFTER,
+    OTHER_CURRENCY,
+    STATEMENTS
+};
 
-#define COLUMNS "id, account, plan, plan_version, starts_at, ends_at, quantities, version, created_at"
+#define COLUMNS \
+    "id, account, plan, plan_version, starts_at, ends_at, quantities, version, created_at"
 
 static const Statement sql[STATEMENTS] = {
     [SUBSCRIPTION_GET] = { "select " COLUMNS " from subscription"
@@ -24,7 +33,8 @@ static const Statement sql[STATEMENTS] = {
     [OTHER_CURRENCY] = { "select s.id from subscription s join plan_version v"
                          " on v.tenant = s.tenant and v.project = s.project and v.plan = s.plan"
                          " and v.number = s.plan_version"
-                         " where s.tenant = ? and s.project = ? and s.account = ? and v.currency <> ?"
+                         " where s.tenant = ? and s.project = ? and s.account = ? and v.currency "
+                         "<> ?"
                          " limit 1" },
 };
 
@@ -36,9 +46,14 @@ static Subscription *subscription_read(Arena *arena, const DbRow *row)
 {
     Subscription *subscription = arena_new(arena, Subscription);
     *subscription = (Subscription){
-        .id = row_text(row, 0), .account = row_text(row, 1), .plan = row_text(row, 2),
-        .plan_version = row_whole(row, 3), .starts_at = { row_whole(row, 4) },
-        .ends = !row_is_null(row, 5), .quantities = row_text(row, 6), .version = row_whole(row, 7),
+        .id = row_text(row, 0),
+        .account = row_text(row, 1),
+        .plan = row_text(row, 2),
+        .plan_version = row_whole(row, 3),
+        .starts_at = { row_whole(row, 4) },
+        .ends = !row_is_null(row, 5),
+        .quantities = row_text(row, 6),
+        .version = row_whole(row, 7),
         .created_at = { row_whole(row, 8) },
     };
     if (subscription->ends)
@@ -55,7 +70,8 @@ static Err *subscription_find(DbTx *tx, ProjectId project, Str id, Subscription 
     return NULL;
 }
 
-Err *catalog__account_has_other_currency(DbTx *tx, ProjectId project, const Account *account, bool *has)
+Err *catalog__account_has_other_currency(DbTx *tx, ProjectId project, const Account *account,
+                                         bool *has)
 {
     DbRow row = { 0 };
     if (account->currency.at != NULL)
@@ -84,8 +100,8 @@ static DbValue end_value(const Subscription *subscription)
 static Err *version_choose(DbTx *tx, const SubscriptionPut *put, PlanVersion **version)
 {
     const Subscription *wanted = put->wanted;
-    PlanRef ref = { put->change->by->project.id, wanted->plan, wanted->plan_version };
-    bool    exists;
+    PlanRef             ref = { put->change->by->project.id, wanted->plan, wanted->plan_version };
+    bool                exists;
     TRY(catalog__plan_exists(tx, &ref, &exists));
     if (!exists)
         return refuse(db_arena(tx), ERR_PLAN_NOT_FOUND, STR("/plan"), "there is no plan %.*s",
@@ -94,13 +110,15 @@ static Err *version_choose(DbTx *tx, const SubscriptionPut *put, PlanVersion **v
         TRY(catalog__plan_version_find(tx, &ref, version));
         if (*version == NULL)
             return refuse(db_arena(tx), ERR_PLAN_VERSION_NOT_FOUND, STR("/planVersion"),
-                          "plan %.*s has no version %lld", STR_ARG(wanted->plan), (long long)ref.number);
+                          "plan %.*s has no version %lld", STR_ARG(wanted->plan),
+                          (long long)ref.number);
         return NULL;
     }
     TRY(catalog__plan_version_at(tx, &ref, wanted->starts_at, version));
     if (*version == NULL)
         return refuse(db_arena(tx), ERR_PLAN_NOT_PUBLISHED, STR("/plan"),
-                      "plan %.*s has no published version in force at startsAt", STR_ARG(wanted->plan));
+                      "plan %.*s has no published version in force at startsAt",
+                      STR_ARG(wanted->plan));
     return NULL;
 }
 
@@ -149,8 +167,8 @@ static Err *subscription_make(DbTx *tx, SubscriptionPut *put)
     PlanVersion *version;
     TRY(catalog__account_find(tx, project, made.account, &account));
     if (account == NULL)
-        return refuse(db_arena(tx), ERR_ACCOUNT_NOT_FOUND, STR("/account"), "there is no account %.*s",
-                      STR_ARG(made.account));
+        return refuse(db_arena(tx), ERR_ACCOUNT_NOT_FOUND, STR("/account"),
+                      "there is no account %.*s", STR_ARG(made.account));
     TRY(version_choose(tx, put, &version));
     made.plan_version = version->number;
     TRY(claims_check_all(tx, project, &made));
@@ -224,7 +242,8 @@ Err *catalog_subscription_put(const CatalogChange *change, const Subscription *s
     SubscriptionPut put = { .change = change, .wanted = subscription };
     uint64_t        names;
     TRY(catalog_accounts_catch_up(change->catalog, change->arena, &names));
-    TRY(db_write(change->catalog->db, change->arena, (DbWrite){ .work = put_work, .context = &put }));
+    TRY(db_write(change->catalog->db, change->arena,
+                 (DbWrite){ .work = put_work, .context = &put }));
     *stored = put.after;
     return NULL;
 }

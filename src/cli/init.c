@@ -44,7 +44,8 @@ typedef struct Made {
 
 static Err *rows_make(Arena *arena, Catalog *catalog, Made *made)
 {
-    Project project = { .name = STR("default"), .time_zone = STR("UTC"),
+    Project project = { .name = STR("default"),
+                        .time_zone = STR("UTC"),
                         .unknown_accounts = ACCOUNTS_CREATE };
     TRY(catalog_tenant_make(catalog, arena, STR("default"), &project.id.tenant));
     project.id.id = STR("default");
@@ -59,8 +60,10 @@ static Err *books_make(Arena *arena, const DataDir *dir, Made *made)
     Db      *db = NULL;
     Catalog *catalog = NULL;
     TRY(db_open(arena,
-                &(DbOptions){ .path = dir->books, .migrations = db_migrations(),
-                              .tables = catalog_tables, .readers = 1 },
+                &(DbOptions){ .path = dir->books,
+                              .migrations = db_migrations(),
+                              .tables = catalog_tables,
+                              .readers = 1 },
                 &db));
     Err *err = catalog_open(arena, db, &dir->pepper, &catalog);
     if (err == NULL)
@@ -73,7 +76,8 @@ static Err *books_make(Arena *arena, const DataDir *dir, Made *made)
 static Err *directory_make(Arena *arena, const CommandLine *line, Made *made)
 {
     DataDir       *dir;
-    DataDirOptions options = { .folder = str_of(line->folder), .seal_bits = (uint32_t)line->seal_bits,
+    DataDirOptions options = { .folder = str_of(line->folder),
+                               .seal_bits = (uint32_t)line->seal_bits,
                                .now = { clock_now_us() } };
     TRY(datadir_begin(arena, &options, &dir));
     TRY(books_make(arena, dir, made));
@@ -92,12 +96,13 @@ static void made_print(Arena *arena, const CommandLine *line, const Made *made)
         json_object_end(&out);
         text_add_char(&text, '\n');
     } else {
-        text_print(&text,
-                   "data directory  %s\ntenant          %.*s\nproject         %.*s\n"
-                   "API key         %.*s\n\nThe key is not kept: this is the only time it is shown.\n"
-                   "Serve with:     toll serve --data %s\n",
-                   line->folder, STR_ARG(made->project.tenant), STR_ARG(made->project.id),
-                   STR_ARG(made->secret), line->folder);
+        text_print(
+            &text,
+            "data directory  %s\ntenant          %.*s\nproject         %.*s\n"
+            "API key         %.*s\n\nThe key is not kept: this is the only time it is shown.\n"
+            "Serve with:     toll serve --data %s\n",
+            line->folder, STR_ARG(made->project.tenant), STR_ARG(made->project.id),
+            STR_ARG(made->secret), line->folder);
     }
     fwrite(text.at, 1, text.length, stdout);
 }

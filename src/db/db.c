@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One writer thread that turns whatever waits into one transaction, and a pool of readers. Every seat
-// (a connection with its prepared statements) is used by one thread at a time.
+// One writer thread that turns whatever waits into one transaction, and a pool of readers. Every
+// seat (a connection with its prepared statements) is used by one thread at a time.
 #include "db/db.h"
 
 #include "base/assert.h"
@@ -35,14 +35,14 @@ struct Db {
     Seat                        *readers;
     size_t                       reader_count;
 
-    Lock    lock;  // guards all below
-    Signal  arrived;
-    Item   *first, *last;
-    bool    closing;
-    bool    latched;  // a commit's outcome is unknown: what memory mirrors may be wrong
-    Seat   *free;
-    Signal  freed;
-    Thread  thread;
+    Lock   lock;  // guards all below
+    Signal arrived;
+    Item  *first, *last;
+    bool   closing;
+    bool   latched;  // a commit's outcome is unknown: what memory mirrors may be wrong
+    Seat  *free;
+    Signal freed;
+    Thread thread;
 };
 
 struct DbTx {
@@ -104,7 +104,8 @@ static Err *commit(Db *db, Arena *arena)
     switch (db->driver->commit(db->writer.connection)) {
     case COMMIT_DONE: counter_add(METRIC_BOOKS_COMMITS, 1); return NULL;
     case COMMIT_REFUSED:
-        return refuse(arena, ERR_STORE_BUSY, STR_NONE, "the books could not commit; nothing was changed");
+        return refuse(arena, ERR_STORE_BUSY, STR_NONE,
+                      "the books could not commit; nothing was changed");
     case COMMIT_UNKNOWN: break;
     }
     lock_take(&db->lock);
@@ -160,9 +161,10 @@ static bool group_together(Db *db, Item *group)
     Err *err = commit(db, group->arena);
     for (Item *item = group, *next; item != NULL; item = next) {
         next = item->next;  // the item is its waiter's again once it is answered
-        answer(db, item, err == NULL ? NULL
-                                     : refuse(item->arena, err->code, STR_NONE, "%.*s",
-                                              STR_ARG(err->detail)));
+        answer(db, item,
+               err == NULL
+                   ? NULL
+                   : refuse(item->arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail)));
     }
     return true;
 }

@@ -1,20 +1,22 @@
-// The books: one SQL database behind a seam that hides the engine. One thread writes and groups what
-// waits into one transaction; a few connections read beside it. Nothing of an engine shows here.
+// The books: one SQL database behind a seam that hides the engine. One thread writes and groups
+// what waits into one transaction; a few connections read beside it. Nothing of an engine shows
+// here.
 //
 //   db_open      migrates, then prepares every statement of every table of statements: a misspelt
 //                column stops the start
 //   db_write     runs work inside a transaction, answers once it is durable
 //   db_read      runs work on a consistent view
 //
-// SQL is written once, in `static const Statement` tables in *_store.c files, in the portable subset:
-// keyed select, insert, update, delete; `?` for values; no statement is ever put together from text.
-// Columns are whole numbers, text, or bytes. Decimals are text and are never compared in SQL.
+// SQL is written once, in `static const Statement` tables in *_store.c files, in the portable
+// subset: keyed select, insert, update, delete; `?` for values; no statement is ever put together
+// from text. Columns are whole numbers, text, or bytes. Decimals are text and are never compared in
+// SQL.
 #pragma once
 
 #include "base/error.h"
 #include "base/vector.h"
 
-typedef struct Db Db;
+typedef struct Db   Db;
 typedef struct DbTx DbTx;
 
 typedef struct Statement {
@@ -36,29 +38,31 @@ typedef struct DbOptions {
     size_t                       group_max;   // items in a transaction; 0: 200
 } DbOptions;
 
-// Refuses STORE_FAILED: a migration that changed or is missing, a database newer than this binary, a
-// statement that does not fit, a file that is no database. Refuses STORE_BUSY when another process writes.
+// Refuses STORE_FAILED: a migration that changed or is missing, a database newer than this binary,
+// a statement that does not fit, a file that is no database. Refuses STORE_BUSY when another
+// process writes.
 Err *db_open(Arena *arena, const DbOptions *options, Db **db) MUST_CHECK;
 void db_close(Db *db);  // finishes what waits; NULL is allowed
 
 // NULL while writing works; else why it stopped (after a commit whose outcome is unknown).
 Err *db_health(Db *db, Arena *arena);
 
-// What is done in a transaction. Work may run again from its beginning after a rollback, so it keeps
-// nothing of an earlier run; what it answers it takes from db_arena(tx).
+// What is done in a transaction. Work may run again from its beginning after a rollback, so it
+// keeps nothing of an earlier run; what it answers it takes from db_arena(tx).
 typedef Err *(*DbWork)(DbTx *tx, void *context);
 
 typedef struct DbWrite {
     DbWork work;
-    void (*committed)(void *context);  // may be NULL; on the writer's thread, in the order of commits,
-                                       // before db_write returns: for memory that mirrors the books
-    void  *context;
+    // May be NULL. Runs on the writer's thread, in the order of commits, before db_write returns: for
+    // memory that mirrors the books.
+    void (*committed)(void *context);
+    void *context;
 } DbWrite;
 
-// Up to group_max waiting items share one transaction. When one of them refuses, all are rolled back and
-// run again one by one, so that one bad item spoils nothing. NULL: committed and synced. OUTCOME_UNKNOWN:
-// the commit itself failed; every later write refuses STORE_FAILED until the process restarts.
-// The arena is used by the writer's thread while the caller waits.
+// Up to group_max waiting items share one transaction. When one of them refuses, all are rolled
+// back and run again one by one, so that one bad item spoils nothing. NULL: committed and synced.
+// OUTCOME_UNKNOWN: the commit itself failed; every later write refuses STORE_FAILED until the
+// process restarts. The arena is used by the writer's thread while the caller waits.
 Err *db_write(Db *db, Arena *arena, DbWrite write) MUST_CHECK;
 Err *db_read(Db *db, Arena *arena, DbWork work, void *context) MUST_CHECK;
 
@@ -100,8 +104,8 @@ typedef struct DbValues {
 } DbValues;
 
 // db_run(tx, &account_sql[ACCOUNT_RENAME], DB_VALUES(db_text(name), db_text(id)), &changed)
-#define DB_VALUES(...)                                          \
-    ((DbValues){ .at = (const DbValue[]){ __VA_ARGS__ },        \
+#define DB_VALUES(...) \
+    ((DbValues){ .at = (const DbValue[]){ __VA_ARGS__ }, \
                  .count = sizeof((const DbValue[]){ __VA_ARGS__ }) / sizeof(DbValue) })
 
 typedef struct DbRow {
@@ -129,5 +133,5 @@ Str     row_text(const DbRow *row, size_t column);
 Str     row_blob(const DbRow *row, size_t column);
 bool    row_is_null(const DbRow *row, size_t column);
 
-// The migrations in db/migrations, embedded in the binary, each behind a line `-- migration NNNN_name`.
+// The files of db/migrations, embedded in the binary, each behind a line `-- migration NNNN_name`.
 Str db_migrations(void);

@@ -5,7 +5,7 @@
 #include "db/db.h"
 
 typedef struct DbConnection DbConnection;  // the engine's own
-typedef struct DbPrepared DbPrepared;      // ends with its connection
+typedef struct DbPrepared   DbPrepared;    // ends with its connection
 
 typedef enum DbMode { DB_WRITES, DB_READS } DbMode;
 
@@ -36,9 +36,9 @@ typedef struct DbDriver {
     Err *(*prepare)(DbConnection *connection, Arena *arena, const char *sql, DbPrepared **prepared);
     Err *(*run)(DbPrepared *prepared, Arena *arena, DbValues values, DbResult *result);
 
-    Err    *(*begin)(DbConnection *connection, Arena *arena, DbMode mode);
+    Err *(*begin)(DbConnection *connection, Arena *arena, DbMode mode);
     DbCommit (*commit)(DbConnection *connection);
-    void    (*rollback)(DbConnection *connection);
+    void (*rollback)(DbConnection *connection);
 } DbDriver;
 
 extern const DbDriver sqlite_driver;

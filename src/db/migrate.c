@@ -13,7 +13,8 @@ static const char TABLE_SQL[] =
     "create table if not exists schema_migration ("
     " number {{BIGINT}} not null primary key, name {{TEXT}} not null, checksum {{BLOB}} not null,"
     " applied_at {{BIGINT}} not null) {{TABLE}};\n";
-static const char KNOWN_SQL[] = "select number, name, checksum from schema_migration order by number";
+static const char KNOWN_SQL[] =
+    "select number, name, checksum from schema_migration order by number";
 static const char RECORD_SQL[] =
     "insert into schema_migration (number, name, checksum, applied_at) values (?, ?, ?, ?)";
 
@@ -67,8 +68,8 @@ static Err *words_replace(Target target, Str sql, Text *out)
             text_add_char(out, sql.at[i]);
             continue;
         }
-        Str rest = { sql.at + i + 2, sql.length - i - 2 };
-        Str word = str_cut(&rest, '}');
+        Str         rest = { sql.at + i + 2, sql.length - i - 2 };
+        Str         word = str_cut(&rest, '}');
         const char *type = target.driver->word(word);
         if (type == NULL || rest.length == 0 || rest.at[0] != '}')
             return refuse(target.arena, ERR_STORE_FAILED, STR_NONE,
@@ -115,10 +116,11 @@ static Err *applied_check(Target target, const Migration *migration, const DbRow
     checksum_of(migration, expected);
     if (row_whole(row, 0) != migration->number || !str_equal(row_text(row, 1), migration->name) ||
         !str_equal(row_blob(row, 2), (Str){ (const char *)expected, sizeof expected }))
-        return refuse(target.arena, ERR_STORE_FAILED, STR_NONE,
-                      "migration %.*s is not the one that made these books (%.*s); it may not change "
-                      "after it ran",
-                      STR_ARG(migration->name), STR_ARG(row_text(row, 1)));
+        return refuse(
+            target.arena, ERR_STORE_FAILED, STR_NONE,
+            "migration %.*s is not the one that made these books (%.*s); it may not change "
+            "after it ran",
+            STR_ARG(migration->name), STR_ARG(row_text(row, 1)));
     return NULL;
 }
 

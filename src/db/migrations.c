@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files of db/migrations as one text in the binary; the Makefile joins them into MIGRATIONS_FILE.
+// The files of db/migrations as one text in the binary; the Makefile joins them into
+// MIGRATIONS_FILE.
 #include "db/db.h"
 
 __asm__(".section .rodata\n"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SQLite behind the seam: one file, write-ahead log, every commit synced. The only place that knows it.
-// Tables are STRICT, because elsewhere `x = x + ?` past 2^63 turns into a float without a word.
+// SQLite behind the seam: one file, write-ahead log, every commit synced. The only place that knows
+// it. Tables are STRICT, because elsewhere `x = x + ?` past 2^63 turns into a float without a word.
 #include <sqlite3.h>
 #include <string.h>
 
@@ -52,8 +52,8 @@ static void connection_close(DbConnection *connection)
 
 static Err *connection_open(Arena *arena, Str path, DbMode mode, DbConnection **connection)
 {
-    int      flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-                     (mode == DB_WRITES ? SQLITE_OPEN_CREATE : 0);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+                (mode == DB_WRITES ? SQLITE_OPEN_CREATE : 0);
     sqlite3 *handle = NULL;
     Err     *err = NULL;
     if (sqlite3_open_v2(str_terminated(arena, path), &handle, flags, NULL) != SQLITE_OK) {
@@ -79,8 +79,7 @@ static const char *type_word(Str name)
         { "BIGINT", "integer" },  // 64 bits, signed
         { "KEY", "text" },        // up to 255 characters, compared by bytes
         { "TEXT", "text" },       // any length
-        { "BLOB", "blob" },
-        { "TABLE", "strict, without rowid" },  // behind the columns
+        { "BLOB", "blob" },      { "TABLE", "strict, without rowid" },  // behind the columns
     };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (str_equal(str_of(words[i].name), name))
@@ -101,10 +100,10 @@ static Err *statement_prepare(DbConnection *connection, Arena *arena, const char
 {
     sqlite3_stmt *statement = NULL;
     const char   *rest = NULL;
-    if (sqlite3_prepare_v3(connection->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, &rest) !=
-        SQLITE_OK)
-        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "%s in: %s", sqlite3_errmsg(connection->handle),
-                      sql);
+    if (sqlite3_prepare_v3(connection->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement,
+                           &rest) != SQLITE_OK)
+        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "%s in: %s",
+                      sqlite3_errmsg(connection->handle), sql);
     assert_that(statement != NULL && *rest == 0);
     *prepared = (DbPrepared *)statement;
     return NULL;
@@ -124,7 +123,9 @@ static void values_bind(sqlite3_stmt *statement, DbValues values)
         case DB_TEXT:
             code = sqlite3_bind_text64(statement, i + 1, at, length, SQLITE_STATIC, SQLITE_UTF8);
             break;
-        case DB_BLOB: code = sqlite3_bind_blob64(statement, i + 1, at, length, SQLITE_STATIC); break;
+        case DB_BLOB:
+            code = sqlite3_bind_blob64(statement, i + 1, at, length, SQLITE_STATIC);
+            break;
         }
         assert_that(code == SQLITE_OK);
     }
@@ -222,7 +223,7 @@ static DbCommit transaction_commit(DbConnection *connection)
              sqlite3_extended_errcode(connection->handle));
     transaction_rollback(connection);
     return code == SQLITE_BUSY || code == SQLITE_FULL || code == SQLITE_CONSTRAINT ? COMMIT_REFUSED
-                                                                                    : COMMIT_UNKNOWN;
+                                                                                   : COMMIT_UNKNOWN;
 }
 
 const DbDriver sqlite_driver = {

@@ -11,19 +11,21 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char MIGRATION[] =
-    "-- migration 0001_audit\n"
-    "create table audit_entry (tenant {{KEY}} not null, project {{KEY}} not null, number {{BIGINT}} not null,"
-    " at {{BIGINT}} not null, who {{TEXT}} not null, action {{TEXT}} not null, object {{TEXT}} not null,"
-    " reason {{TEXT}}, detail {{TEXT}}, hash {{BLOB}} not null,"
-    " primary key (tenant, project, number)) {{TABLE}};\n";
+static const char MIGRATION[] = "-- migration 0001_audit\n"
+                                "create table audit_entry (tenant {{KEY}} not null, project "
+                                "{{KEY}} not null, number {{BIGINT}} not null,"
+                                " at {{BIGINT}} not null, who {{TEXT}} not null, action {{TEXT}} "
+                                "not null, object {{TEXT}} not null,"
+                                " reason {{TEXT}}, detail {{TEXT}}, hash {{BLOB}} not null,"
+                                " primary key (tenant, project, number)) {{TABLE}};\n";
 
 // What an intruder with the database in hand could do.
 enum { CHANGE, REMOVE, RENUMBER, FORGERIES };
 static const Statement forgery_sql[FORGERIES] = {
     [CHANGE] = { "update audit_entry set object = 'another' where project = ? and number = ?" },
     [REMOVE] = { "delete from audit_entry where project = ? and number = ?" },
-    [RENUMBER] = { "update audit_entry set number = number + 1000 where project = ? and number = ?" },
+    [RENUMBER] = { "update audit_entry set number = number + 1000 where project = ? and number = "
+                   "?" },
 };
 static const StatementTable        forgery_table = { "forgeries", forgery_sql, FORGERIES };
 static const StatementTable *const tables[] = { &audit_table, &forgery_table, NULL };
@@ -41,9 +43,10 @@ static int place_open(void **state)
     snprintf(place->folder, sizeof place->folder, "/tmp/toll_audit_test_XXXXXX");
     assert_non_null(mkdtemp(place->folder));
     Str path = str_print(place->arena, "%s/books.sqlite", place->folder);
-    assert_null(db_open(place->arena,
-                        &(DbOptions){ .path = path, .migrations = str_of(MIGRATION), .tables = tables },
-                        &place->db));
+    assert_null(
+        db_open(place->arena,
+                &(DbOptions){ .path = path, .migrations = str_of(MIGRATION), .tables = tables },
+                &place->db));
     *state = place;
     return 0;
 }
@@ -68,15 +71,20 @@ typedef struct Deed {
 static Err *deed_work(DbTx *tx, void *context)
 {
     const Deed *deed = context;
-    return audit_add(tx, &(AuditEntry){ .tenant = STR("t"), .project = deed->project, .at = { 1000 },
-                                        .who = STR("key:k"), .action = STR("meter.put"),
-                                        .object = deed->object, .detail = deed->detail });
+    return audit_add(tx, &(AuditEntry){ .tenant = STR("t"),
+                                        .project = deed->project,
+                                        .at = { 1000 },
+                                        .who = STR("key:k"),
+                                        .action = STR("meter.put"),
+                                        .object = deed->object,
+                                        .detail = deed->detail });
 }
 
 static void deed(Place *place, Str project, Str object, Str detail)
 {
     Deed done = { project, object, detail };
-    assert_null(db_write(place->db, place->arena, (DbWrite){ .work = deed_work, .context = &done }));
+    assert_null(
+        db_write(place->db, place->arena, (DbWrite){ .work = deed_work, .context = &done }));
 }
 
 typedef struct Verifying {
@@ -107,8 +115,8 @@ static Err *forge_work(DbTx *tx, void *context)
 {
     const Forging *forging = context;
     uint64_t       changed;
-    TRY(db_run(tx, &forgery_sql[forging->kind], DB_VALUES(db_text(STR("p")), db_whole(forging->number)),
-               &changed));
+    TRY(db_run(tx, &forgery_sql[forging->kind],
+               DB_VALUES(db_text(STR("p")), db_whole(forging->number)), &changed));
     assert_int_equal(changed, 1);
     return NULL;
 }
@@ -116,7 +124,8 @@ static Err *forge_work(DbTx *tx, void *context)
 static void forge(Place *place, int kind, int64_t number)
 {
     Forging forging = { kind, number };
-    assert_null(db_write(place->db, place->arena, (DbWrite){ .work = forge_work, .context = &forging }));
+    assert_null(
+        db_write(place->db, place->arena, (DbWrite){ .work = forge_work, .context = &forging }));
 }
 
 static void fill(Place *place, int count)
@@ -148,7 +157,8 @@ static void test_a_changed_entry_is_found(void **state)
     Err *err = verify(place, STR("p"), &count);
     assert_non_null(err);
     assert_int_equal(err->code, ERR_STORE_FAILED);
-    assert_true(str_equal(err->detail, STR("the audit trail of project p does not hold at entry 3")));
+    assert_true(
+        str_equal(err->detail, STR("the audit trail of project p does not hold at entry 3")));
 }
 
 static void test_a_removed_entry_is_found(void **state)
@@ -171,16 +181,18 @@ static void test_an_entry_moved_to_the_end_is_found(void **state)
 
 static Err *list_work(DbTx *tx, void *context)
 {
+    AuditPage   page = { .tenant = STR("t"), .project = STR("p"), .limit = 2 };
     AuditEntry *entries;
     size_t      count;
     (void)context;
-    AuditEntry project = { .tenant = STR("t"), .project = STR("p") };
-    TRY(audit_list(tx, &project, 0, 2, &entries, &count));
+    TRY(audit_list(tx, &page, &entries, &count));
     assert_int_equal(count, 2);
     assert_int_equal(entries[0].number, 5);
     assert_true(str_equal(entries[1].object, STR("m3")));
     assert_null(entries[1].detail.at);
-    TRY(audit_list(tx, &project, entries[1].number, 100, &entries, &count));
+    page.before = entries[1].number;
+    page.limit = 100;
+    TRY(audit_list(tx, &page, &entries, &count));
     assert_int_equal(count, 3);
     assert_int_equal(entries[0].number, 3);
     return NULL;

@@ -13,13 +13,14 @@ static Meter *put_meter(Place *place, const Principal *by, const char *id, const
 {
     Faults        faults = { .arena = place->arena };
     CatalogChange change = change_by(place, by);
-    Meter        *stored = NULL, *meter = meter_from_json(json_of(place, body), str_of(id), &faults);
+    Meter *stored = NULL, *meter = meter_from_json(json_of(place, body), str_of(id), &faults);
     assert_null(faults.first);
     assert_null(catalog_meter_put(&change, meter, &stored));
     return stored;
 }
 
-static Err *put_account(Place *place, const char *id, const char *body, int64_t expected, Account **stored)
+static Err *put_account(Place *place, const char *id, const char *body, int64_t expected,
+                        Account **stored)
 {
     Faults        faults = { .arena = place->arena };
     CatalogChange change = change_by(place, &place->by);
@@ -53,7 +54,8 @@ static Err *subscribe(Place *place, const char *id, const char *body, Subscripti
 {
     Faults        faults = { .arena = place->arena };
     CatalogChange change = change_by(place, &place->by);
-    Subscription *wanted = subscription_from_json(place->arena, json_of(place, body), str_of(id), &faults);
+    Subscription *wanted =
+        subscription_from_json(place->arena, json_of(place, body), str_of(id), &faults);
     assert_null(faults.first);
     return catalog_subscription_put(&change, wanted, stored);
 }
@@ -85,13 +87,17 @@ static void test_a_key_ends_when_it_expires(void **state)
     Place    *place = *state;
     Principal who;
     Str       secret;
-    Key key = { .project = place->by.project.id, .name = STR("short"), .expires = true,
-                .expires_at = { 1000 }, .scopes = { 1u << SCOPE_USAGE_READ } };
+    Key       key = { .project = place->by.project.id,
+                      .name = STR("short"),
+                      .expires = true,
+                      .expires_at = { 1000 },
+                      .scopes = { 1u << SCOPE_USAGE_READ } };
     assert_null(catalog_key_make(place->catalog, place->arena, &key, KEY_LIVE, &secret));
     assert_null(catalog_authenticate(place->catalog, place->arena, secret, (Instant){ 999 }, &who));
     assert_int_equal(who.scopes.bits, 1u << SCOPE_USAGE_READ);
-    assert_refused(catalog_authenticate(place->catalog, place->arena, secret, (Instant){ 1000 }, &who),
-                   ERR_UNAUTHENTICATED);
+    assert_refused(
+        catalog_authenticate(place->catalog, place->arena, secret, (Instant){ 1000 }, &who),
+        ERR_UNAUTHENTICATED);
 }
 
 static void test_no_secret_is_in_the_books(void **state)
@@ -141,8 +147,8 @@ static void test_the_same_meter_again_changes_nothing(void **state)
 {
     Place *place = *state;
     assert_int_equal(put_meter(place, &place->by, "m", "{\"aggregation\":\"count\"}")->version, 1);
-    assert_int_equal(put_meter(place, &place->by, "m", "{\"aggregation\":\"count\",\"unit\":null}")->version,
-                     1);
+    assert_int_equal(
+        put_meter(place, &place->by, "m", "{\"aggregation\":\"count\",\"unit\":null}")->version, 1);
     assert_int_equal(put_meter(place, &place->by, "m", "{\"aggregation\":\"sum\"}")->version, 2);
 }
 
@@ -156,36 +162,41 @@ static void test_versions_guard_changes(void **state)
                    ERR_PRECONDITION_FAILED);
     assert_null(put_account(place, "a", "{\"name\":\"two\"}", 1, &stored));
     assert_int_equal(stored->version, 2);
-    assert_refused(put_account(place, "a", "{\"name\":\"three\"}", 1, &stored), ERR_PRECONDITION_FAILED);
+    assert_refused(put_account(place, "a", "{\"name\":\"three\"}", 1, &stored),
+                   ERR_PRECONDITION_FAILED);
     assert_true(str_equal(stored->name, STR("two")));
 }
 
-static const char METERED[] = "{\"currency\":\"USD\",\"charges\":[{\"id\":\"c\",\"meter\":\"m\","
-                              "\"model\":\"perUnit\",\"unitPrice\":\"1\",\"filter\":{\"region\":[\"eu\"]},"
-                              "\"groupBy\":[\"model\"]}]}";
+static const char METERED[] =
+    "{\"currency\":\"USD\",\"charges\":[{\"id\":\"c\",\"meter\":\"m\","
+    "\"model\":\"perUnit\",\"unitPrice\":\"1\",\"filter\":{\"region\":[\"eu\"]},"
+    "\"groupBy\":[\"model\"]}]}";
 
 static void test_what_a_priced_meter_measures_cannot_change(void **state)
 {
-    Place        *place = *state;
-    CatalogChange change = change_by(place, &place->by);
-    Faults        faults = { .arena = place->arena };
-    Meter        *stored;
+    Place                   *place = *state;
+    CatalogChange            change = change_by(place, &place->by);
+    Faults                   faults = { .arena = place->arena };
+    Meter                   *stored;
     static const char *const refused[] = {
         "{\"aggregation\":\"count\",\"dimensions\":[\"model\",\"region\"]}",
         "{\"aggregation\":\"sum\",\"dimensions\":[\"model\"]}",
         "{\"aggregation\":\"sum\",\"property\":\"tokens\",\"dimensions\":[\"model\",\"region\"]}",
         "{\"aggregation\":\"sum\",\"event\":\"n\",\"dimensions\":[\"model\",\"region\"]}",
-        "{\"aggregation\":\"sum\",\"filter\":{\"a\":[\"b\"]},\"dimensions\":[\"model\",\"region\"]}",
+        "{\"aggregation\":\"sum\",\"filter\":{\"a\":[\"b\"]},\"dimensions\":[\"model\",\"region\"]"
+        "}",
     };
-    put_meter(place, &place->by, "m", "{\"aggregation\":\"sum\",\"dimensions\":[\"region\",\"model\"]}");
+    put_meter(place, &place->by, "m",
+              "{\"aggregation\":\"sum\",\"dimensions\":[\"region\",\"model\"]}");
     plan_published(place, "p", METERED, "2026-01-01T00:00:00Z");
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         Meter *meter = meter_from_json(json_of(place, refused[i]), STR("m"), &faults);
         assert_refused(catalog_meter_put(&change, meter, &stored), ERR_METER_IMMUTABLE);
     }
-    stored = put_meter(place, &place->by, "m",
-                       "{\"aggregation\":\"sum\",\"unit\":\"call\",\"dimensions\":[\"region\",\"model\","
-                       "\"tier\"]}");
+    stored =
+        put_meter(place, &place->by, "m",
+                  "{\"aggregation\":\"sum\",\"unit\":\"call\",\"dimensions\":[\"region\",\"model\","
+                  "\"tier\"]}");
     assert_int_equal(stored->dimension_count, 3);
     assert_refused(catalog_meter_remove(&change, STR("m")), ERR_METER_IN_USE);
 }
@@ -232,7 +243,8 @@ static void test_publishing_checks_meters_and_dimensions(void **state)
     Err *err = publish(place, "p", "2026-01-01T00:00:00Z", &version);
     assert_refused(err, ERR_PLAN_INVALID);
     assert_true(str_equal(err->pointer, STR("/charges/0/meter")));
-    put_meter(place, &place->other, "m", "{\"aggregation\":\"sum\",\"dimensions\":[\"region\",\"model\"]}");
+    put_meter(place, &place->other, "m",
+              "{\"aggregation\":\"sum\",\"dimensions\":[\"region\",\"model\"]}");
     err = publish(place, "p", "2026-01-01T00:00:00Z", &version);  // another project's meter is none
     assert_true(str_equal(err->pointer, STR("/charges/0/meter")));
     put_meter(place, &place->by, "m", "{\"aggregation\":\"sum\"}");
@@ -241,7 +253,8 @@ static void test_publishing_checks_meters_and_dimensions(void **state)
     assert_true(str_equal(err->pointer, STR("/charges/0/filter/region")));
     assert_true(str_equal(err->next->pointer, STR("/charges/0/groupBy")));
     assert_null(err->next->next);
-    put_meter(place, &place->by, "m", "{\"aggregation\":\"sum\",\"dimensions\":[\"region\",\"model\"]}");
+    put_meter(place, &place->by, "m",
+              "{\"aggregation\":\"sum\",\"dimensions\":[\"region\",\"model\"]}");
     assert_null(publish(place, "p", "2026-01-01T00:00:00Z", &version));
 }
 
@@ -252,8 +265,9 @@ static void test_a_plan_that_cannot_be_priced_is_not_stored(void **state)
     assert_non_null(put_plan(place, "p", "{\"charges\":[]}"));
     assert_non_null(put_plan(place, "p", "[]"));
     assert_non_null(put_plan(place, "-p", FLAT));
-    assert_refused(catalog_plan_get(place->catalog, place->arena, place->by.project.id, STR("p"), &version),
-                   ERR_PLAN_NOT_FOUND);
+    assert_refused(
+        catalog_plan_get(place->catalog, place->arena, place->by.project.id, STR("p"), &version),
+        ERR_PLAN_NOT_FOUND);
 }
 
 // ---- subscriptions
@@ -271,29 +285,37 @@ static void test_a_subscription_is_pinned_to_the_version_in_force(void **state)
     Place        *place = *state;
     Subscription *made;
     two_versions(place);
-    assert_null(subscribe(place, "s1",
-                          "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-02-28T23:59:59.999999Z\"}",
-                          &made));
+    assert_null(subscribe(
+        place, "s1",
+        "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-02-28T23:59:59.999999Z\"}", &made));
     assert_int_equal(made->plan_version, 1);
-    assert_null(subscribe(place, "s2",
-                          "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-03-01T00:00:00Z\"}", &made));
+    assert_null(subscribe(
+        place, "s2", "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-03-01T00:00:00Z\"}",
+        &made));
     assert_int_equal(made->plan_version, 2);
     assert_null(subscribe(place, "s3",
                           "{\"account\":\"a\",\"plan\":\"p\",\"planVersion\":1,"
-                          "\"startsAt\":\"2026-03-01T00:00:00Z\"}", &made));
+                          "\"startsAt\":\"2026-03-01T00:00:00Z\"}",
+                          &made));
     assert_int_equal(made->plan_version, 1);
-    plan_published(place, "p", "{\"currency\":\"USD\",\"charges\":[],\"name\":\"x\"}", "2026-02-01T00:00:00Z");
-    assert_null(catalog_subscription_get(place->catalog, place->arena, place->by.project.id, STR("s1"), &made));
+    plan_published(place, "p", "{\"currency\":\"USD\",\"charges\":[],\"name\":\"x\"}",
+                   "2026-02-01T00:00:00Z");
+    assert_null(catalog_subscription_get(place->catalog, place->arena, place->by.project.id,
+                                         STR("s1"), &made));
     assert_int_equal(made->plan_version, 1);  // a later publication moves nobody
 }
 
 static void test_a_retry_is_the_same_and_other_terms_are_refused(void **state)
 {
     static const char *const other[] = {
-        "{\"account\":\"b\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T00:00:00Z\",\"quantities\":{\"seats\":5}}",
-        "{\"account\":\"a\",\"plan\":\"q\",\"startsAt\":\"2026-02-01T00:00:00Z\",\"quantities\":{\"seats\":5}}",
-        "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-02-02T00:00:00Z\",\"quantities\":{\"seats\":5}}",
-        "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T00:00:00Z\",\"quantities\":{\"seats\":6}}",
+        "{\"account\":\"b\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T00:00:00Z\",\"quantities\":{"
+        "\"seats\":5}}",
+        "{\"account\":\"a\",\"plan\":\"q\",\"startsAt\":\"2026-02-01T00:00:00Z\",\"quantities\":{"
+        "\"seats\":5}}",
+        "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-02-02T00:00:00Z\",\"quantities\":{"
+        "\"seats\":5}}",
+        "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T00:00:00Z\",\"quantities\":{"
+        "\"seats\":6}}",
         "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T00:00:00Z\"}",
         "{\"account\":\"a\",\"plan\":\"p\",\"planVersion\":2,\"startsAt\":\"2026-02-01T00:00:00Z\","
         "\"quantities\":{\"seats\":5}}",
@@ -303,17 +325,21 @@ static void test_a_retry_is_the_same_and_other_terms_are_refused(void **state)
     two_versions(place);
     assert_null(subscribe(place, "s",
                           "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T00:00:00Z\","
-                          "\"quantities\":{\"seats\":5}}", &made));
+                          "\"quantities\":{\"seats\":5}}",
+                          &made));
     assert_true(str_equal(made->quantities, STR("{\"seats\":\"5\"}")));
-    assert_null(subscribe(place, "s",
-                          "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T01:00:00+01:00\","
-                          "\"quantities\":{\"seats\":\"5.00\"},\"planVersion\":1}", &again));
+    assert_null(
+        subscribe(place, "s",
+                  "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T01:00:00+01:00\","
+                  "\"quantities\":{\"seats\":\"5.00\"},\"planVersion\":1}",
+                  &again));
     assert_int_equal(again->version, 1);
     for (size_t i = 0; i < sizeof other / sizeof *other; i++)
         assert_refused(subscribe(place, "s", other[i], &again), ERR_SUBSCRIPTION_IMMUTABLE);
     assert_null(subscribe(place, "s",
                           "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T00:00:00Z\","
-                          "\"quantities\":{\"seats\":5},\"endsAt\":\"2026-04-01T00:00:00Z\"}", &again));
+                          "\"quantities\":{\"seats\":5},\"endsAt\":\"2026-04-01T00:00:00Z\"}",
+                          &again));
     assert_int_equal(again->version, 2);
     assert_true(again->ends);
     assert_true(subscription_active(again, instant_of("2026-03-31T23:59:59.999999Z")));
@@ -326,12 +352,17 @@ static void test_what_cannot_be_subscribed(void **state)
         const char *body;
         ErrCode     code;
     } bad[] = {
-        { "{\"account\":\"x\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T00:00:00Z\"}", ERR_ACCOUNT_NOT_FOUND },
-        { "{\"account\":\"a\",\"plan\":\"x\",\"startsAt\":\"2026-02-01T00:00:00Z\"}", ERR_PLAN_NOT_FOUND },
-        { "{\"account\":\"a\",\"plan\":\"p\",\"planVersion\":9,\"startsAt\":\"2026-02-01T00:00:00Z\"}",
+        { "{\"account\":\"x\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T00:00:00Z\"}",
+          ERR_ACCOUNT_NOT_FOUND },
+        { "{\"account\":\"a\",\"plan\":\"x\",\"startsAt\":\"2026-02-01T00:00:00Z\"}",
+          ERR_PLAN_NOT_FOUND },
+        { "{\"account\":\"a\",\"plan\":\"p\",\"planVersion\":9,\"startsAt\":\"2026-02-01T00:00:"
+          "00Z\"}",
           ERR_PLAN_VERSION_NOT_FOUND },
-        { "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2025-12-31T23:59:59Z\"}", ERR_PLAN_NOT_PUBLISHED },
-        { "{\"account\":\"e\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T00:00:00Z\"}", ERR_CURRENCY_MISMATCH },
+        { "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2025-12-31T23:59:59Z\"}",
+          ERR_PLAN_NOT_PUBLISHED },
+        { "{\"account\":\"e\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T00:00:00Z\"}",
+          ERR_CURRENCY_MISMATCH },
     };
     Place        *place = *state;
     Account      *account;
@@ -340,29 +371,36 @@ static void test_what_cannot_be_subscribed(void **state)
     assert_null(put_account(place, "e", "{\"currency\":\"EUR\"}", EXPECT_ANY, &account));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_refused(subscribe(place, "s", bad[i].body, &made), bad[i].code);
-    assert_refused(catalog_subscription_get(place->catalog, place->arena, place->by.project.id, STR("s"), &made),
+    assert_refused(catalog_subscription_get(place->catalog, place->arena, place->by.project.id,
+                                            STR("s"), &made),
                    ERR_SUBSCRIPTION_NOT_FOUND);
-    assert_null(subscribe(place, "s", "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T00:00:00Z\"}",
-                          &made));
+    assert_null(subscribe(
+        place, "s", "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T00:00:00Z\"}",
+        &made));
     assert_refused(put_account(place, "a", "{\"currency\":\"EUR\"}", EXPECT_ANY, &account),
                    ERR_CURRENCY_MISMATCH);
 }
 
-static Err *claim(Place *place, const char *id, const char *plan, const char *starts, const char *ends)
+static Err *claim(Place *place, const char *id, const char *plan, const char *starts,
+                  const char *ends)
 {
     Subscription *made;
-    Str body = str_print(place->arena, "{\"account\":\"a\",\"plan\":\"%s\",\"startsAt\":\"%s\",\"endsAt\":%s%s%s}",
-                         plan, starts, ends == NULL ? "" : "\"", ends == NULL ? "null" : ends,
-                         ends == NULL ? "" : "\"");
+    Text          text = text_open(place->arena);
+    text_print(&text, "{\"account\":\"a\",\"plan\":\"%s\",\"startsAt\":\"%s\"", plan, starts);
+    if (ends != NULL)
+        text_print(&text, ",\"endsAt\":\"%s\"", ends);
+    text_add_char(&text, '}');
+    Str body = text_str(&text);
     return subscribe(place, id, str_terminated(place->arena, body), &made);
 }
 
 static void metered_plan(Place *place, const char *id, const char *more)
 {
-    Str document = str_print(place->arena,
-                             "{\"currency\":\"USD\",\"charges\":[{\"id\":\"c\",\"meter\":\"m\",\"model\":"
-                             "\"perUnit\",\"unitPrice\":\"1\"%s}]}",
-                             more);
+    Str document =
+        str_print(place->arena,
+                  "{\"currency\":\"USD\",\"charges\":[{\"id\":\"c\",\"meter\":\"m\",\"model\":"
+                  "\"perUnit\",\"unitPrice\":\"1\"%s}]}",
+                  more);
     plan_published(place, id, str_terminated(place->arena, document), "2020-01-01T00:00:00Z");
 }
 
@@ -377,14 +415,16 @@ static void test_usage_is_claimed_once(void **state)
     metered_plan(place, "eu", ",\"filter\":{\"region\":[\"eu\",\"uk\"]}");
     metered_plan(place, "us", ",\"filter\":{\"region\":[\"us\"]}");
     assert_null(claim(place, "s1", "all", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"));
-    assert_refused(claim(place, "s2", "all", "2026-01-31T23:59:59.999999Z", NULL), ERR_USAGE_CLAIMED_TWICE);
+    assert_refused(claim(place, "s2", "all", "2026-01-31T23:59:59.999999Z", NULL),
+                   ERR_USAGE_CLAIMED_TWICE);
     assert_refused(claim(place, "s2", "eu", "2025-01-01T00:00:00Z", NULL), ERR_USAGE_CLAIMED_TWICE);
     assert_null(claim(place, "s2", "also", "2026-01-01T00:00:00Z", NULL));
     assert_null(claim(place, "s3", "eu", "2026-02-01T00:00:00Z", NULL));
     assert_null(claim(place, "s4", "us", "2026-02-01T00:00:00Z", NULL));  // other events
     assert_refused(claim(place, "s5", "us", "2026-03-01T00:00:00Z", NULL), ERR_USAGE_CLAIMED_TWICE);
     // Moving an end counts too.
-    assert_refused(claim(place, "s1", "all", "2026-01-01T00:00:00Z", NULL), ERR_USAGE_CLAIMED_TWICE);
+    assert_refused(claim(place, "s1", "all", "2026-01-01T00:00:00Z", NULL),
+                   ERR_USAGE_CLAIMED_TWICE);
     assert_null(claim(place, "s1", "all", "2026-01-01T00:00:00Z", "2026-01-15T00:00:00Z"));
 }
 
@@ -408,15 +448,18 @@ static void test_another_projects_objects_do_not_exist(void **state)
     Catalog *catalog = place->catalog;
     Arena   *arena = place->arena;
     assert_refused(catalog_meter_get(catalog, arena, other, STR("m"), &meter), ERR_METER_NOT_FOUND);
-    assert_refused(catalog_account_get(catalog, arena, other, STR("a"), &account), ERR_ACCOUNT_NOT_FOUND);
+    assert_refused(catalog_account_get(catalog, arena, other, STR("a"), &account),
+                   ERR_ACCOUNT_NOT_FOUND);
     assert_refused(catalog_plan_get(catalog, arena, other, STR("p"), &version), ERR_PLAN_NOT_FOUND);
     PlanRef ref = { other, STR("p"), 1 };
     assert_refused(catalog_plan_version_get(catalog, arena, &ref, &version), ERR_PLAN_NOT_FOUND);
     assert_refused(catalog_subscription_get(catalog, arena, other, STR("s"), &subscription),
                    ERR_SUBSCRIPTION_NOT_FOUND);
     assert_refused(catalog_meter_remove(&change, STR("m")), ERR_METER_NOT_FOUND);
-    assert_refused(catalog_plan_publish(&change, STR("p"), (Instant){ 0 }, &version), ERR_PLAN_NOT_FOUND);
-    assert_refused(catalog_plan_versions(catalog, arena, &page, &version, &count), ERR_PLAN_NOT_FOUND);
+    assert_refused(catalog_plan_publish(&change, STR("p"), (Instant){ 0 }, &version),
+                   ERR_PLAN_NOT_FOUND);
+    assert_refused(catalog_plan_versions(catalog, arena, &page, &version, &count),
+                   ERR_PLAN_NOT_FOUND);
     assert_null(catalog_meters(catalog, arena, &page, &meter, &count));
     assert_int_equal(count, 0);
     assert_null(catalog_accounts(catalog, arena, &page, &account, &count));
@@ -435,7 +478,8 @@ static void test_lists_page_over_everything_once(void **state)
     Place      *place = *state;
     CatalogPage page = { .project = place->by.project.id, .limit = 3 };
     for (int i = 0; i < 8; i++)
-        put_meter(place, &place->by, str_terminated(place->arena, str_print(place->arena, "m%d", 7 - i)),
+        put_meter(place, &place->by,
+                  str_terminated(place->arena, str_print(place->arena, "m%d", 7 - i)),
                   "{\"aggregation\":\"count\"}");
     int seen = 0;
     for (size_t count = 3; count == 3;) {
@@ -461,7 +505,7 @@ typedef struct Names {
 
 static bool name_at(void *context, uint64_t index, Str *project, Str *account)
 {
-    static char texts[2000][32];
+    static char  texts[2000][32];
     const Names *names = context;
     if (index >= names->count)
         return false;
@@ -478,11 +522,14 @@ static void test_accounts_that_usage_named_are_in_the_books(void **state)
     Account *account;
     uint64_t went;
     assert_null(put_account(place, "acct1", "{\"name\":\"before\"}", EXPECT_ANY, &account));
-    assert_null(catalog_accounts_from(place->catalog, place->arena, (AccountSource){ name_at, &names }));
-    assert_null(catalog_account_get(place->catalog, place->arena, place->by.project.id, STR("acct2"), &account));
+    assert_null(
+        catalog_accounts_from(place->catalog, place->arena, (AccountSource){ name_at, &names }));
+    assert_null(catalog_account_get(place->catalog, place->arena, place->by.project.id,
+                                    STR("acct2"), &account));
     assert_int_equal(account->version, 1);
     assert_true(catalog_account_known(place->catalog, STR("default"), STR("acct0")));
-    assert_null(catalog_account_get(place->catalog, place->arena, place->by.project.id, STR("acct1"), &account));
+    assert_null(catalog_account_get(place->catalog, place->arena, place->by.project.id,
+                                    STR("acct1"), &account));
     assert_true(str_equal(account->name, STR("before")));  // what was put stays
     names.count = 1234;
     assert_null(catalog_accounts_catch_up(place->catalog, place->arena, &went));
@@ -496,28 +543,31 @@ static void test_accounts_that_usage_named_are_in_the_books(void **state)
     place_start(place);
     assert_true(catalog_account_known(place->catalog, STR("default"), STR("acct1233")));
     names.count = 1240;
-    assert_null(catalog_accounts_from(place->catalog, place->arena, (AccountSource){ name_at, &names }));
+    assert_null(
+        catalog_accounts_from(place->catalog, place->arena, (AccountSource){ name_at, &names }));
     assert_null(catalog_accounts_catch_up(place->catalog, place->arena, &went));
     assert_int_equal(went, 6);
 
     place_stop(place);
     place_start(place);
     names.count = 1239;  // usage from an older backup than the books
-    assert_refused(catalog_accounts_from(place->catalog, place->arena, (AccountSource){ name_at, &names }),
-                   ERR_STORE_FAILED);
+    assert_refused(
+        catalog_accounts_from(place->catalog, place->arena, (AccountSource){ name_at, &names }),
+        ERR_STORE_FAILED);
 }
 
 // ---- audit
 
 static Err *verify_work(DbTx *tx, void *context)
 {
-    const Principal *by = context;
+    const ProjectId *project = &((const Principal *)context)->project.id;
+    AuditPage        page = { project->tenant, project->id, .limit = 1 };
     int64_t          count;
-    AuditEntry      *entries, project = { .tenant = by->project.id.tenant, .project = by->project.id.id };
+    AuditEntry      *entries;
     size_t           found;
-    TRY(audit_verify(tx, by->project.id.tenant, by->project.id.id, &count));
+    TRY(audit_verify(tx, project->tenant, project->id, &count));
     assert_int_equal(count, 2 + 3);  // project and key, then three deeds
-    TRY(audit_list(tx, &project, 0, 1, &entries, &found));
+    TRY(audit_list(tx, &page, &entries, &found));
     assert_true(str_equal(entries[0].action, STR("account.put")));
     assert_true(str_starts(entries[0].who, STR("key:key_")));
     return NULL;
@@ -531,7 +581,8 @@ static void test_every_deed_is_in_the_audit_trail(void **state)
     put_meter(place, &place->by, "m", "{\"aggregation\":\"sum\"}");  // changed nothing: no entry
     assert_null(put_plan(place, "p", FLAT));
     assert_null(put_account(place, "a", "{}", EXPECT_ANY, &account));
-    assert_refused(put_account(place, "a", "{\"name\":\"x\"}", 7, &account), ERR_PRECONDITION_FAILED);
+    assert_refused(put_account(place, "a", "{\"name\":\"x\"}", 7, &account),
+                   ERR_PRECONDITION_FAILED);
     assert_null(db_read(place->db, place->arena, verify_work, &place->by));
 }
 
@@ -540,9 +591,9 @@ static void test_every_deed_is_in_the_audit_trail(void **state)
 enum { THREADS = 4, ROUNDS = 40 };
 
 typedef struct Worker {
-    Thread  thread;
-    Place  *place;
-    int     number;
+    Thread thread;
+    Place *place;
+    int    number;
 } Worker;
 
 static void *worker_run(void *argument)
@@ -552,8 +603,11 @@ static void *worker_run(void *argument)
     mine.arena = arena_open();
     for (int i = 0; i < ROUNDS; i++) {
         Str    id = str_print(mine.arena, "w%d_%d", worker->number, i % 5);
-        Meter *stored = NULL, meter = { .id = id, .event = id, .property = STR("value"),
-                                        .aggregation = i % 2 == 0 ? AGGREGATE_SUM : AGGREGATE_COUNT };
+        Meter *stored = NULL,
+              meter = { .id = id,
+                        .event = id,
+                        .property = STR("value"),
+                        .aggregation = i % 2 == 0 ? AGGREGATE_SUM : AGGREGATE_COUNT };
         CatalogChange change = change_by(&mine, &mine.by);
         if (catalog_meter_put(&change, &meter, &stored) != NULL ||
             !catalog_event_known(mine.catalog, STR("default"), id))

@@ -40,7 +40,8 @@ static int folder_remove(void **state)
 
 static Err *begin(Place *place, DataDir **dir)
 {
-    DataDirOptions options = { .folder = str_of(place->folder), .seal_bits = 6,
+    DataDirOptions options = { .folder = str_of(place->folder),
+                               .seal_bits = 6,
                                .now = instant_of("2026-01-02T03:04:05Z") };
     return datadir_begin(place->arena, &options, dir);
 }
@@ -107,7 +108,7 @@ static void test_foreign_files_are_left_alone(void **state)
 static void test_a_file_by_a_name_of_ours_is_not_taken(void **state)
 {
     static const char *const names[] = { "keys", "books.sqlite", "usage" };
-    Place *place = *state;
+    Place                   *place = *state;
     for (size_t i = 0; i < 3; i++) {
         DataDir *dir = NULL;
         file_put(place, names[i], "foreign");

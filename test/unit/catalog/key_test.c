@@ -24,7 +24,8 @@ static void test_a_made_key_is_wellformed(void **state)
     }
 }
 
-// CRC-32 of "toll_live_000000000000000000000000000000" is 0xcb6cec6a: computed with zlib in another language.
+// CRC-32 of "toll_live_000000000000000000000000000000" is 0xcb6cec6a: computed with zlib in another
+// language.
 static void test_the_checksum_is_crc32_in_base_62(void **state)
 {
     (void)state;

@@ -28,24 +28,27 @@ static void test_equal_meters_are_equal_text(void **state)
     (void)state;
     AUTO(Arena) arena = arena_open();
     Faults faults;
-    Meter *one = meter_from(arena,
-                            "{\"unit\":\"token\",\"aggregation\":\"sum\",\"filter\":{\"b\":[\"2\",\"1\"],"
-                            "\"a\":[\"x\"]},\"exclude\":[{\"t\":[\"z\"]},{\"s\":[\"y\",\"a\"]}],"
-                            "\"dimensions\":[\"region\",\"model\"]}",
-                            "m", &faults);
+    Meter *one =
+        meter_from(arena,
+                   "{\"unit\":\"token\",\"aggregation\":\"sum\",\"filter\":{\"b\":[\"2\",\"1\"],"
+                   "\"a\":[\"x\"]},\"exclude\":[{\"t\":[\"z\"]},{\"s\":[\"y\",\"a\"]}],"
+                   "\"dimensions\":[\"region\",\"model\"]}",
+                   "m", &faults);
     assert_null(faults.first);
-    Meter *two = meter_from(arena,
-                            "{\"id\":\"m\",\"event\":\"m\",\"property\":\"value\",\"dimensions\":[\"model\","
-                            "\"region\"],\"exclude\":[{\"s\":[\"a\",\"y\"]},{\"t\":[\"z\"]}],\"filter\":"
-                            "{\"a\":[\"x\"],\"b\":[\"1\",\"2\"]},\"aggregation\":\"sum\",\"unit\":\"token\"}",
-                            "m", &faults);
+    Meter *two = meter_from(
+        arena,
+        "{\"id\":\"m\",\"event\":\"m\",\"property\":\"value\",\"dimensions\":[\"model\","
+        "\"region\"],\"exclude\":[{\"s\":[\"a\",\"y\"]},{\"t\":[\"z\"]}],\"filter\":"
+        "{\"a\":[\"x\"],\"b\":[\"1\",\"2\"]},\"aggregation\":\"sum\",\"unit\":\"token\"}",
+        "m", &faults);
     assert_null(faults.first);
     Str text = text_of_meter(arena, one);
     assert_true(str_equal(text, text_of_meter(arena, two)));
     assert_true(str_equal(
-        text, STR("{\"id\":\"m\",\"event\":\"m\",\"aggregation\":\"sum\",\"property\":\"value\","
-                  "\"filter\":{\"a\":[\"x\"],\"b\":[\"1\",\"2\"]},\"exclude\":[{\"s\":[\"a\",\"y\"]},"
-                  "{\"t\":[\"z\"]}],\"dimensions\":[\"model\",\"region\"],\"unit\":\"token\"}")));
+        text,
+        STR("{\"id\":\"m\",\"event\":\"m\",\"aggregation\":\"sum\",\"property\":\"value\","
+            "\"filter\":{\"a\":[\"x\"],\"b\":[\"1\",\"2\"]},\"exclude\":[{\"s\":[\"a\",\"y\"]},"
+            "{\"t\":[\"z\"]}],\"dimensions\":[\"model\",\"region\"],\"unit\":\"token\"}")));
     Meter *back = meter_from(arena, str_terminated(arena, text), "m", &faults);
     assert_null(faults.first);
     assert_true(str_equal(text, text_of_meter(arena, back)));
@@ -65,17 +68,21 @@ static void test_bad_meters_name_the_member(void **state)
         { "{\"aggregation\":\"sum\",\"property\":\"\"}", ERR_FIELD_INVALID, "/property" },
         { "{\"aggregation\":\"sum\",\"unit\":7}", ERR_FIELD_INVALID, "/unit" },
         { "{\"aggregation\":\"sum\",\"filter\":[]}", ERR_FIELD_INVALID, "/filter" },
-        { "{\"aggregation\":\"sum\",\"filter\":{\"a/b\":\"c\"}}", ERR_FIELD_INVALID, "/filter/a~1b" },
+        { "{\"aggregation\":\"sum\",\"filter\":{\"a/b\":\"c\"}}", ERR_FIELD_INVALID,
+          "/filter/a~1b" },
         { "{\"aggregation\":\"sum\",\"filter\":{\"a\":[]}}", ERR_FIELD_INVALID, "/filter/a" },
         { "{\"aggregation\":\"sum\",\"filter\":{\"a\":[1]}}", ERR_FIELD_INVALID, "/filter/a/0" },
-        { "{\"aggregation\":\"sum\",\"filter\":{\"a\":[\"x\",\"x\"]}}", ERR_FIELD_INVALID, "/filter/a" },
+        { "{\"aggregation\":\"sum\",\"filter\":{\"a\":[\"x\",\"x\"]}}", ERR_FIELD_INVALID,
+          "/filter/a" },
         { "{\"aggregation\":\"sum\",\"exclude\":{}}", ERR_FIELD_INVALID, "/exclude" },
         { "{\"aggregation\":\"sum\",\"exclude\":[{}]}", ERR_FIELD_INVALID, "/exclude/0" },
         { "{\"aggregation\":\"sum\",\"exclude\":[{\"a\":[\"x\"]},{\"b\":1}]}", ERR_FIELD_INVALID,
           "/exclude/1/b" },
         { "{\"aggregation\":\"sum\",\"dimensions\":\"a\"}", ERR_FIELD_INVALID, "/dimensions" },
-        { "{\"aggregation\":\"sum\",\"dimensions\":[\"a\",\"\"]}", ERR_FIELD_INVALID, "/dimensions/1" },
-        { "{\"aggregation\":\"sum\",\"dimensions\":[\"a\",\"a\"]}", ERR_FIELD_INVALID, "/dimensions" },
+        { "{\"aggregation\":\"sum\",\"dimensions\":[\"a\",\"\"]}", ERR_FIELD_INVALID,
+          "/dimensions/1" },
+        { "{\"aggregation\":\"sum\",\"dimensions\":[\"a\",\"a\"]}", ERR_FIELD_INVALID,
+          "/dimensions" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         AUTO(Arena) arena = arena_open();
@@ -92,8 +99,8 @@ static void test_all_faults_are_told_at_once(void **state)
     (void)state;
     AUTO(Arena) arena = arena_open();
     Faults faults;
-    meter_from(arena, "{\"aggregation\":\"median\",\"unit\":7,\"dimensions\":\"region\",\"x\":1}", "-m",
-               &faults);
+    meter_from(arena, "{\"aggregation\":\"median\",\"unit\":7,\"dimensions\":\"region\",\"x\":1}",
+               "-m", &faults);
     assert_int_equal(faults.count, 5);
 }
 

@@ -27,7 +27,8 @@ typedef struct Place {
 static inline void place_start(Place *place)
 {
     assert_null(db_open(place->arena,
-                        &(DbOptions){ .path = place->dir->books, .migrations = db_migrations(),
+                        &(DbOptions){ .path = place->dir->books,
+                                      .migrations = db_migrations(),
                                       .tables = catalog_tables },
                         &place->db));
     assert_null(catalog_open(place->arena, place->db, &place->dir->pepper, &place->catalog));
@@ -42,13 +43,17 @@ static inline void place_stop(Place *place)
 static inline void place_project(Place *place, const char *name, UnknownAccounts rule, Str *secret,
                                  Principal *principal)
 {
-    Project project = { .id = { .id = str_of(name) }, .name = str_of(name), .time_zone = STR("UTC"),
+    Project project = { .id = { .id = str_of(name) },
+                        .name = str_of(name),
+                        .time_zone = STR("UTC"),
                         .unknown_accounts = rule };
-    assert_null(catalog_tenant_make(place->catalog, place->arena, STR("tenant"), &project.id.tenant));
+    assert_null(
+        catalog_tenant_make(place->catalog, place->arena, STR("tenant"), &project.id.tenant));
     assert_null(catalog_project_make(place->catalog, place->arena, &project));
     Key key = { .project = project.id, .name = STR("test"), .scopes = SCOPES_ALL };
     assert_null(catalog_key_make(place->catalog, place->arena, &key, KEY_TEST, secret));
-    assert_null(catalog_authenticate(place->catalog, place->arena, *secret, (Instant){ 1 }, principal));
+    assert_null(
+        catalog_authenticate(place->catalog, place->arena, *secret, (Instant){ 1 }, principal));
     // Its texts end with the catalog, and some tests open another.
     principal->key_id = str_copy(place->arena, principal->key_id);
     principal->project.id.tenant = str_copy(place->arena, principal->project.id.tenant);
@@ -71,7 +76,8 @@ static inline int place_open(void **state)
     return 0;
 }
 
-static inline int place_remove_one(const char *path, const struct stat *found, int kind, struct FTW *walk)
+static inline int place_remove_one(const char *path, const struct stat *found, int kind,
+                                   struct FTW *walk)
 {
     (void)found;
     (void)kind;
@@ -91,7 +97,9 @@ static inline int place_close(void **state)
 
 static inline CatalogChange change_by(Place *place, const Principal *by)
 {
-    return (CatalogChange){ place->catalog, place->arena, by, { INT64_C(1767225600000000) }, EXPECT_ANY };
+    return (CatalogChange){
+        place->catalog, place->arena, by, { INT64_C(1767225600000000) }, EXPECT_ANY
+    };
 }
 
 static inline Json *json_of(Place *place, const char *text)
@@ -109,10 +117,10 @@ static inline Instant instant_of(const char *text)
 }
 
 // NULL err: none was given.
-#define assert_refused(call, expected)                                   \
-    do {                                                                 \
-        Err *refused_ = (call);                                          \
-        assert_non_null(refused_);                                       \
+#define assert_refused(call, expected) \
+    do { \
+        Err *refused_ = (call); \
+        assert_non_null(refused_); \
         assert_string_equal(err_name(refused_->code), err_name(expected)); \
     } while (0)
 

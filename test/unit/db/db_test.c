@@ -15,9 +15,10 @@
 #include "base/assert.h"
 #include "base/thread.h"
 
-static const char ITEMS[] = "-- migration 0001_items\n"
-                            "create table item (name {{KEY}} not null primary key,\n"
-                            "  amount {{BIGINT}} not null, note {{TEXT}}, raw {{BLOB}}) {{TABLE}};\n";
+static const char ITEMS[] =
+    "-- migration 0001_items\n"
+    "create table item (name {{KEY}} not null primary key,\n"
+    "  amount {{BIGINT}} not null, note {{TEXT}}, raw {{BLOB}}) {{TABLE}};\n";
 
 enum { ITEM_ADD, ITEM_GET, ITEM_COUNT, ITEM_MORE, ITEMS_ALL, ITEM_STATEMENTS };
 static const Statement item_sql[ITEM_STATEMENTS] = {
@@ -49,7 +50,7 @@ static int place_open(void **state)
 
 static int place_close(void **state)
 {
-    Place *place = *state;
+    Place                   *place = *state;
     static const char *const files[] = { "books.sqlite", "books.sqlite-wal", "books.sqlite-shm" };
     for (size_t i = 0; i < 3; i++) {
         char path[128];
@@ -62,11 +63,13 @@ static int place_close(void **state)
     return 0;
 }
 
-static Err *open_with(Place *place, const char *migrations, const StatementTable *const *tables, Db **db)
+static Err *open_with(Place *place, const char *migrations, const StatementTable *const *tables,
+                      Db **db)
 {
-    return db_open(place->arena,
-                   &(DbOptions){ .path = place->path, .migrations = str_of(migrations), .tables = tables },
-                   db);
+    return db_open(
+        place->arena,
+        &(DbOptions){ .path = place->path, .migrations = str_of(migrations), .tables = tables },
+        db);
 }
 
 static Db *items_open(Place *place)
@@ -91,9 +94,10 @@ static Err *add_item(DbTx *tx, void *context)
 {
     Adding *adding = context;
     adding->runs++;
-    TRY(db_run(tx, &item_sql[ITEM_ADD],
-               DB_VALUES(db_text(str_of(adding->name)), db_whole(adding->amount), db_null(), db_null()),
-               NULL));
+    TRY(db_run(
+        tx, &item_sql[ITEM_ADD],
+        DB_VALUES(db_text(str_of(adding->name)), db_whole(adding->amount), db_null(), db_null()),
+        NULL));
     if (adding->refuses)
         return refuse(db_arena(tx), adding->refusal, STR_NONE, "refused by the test");
     return NULL;
@@ -171,7 +175,8 @@ static Err *overflow(DbTx *tx, void *context)
     bool     added;
     uint64_t changed;
     TRY(db_insert(tx, &item_sql[ITEM_ADD],
-                  DB_VALUES(db_text(STR("big")), db_whole(INT64_MAX), db_null(), db_null()), &added));
+                  DB_VALUES(db_text(STR("big")), db_whole(INT64_MAX), db_null(), db_null()),
+                  &added));
     return db_run(tx, &item_sql[ITEM_MORE], DB_VALUES(db_whole(1), db_text(STR("big"))), &changed);
 }
 
@@ -192,9 +197,9 @@ static void test_a_misspelt_column_stops_the_start(void **state)
     static const Statement             sql[] = { { "select amuont from item where name = ?" } };
     static const StatementTable        table = { "misspelt", sql, 1 };
     static const StatementTable *const tables[] = { &item_table, &table, NULL };
-    Place *place = *state;
-    Db    *db = NULL;
-    Err   *err = open_with(place, ITEMS, tables, &db);
+    Place                             *place = *state;
+    Db                                *db = NULL;
+    Err                               *err = open_with(place, ITEMS, tables, &db);
     assert_non_null(err);
     assert_int_equal(err->code, ERR_STORE_FAILED);
     assert_true(str_starts(err->detail, STR("statement 0 of misspelt: ")));
@@ -203,11 +208,13 @@ static void test_a_misspelt_column_stops_the_start(void **state)
 
 static void test_changed_or_newer_migrations_are_refused(void **state)
 {
-    static const char changed[] = "-- migration 0001_items\n"
-                                  "create table item (name {{KEY}} not null primary key) {{TABLE}};\n";
-    static const char renamed[] = "-- migration 0001_things\n"
-                                  "create table item (name {{KEY}} not null primary key,\n"
-                                  "  amount {{BIGINT}} not null, note {{TEXT}}, raw {{BLOB}}) {{TABLE}};\n";
+    static const char changed[] =
+        "-- migration 0001_items\n"
+        "create table item (name {{KEY}} not null primary key) {{TABLE}};\n";
+    static const char renamed[] =
+        "-- migration 0001_things\n"
+        "create table item (name {{KEY}} not null primary key,\n"
+        "  amount {{BIGINT}} not null, note {{TEXT}}, raw {{BLOB}}) {{TABLE}};\n";
     Place *place = *state;
     db_close(items_open(place));
     db_close(items_open(place));  // the same again is fine
@@ -222,17 +229,19 @@ static void test_changed_or_newer_migrations_are_refused(void **state)
 
 static void test_migrations_go_forward_and_a_failing_one_leaves_nothing(void **state)
 {
-    static const char broken[] = "-- migration 0001_items\n"
-                                 "create table item (name {{KEY}} not null primary key,\n"
-                                 "  amount {{BIGINT}} not null, note {{TEXT}}, raw {{BLOB}}) {{TABLE}};\n"
-                                 "-- migration 0002_more\n"
-                                 "create table other (id {{KEY}} not null primary key) {{TABLE}};\n"
-                                 "create table item (id {{KEY}} not null primary key) {{TABLE}};\n";
-    static const char whole[] = "-- migration 0001_items\n"
-                                "create table item (name {{KEY}} not null primary key,\n"
-                                "  amount {{BIGINT}} not null, note {{TEXT}}, raw {{BLOB}}) {{TABLE}};\n"
-                                "-- migration 0002_more\n"
-                                "create table other (id {{KEY}} not null primary key) {{TABLE}};\n";
+    static const char broken[] =
+        "-- migration 0001_items\n"
+        "create table item (name {{KEY}} not null primary key,\n"
+        "  amount {{BIGINT}} not null, note {{TEXT}}, raw {{BLOB}}) {{TABLE}};\n"
+        "-- migration 0002_more\n"
+        "create table other (id {{KEY}} not null primary key) {{TABLE}};\n"
+        "create table item (id {{KEY}} not null primary key) {{TABLE}};\n";
+    static const char whole[] =
+        "-- migration 0001_items\n"
+        "create table item (name {{KEY}} not null primary key,\n"
+        "  amount {{BIGINT}} not null, note {{TEXT}}, raw {{BLOB}}) {{TABLE}};\n"
+        "-- migration 0002_more\n"
+        "create table other (id {{KEY}} not null primary key) {{TABLE}};\n";
     Place *place = *state;
     Db    *db = NULL;
     db_close(items_open(place));
@@ -285,8 +294,8 @@ typedef struct Waiter {
 static void *waiter_run(void *argument)
 {
     Waiter *waiter = argument;
-    waiter->answer = db_write(waiter->db, waiter->arena,
-                              (DbWrite){ add_item, note_commit, &waiter->adding });
+    waiter->answer =
+        db_write(waiter->db, waiter->arena, (DbWrite){ add_item, note_commit, &waiter->adding });
     return NULL;
 }
 
@@ -320,7 +329,8 @@ typedef struct Holder {
 static void *holder_run(void *argument)
 {
     Holder *holder = argument;
-    assert_that(db_write(holder->db, holder->arena, (DbWrite){ wait_at_gate, NULL, holder->gate }) == NULL);
+    assert_that(
+        db_write(holder->db, holder->arena, (DbWrite){ wait_at_gate, NULL, holder->gate }) == NULL);
     return NULL;
 }
 
@@ -345,8 +355,9 @@ static void test_one_bad_item_of_a_group_spoils_nothing(void **state)
     for (int i = 0; i < WAITERS; i++) {
         snprintf(names[i], sizeof names[i], "n%d", i);
         waiters[i] = (Waiter){ .db = db, .arena = arena_open() };
-        waiters[i].adding = (Adding){ .name = names[i], .amount = i, .refuses = i == BAD,
-                                      .refusal = ERR_METER_IN_USE };
+        waiters[i].adding = (Adding){
+            .name = names[i], .amount = i, .refuses = i == BAD, .refusal = ERR_METER_IN_USE
+        };
         thread_start(&waiters[i].thread, "waiter", waiter_run, &waiters[i]);
     }
     // Whether they form one group or several is up to the scheduler; what they get is not.
@@ -396,8 +407,8 @@ static Err *list_three(DbTx *tx, void *context)
 
 static void test_rows_come_in_order_and_as_many_as_asked(void **state)
 {
-    Place *place = *state;
-    Db    *db = items_open(place);
+    Place                   *place = *state;
+    Db                      *db = items_open(place);
     static const char *const names[] = { "d", "a", "c", "b" };
     for (size_t i = 0; i < 4; i++) {
         Adding adding = { .name = names[i] };
@@ -432,8 +443,8 @@ static void test_a_group_is_one_transaction_until_one_refuses(void **state)
 {
     Place *place = *state;
     Db    *db = items_open(place);
-    Adding first = { .name = "first" }, second = { .name = "second", .refuses = true,
-                                                   .refusal = ERR_METER_IN_USE },
+    Adding first = { .name = "first" },
+           second = { .name = "second", .refuses = true, .refusal = ERR_METER_IN_USE },
            third = { .name = "third" };
     Item items[3] = {
         { .write = { add_item, note_commit, &first }, .arena = place->arena, .next = &items[1] },
@@ -453,9 +464,12 @@ static void test_a_group_is_one_transaction_until_one_refuses(void **state)
     assert_int_equal(counter_get(METRIC_BOOKS_COMMITS) - commits, 2);
 
     Adding fourth = { .name = "fourth" }, fifth = { .name = "fifth" };
-    items[0] = (Item){ .write = { add_item, note_commit, &fourth }, .arena = place->arena,
-                       .next = &items[1], .changed = items[0].changed };
-    items[1] = (Item){ .write = { add_item, note_commit, &fifth }, .arena = place->arena,
+    items[0] = (Item){ .write = { add_item, note_commit, &fourth },
+                       .arena = place->arena,
+                       .next = &items[1],
+                       .changed = items[0].changed };
+    items[1] = (Item){ .write = { add_item, note_commit, &fifth },
+                       .arena = place->arena,
                        .changed = items[1].changed };
     group_run(db, items);
     assert_int_equal(fourth.runs + fifth.runs, 2);

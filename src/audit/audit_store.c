@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// hash(n) = BLAKE2b-256 of hash(n - 1) and the entry in a counted form; hash(0) is 32 zero bytes. The
-// number is in it too, so that entries cannot trade places.
+// hash(n) = BLAKE2b-256 of hash(n - 1) and the entry in a counted form; hash(0) is 32 zero bytes.
+// The number is in it too, so that entries cannot trade places.
 #include "audit/audit.h"
 
 #include "base/assert.h"
@@ -33,7 +33,8 @@ static void add_optional(Text *form, Str text)
     text_add_counted(form, text);
 }
 
-static void entry_hash(Arena *arena, const AuditEntry *entry, Str before, unsigned char hash[HASH_BYTES])
+static void entry_hash(Arena *arena, const AuditEntry *entry, Str before,
+                       unsigned char hash[HASH_BYTES])
 {
     Text form = text_open(arena);
     text_add_counted(&form, before);
@@ -58,9 +59,14 @@ static Str hash_zero(Arena *arena)
 static AuditEntry entry_read(const DbRow *row, Str tenant, Str project)
 {
     return (AuditEntry){
-        .tenant = tenant, .project = project,
-        .number = row_whole(row, 0), .at = { row_whole(row, 1) }, .who = row_text(row, 2),
-        .action = row_text(row, 3), .object = row_text(row, 4), .reason = row_text(row, 5),
+        .tenant = tenant,
+        .project = project,
+        .number = row_whole(row, 0),
+        .at = { row_whole(row, 1) },
+        .who = row_text(row, 2),
+        .action = row_text(row, 3),
+        .object = row_text(row, 4),
+        .reason = row_text(row, 5),
         .detail = row_text(row, 6),
     };
 }
@@ -71,8 +77,8 @@ Err *audit_add(DbTx *tx, const AuditEntry *wanted)
     unsigned char hash[HASH_BYTES];
     DbRow         last;
     assert_that(entry.who.length > 0 && entry.action.length > 0);
-    TRY(db_find(tx, &audit_sql[ENTRY_LAST], DB_VALUES(db_text(entry.tenant), db_text(entry.project)),
-                &last));
+    TRY(db_find(tx, &audit_sql[ENTRY_LAST],
+                DB_VALUES(db_text(entry.tenant), db_text(entry.project)), &last));
     bool found = last.columns != NULL;
     entry.number = found ? row_whole(&last, 0) + 1 : 1;
     entry_hash(db_arena(tx), &entry, found ? row_blob(&last, 1) : hash_zero(db_arena(tx)), hash);
@@ -84,18 +90,18 @@ Err *audit_add(DbTx *tx, const AuditEntry *wanted)
                   NULL);
 }
 
-Err *audit_list(DbTx *tx, const AuditEntry *project, int64_t before, size_t limit,
-                AuditEntry **entries, size_t *count)
+Err *audit_list(DbTx *tx, const AuditPage *page, AuditEntry **entries, size_t *count)
 {
-    DbRows rows;
+    DbRows  rows;
+    int64_t before = page->before == 0 ? INT64_MAX : page->before;
     TRY(db_rows(tx, &audit_sql[ENTRIES_BELOW],
-                DB_VALUES(db_text(project->tenant), db_text(project->project),
-                          db_whole(before == 0 ? INT64_MAX : before), db_whole((int64_t)limit)),
+                DB_VALUES(db_text(page->tenant), db_text(page->project), db_whole(before),
+                          db_whole((int64_t)page->limit)),
                 &rows));
     *entries = arena_array(db_arena(tx), AuditEntry, rows.count);
     *count = rows.count;
     for (size_t i = 0; i < rows.count; i++)
-        (*entries)[i] = entry_read(&rows.at[i], project->tenant, project->project);
+        (*entries)[i] = entry_read(&rows.at[i], page->tenant, page->project);
     return NULL;
 }
 
@@ -105,10 +111,10 @@ Err *audit_verify(DbTx *tx, Str tenant, Str project, int64_t *count)
     int64_t number = 0;
     DbRows  rows;
     do {
-        TRY(db_rows(tx, &audit_sql[ENTRIES_ABOVE],
-                    DB_VALUES(db_text(tenant), db_text(project), db_whole(number),
-                              db_whole(VERIFY_PAGE)),
-                    &rows));
+        TRY(db_rows(
+            tx, &audit_sql[ENTRIES_ABOVE],
+            DB_VALUES(db_text(tenant), db_text(project), db_whole(number), db_whole(VERIFY_PAGE)),
+            &rows));
         for (size_t i = 0; i < rows.count; i++) {
             unsigned char hash[HASH_BYTES];
             AuditEntry    entry = entry_read(&rows.at[i], tenant, project);
