@@ -268,7 +268,10 @@ static Str count_print(Arena *arena, uint64_t count)
 static void verdicts_print(const Demo *demo, Text *out)
 {
     Arena *arena = demo->arena;
-    text_print(out, "\nVerdicts\n");
+    text_print(out, "\nA month of usage: 2 %% of the events come late, 3 %% come twice,"
+        " 0.1 %% are broken,\n"
+                    "and every %dth batch is sent again, as after an answer that got lost.\n"
+                    "\nVerdicts\n", LOST_ANSWER_EVERY);
     for (size_t i = 0; i < OUTCOME_COUNT; i++)
         text_print(out, "  %-12s %12.*s\n", outcome_name((Outcome)i),
                    STR_ARG(count_print(arena, demo->sender.counts[i])));
@@ -388,7 +391,7 @@ int cli_demo(int argc, char **argv)
     Err *err = demo_run(&demo);
     if (err != NULL) {
         fprintf(stderr, "toll demo: %.*s\n", STR_ARG(err->detail));
-        if (demo.target.arena != NULL)
+        if (demo.target.arena != NULL && !is_stopped)
             fprintf(stderr, "%.*s", STR_ARG(target_log_end(&demo.target)));
     }
     client_close(demo.client);

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-enum { NAME_WIDTH = 24, QUANTITY_WIDTH = 18, AMOUNT_WIDTH = 18 };
+// A line's amount stands under the amounts of the steps before it.
+enum { NAME_WIDTH = 24, QUANTITY_WIDTH = 13, LINE_AMOUNT_WIDTH = 30, AMOUNT_WIDTH = 18 };
 
 Str demo_bill_text(const Json *object, const char *member)
 {
@@ -69,7 +70,7 @@ static void line_print(Arena *arena, const Json *line, Str currency, Text *out)
     const Json *steps = json_find(line, STR("steps"));
     text_print(out, "\n%-*.*s %*.*s %*.*s %.*s\n", NAME_WIDTH,
                STR_ARG(demo_bill_text(line, "description")), QUANTITY_WIDTH,
-               STR_ARG(grouped_member(arena, line, "usage")), AMOUNT_WIDTH - 4,
+               STR_ARG(grouped_member(arena, line, "usage")), LINE_AMOUNT_WIDTH,
                STR_ARG(grouped_member(arena, line, "amount")), STR_ARG(currency));
     Str events = grouped_member(arena, line, "events");
     Str digest = demo_bill_text(line, "digest");
@@ -87,7 +88,7 @@ static void totals_print(Arena *arena, const Json *bill, Str currency, Text *out
     text_print(out, "\n");
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         text_print(out, "%-*s %*s %*.*s %.*s\n", NAME_WIDTH, members[i], QUANTITY_WIDTH, "",
-                   AMOUNT_WIDTH - 4, STR_ARG(grouped_member(arena, bill, members[i])),
+                   LINE_AMOUNT_WIDTH, STR_ARG(grouped_member(arena, bill, members[i])),
                    STR_ARG(currency));
 }
 
