@@ -63,6 +63,7 @@ static void commit_fold(Partition *partition, const Commit *commit)
         fold_submission(partition, commit, submission);
     assert_that(partition->folded == commit->next);
     partition_mark_full(partition, commit->name_counts);
+    partition->accounts = commit->name_counts[NAME_ACCOUNT];
     counter_set(METRIC_SEQUENCE, (int64_t)(partition->folded - 1));
     counter_set(METRIC_UNSEALED_GENERATIONS, (int64_t)partition->unsealed.count);
     lock_release(&partition->state_lock);

@@ -313,13 +313,33 @@ static Err *meter_submit(Partition *partition, Arena *arena, Str project, MeterW
     return err;
 }
 
-Err *partition_meter_put(Partition *partition, Arena *arena, Str project, const Meter *meter)
+static Str definition_of(Arena *arena, const Meter *meter)
 {
     Text    definition = text_open(arena);
     JsonOut out = json_out(&definition);
     meter_to_json(meter, &out);
-    MeterWork work = { .id = meter->id, .event = meter->event, .definition = text_str(&definition) };
+    return text_str(&definition);
+}
+
+Err *partition_meter_put(Partition *partition, Arena *arena, Str project, const Meter *meter)
+{
+    MeterWork work = {
+        .id = meter->id,
+        .event = meter->event,
+        .definition = definition_of(arena, meter),
+    };
     return meter_submit(partition, arena, project, &work);
+}
+
+bool partition_meter_differs(Partition *partition, Arena *arena, Str project, const Meter *meter)
+{
+    uint32_t number = names_find(partition->names, NAME_PROJECT, 0, project);
+    if (number == NAME_NONE)
+        return false;
+    lock_take(&partition->state_lock);
+    const Activation *active = meters_find(partition->meters, number, meter->id);
+    lock_release(&partition->state_lock);
+    return active != NULL && !str_equal(active->definition, definition_of(arena, meter));
 }
 
 Err *partition_meter_remove(Partition *partition, Arena *arena, Str project, Str meter)
@@ -355,7 +375,7 @@ uint64_t partition_sequence(Partition *partition)
 bool partition_account(Partition *partition, uint64_t index, Str *project, Str *account)
 {
     uint32_t parent;
-    if (index >= names_count(partition->names, NAME_ACCOUNT))
+    if (index >= partition->accounts)
         return false;
     *account = names_text(partition->names, NAME_ACCOUNT, (uint32_t)index, &parent);
     *project = names_text(partition->names, NAME_PROJECT, parent, NULL);
@@ -452,6 +472,7 @@ Err *partition_open(Arena *arena, const PartitionOptions *options, Partition **o
         free_all(partition);
         return err;
     }
+    partition->accounts = names_count(partition->names, NAME_ACCOUNT);
     partition->flushed_us = clock_tick_us();
     partition->open->first = partition->open->next = partition->next_sequence;
     if (!options->read_only)

@@ -70,11 +70,14 @@ Err *partition_health(Partition *partition, Arena *arena);
 Err *partition_meter_put(Partition *partition, Arena *arena, Str project, const Meter *meter) MUST_CHECK;
 Err *partition_meter_remove(Partition *partition, Arena *arena, Str project, Str meter) MUST_CHECK;
 
-// True when the meter's stream has counted at least one event.
+// True when the meter is active with another definition than this one.
+bool partition_meter_differs(Partition *partition, Arena *arena, Str project, const Meter *meter);
+
+// True when the stream has at least one event.
 bool partition_event_known(Partition *partition, Str project, Str event);
 
 uint64_t partition_sequence(Partition *partition);  // of the last durable event; 0 when there is none
 
-// Accounts in the order in which usage first named them: index 0, 1, ... For the projection into the
-// books. False past the end. Names live as long as the partition.
+// Accounts in the order in which durable usage first named them: index 0, 1, ... For the projection
+// into the books. False past the end. Names live as long as the partition.
 bool partition_account(Partition *partition, uint64_t index, Str *project, Str *account);

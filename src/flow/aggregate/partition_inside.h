@@ -106,6 +106,7 @@ struct Partition {
     uint32_t      sealed_names[NAME_KINDS];  // how many the seals hold; the sealer's
     atomic_bool   seal_stopping;
     atomic_bool   latched;        // the journal or the store failed
+    atomic_uint   accounts;       // names of accounts that are durable
 
     Thread sequencer, committer, sealer, folder;
 };

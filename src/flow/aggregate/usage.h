@@ -12,6 +12,7 @@ typedef struct UsageMoment UsageMoment;
 // as_of: events with a later sequence do not count. Refuses PARAMETER_INVALID past the newest.
 Err     *usage_moment_open(Partition *partition, Arena *arena, uint64_t as_of, UsageMoment **moment) MUST_CHECK;
 void     usage_moment_close(UsageMoment *moment);
+// Of the last event that counts. A moment that is not as-of settles at its first read: ask after it.
 uint64_t usage_moment_sequence(const UsageMoment *moment);
 
 // The opaque text of a sequence on the wire, and back (CURSOR-like: refuses PARAMETER_INVALID).

@@ -11,7 +11,6 @@ typedef struct Opening {
     Arena               *arena;
     const OpenBillQuery *query;
     UsageMoment         *moment;
-    Str                  sequence;
     Str                  rated_at;
 } Opening;
 
@@ -111,7 +110,8 @@ static Err *bill_write(const Opening *opening, const Subscription *subscription,
     BillFrame frame = { .subscription = subscription->id,
                         .account = subscription->account,
                         .plan_version = subscription->plan_version,
-                        .sequence = opening->sequence,
+                        .sequence = usage_sequence_print(
+                            arena, usage_moment_sequence(opening->moment)),
                         .rated_at = opening->rated_at,
                         .has_events = true };
     bill_to_json(&bill, &frame, arena, out);
@@ -125,7 +125,6 @@ static Err *opening_open(Arena *arena, const OpenBillQuery *query, Opening *open
 {
     *opening = (Opening){ .arena = arena, .query = query };
     TRY(usage_moment_open(query->partition, arena, query->as_of, &opening->moment));
-    opening->sequence = usage_sequence_print(arena, usage_moment_sequence(opening->moment));
     opening->rated_at = instant_print(arena, query->rated_at);
     return NULL;
 }

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// POST /v1/rate: the pricing core over HTTP. It stores nothing and reads nothing that is stored.
+#include "api/bill_shape.h"
+#include "api/routes.h"
+#include "price/rate_request.h"
+
+enum { RATE_DEPTH = 24 };  // a plan inside a request nests deeper than an event
+
+static Err *rate_post(Request *request, Response *response)
+{
+    Json *body;
+    TRY(request_json_deep(request, RATE_DEPTH, &body));
+    return rate_request(request->arena, body, &response->body);
+}
+
+static const Field period_fields[] = {
+    MEMBER("start", INSTANT, .required = true, .doc = "First instant of the period."),
+    MEMBER("end", INSTANT, .required = true, .doc = "Its end, which is not part of it."),
+};
+static const Shape period_shape = SHAPE("RatePeriod", period_fields, .doc = "[start, end).");
+
+static const Field request_fields[] = {
+    MEMBER("plan", JSON, .required = true, .doc = "A plan document."),
+    MEMBER("period", OBJECT, .required = true, .shape = &period_shape, .doc = "What is billed."),
+    MEMBER("usage", MAP, .of = KIND_JSON,
+           .doc = "By meter: a quantity, or a list of {group, quantity}."),
+    MEMBER("quantities", MAP, .of = KIND_JSON,
+           .doc = "By name: a quantity, or a list of {from, value}."),
+    MEMBER("activeFrom", INSTANT, .doc = "When the subscription began, if within the period."),
+    MEMBER("activeTo", INSTANT, .doc = "When it ended, if within the period."),
+    MEMBER("at", INSTANT, .doc = "What counts as now; the end of the period when absent."),
+};
+static const Shape request_shape =
+    SHAPE("RateRequest", request_fields, .doc = "Usage to be priced by a plan.");
+
+const Route api_rate_routes[] = {
+    {
+        .name = "rate",
+        .method = METHOD_POST,
+        .path = "/v1/rate",
+        .scope = "bills:read",
+        .takes = &request_shape,
+        .gives = &bill_rated_shape,
+        REFUSES(ERR_UNKNOWN_MEMBER, ERR_FIELD_REQUIRED, ERR_FIELD_INVALID, ERR_PLAN_INVALID,
+                ERR_AMOUNT_TOO_LARGE),
+        .doc = "Price usage by a plan document; nothing is stored.",
+        .handler = rate_post,
+    },
+};
+const size_t api_rate_route_count = sizeof api_rate_routes / sizeof *api_rate_routes;
