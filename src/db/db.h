@@ -53,8 +53,8 @@ typedef Err *(*DbWork)(DbTx *tx, void *context);
 
 typedef struct DbWrite {
     DbWork work;
-    // May be NULL. Runs on the writer's thread, in the order of commits, before db_write returns: for
-    // memory that mirrors the books.
+    // May be NULL. Runs on the writer's thread, in the order of commits, before db_write returns:
+    // for memory that mirrors the books.
     void (*committed)(void *context);
     void *context;
 } DbWrite;
