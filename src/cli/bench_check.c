@@ -127,7 +127,7 @@ static Err *compare_outcomes(Compare *compare)
                                   STR_ARG(instant_print(arena, to))),
                         &answer));
     const Json *rows = json_find(answer, STR("data"));
-    const Str   names[] = { STR("accepted"), STR("duplicate"), STR("conflict"), STR("rejected") };
+    const Str   names[] = { STR("accepted"), STR("duplicates"), STR("conflicts"), STR("rejected") };
     uint64_t    wanted[] = { compare->check->totals->distinct, compare->check->duplicates, 0, 0 };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         uint64_t found = outcomes_sum(rows, names[i]);
