@@ -3,6 +3,7 @@
 // row comes first; when a server starts, every row is put into the partition again.
 #include "api/page.h"
 #include "api/routes.h"
+#include "flow/aggregate/usage.h"
 
 // Two requests may put one meter at once; the partition ends with what the books ended with.
 static Err *partition_follow(Request *request, const Meter *stored)
@@ -67,21 +68,48 @@ static Err *meter_list(Request *request, Response *response)
     return NULL;
 }
 
+#define YEAR_10000_S INT64_C(253402300800)  // behind every instant
+
+// Whether the meter ever counted an event, whatever its ts.
+static Err *counted_read(Request *request, UsageMoment *moment, Str meter, bool *has_counted)
+{
+    UsageWindow always = { INSTANT_FIRST, { YEAR_10000_S * INSTANT_SECOND_US } };
+    UsageQuery  query = { .project = project_of(request).id,
+                          .meter = meter,
+                          .windows = &always,
+                          .window_count = 1 };
+    UsageAnswer answer;
+    Err        *err = usage_read(moment, request->arena, &query, &answer);
+    if (err != NULL && err->code != ERR_METER_NOT_FOUND && err->code != ERR_AMOUNT_TOO_LARGE)
+        return err;
+    if (err != NULL)
+        *has_counted = err->code == ERR_AMOUNT_TOO_LARGE;
+    else
+        *has_counted = answer.count > 0 && answer.groups[0].events > 0;
+    return NULL;
+}
+
 static Err *meter_delete(Request *request, Response *response)
 {
     Server       *server = server_of(request);
-    Str           project = project_of(request).id;
+    Str           id = request_path(request, "id");
     CatalogChange change;
     Meter        *meter;
+    UsageMoment  *moment;
+    bool          has_counted;
     (void)response;
-    TRY(catalog_meter_get(server->catalog, request->arena, project_of(request),
-                          request_path(request, "id"), &meter));
-    if (partition_event_known(server->partition, project, meter->event))
+    TRY(catalog_meter_get(server->catalog, request->arena, project_of(request), id, &meter));
+    TRY(usage_moment_open(server->partition, request->arena, SEQUENCE_NEWEST, &moment));
+    Err *err = counted_read(request, moment, id, &has_counted);
+    usage_moment_close(moment);
+    if (err != NULL)
+        return err;
+    if (has_counted)
         return refuse(request->arena, ERR_METER_IN_USE, STR_NONE, "meter %.*s has counted events",
-                      STR_ARG(meter->id));
+                      STR_ARG(id));
     TRY(server_change(request, &change));
-    TRY(catalog_meter_remove(&change, meter->id));
-    return partition_meter_remove(server->partition, request->arena, project, meter->id);
+    TRY(catalog_meter_remove(&change, id));
+    return partition_meter_remove(server->partition, request->arena, project_of(request).id, id);
 }
 
 // ---- shapes and routes

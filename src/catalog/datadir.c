@@ -15,6 +15,9 @@
 #include "base/assert.h"
 #include "base/random.h"
 
+// What the process makes from now on, the books and usage files too, is for its owner alone.
+enum { OWNER_ALONE = 0077 };
+
 enum { FORMAT_VERSION = 1, FILE_BYTES_MAX = 4096 };
 
 static Err *failed(Arena *arena, const char *doing, Str path)
@@ -143,6 +146,7 @@ Err *datadir_begin(Arena *arena, const DataDirOptions *options, DataDir **made)
 {
     assert_that(options->seal_bits >= SEAL_BITS_LEAST && options->seal_bits <= SEAL_BITS_MOST);
     DataDir *dir = dir_new(arena, options->folder);
+    umask(OWNER_ALONE);
     TRY(folder_make(arena, dir->folder));
     TRY(names_are_free(arena, dir->folder));
     TRY(keys_make(arena, dir));
@@ -227,7 +231,8 @@ static Err *dir_read(Arena *arena, DataDir *dir)
 Err *datadir_open(Arena *arena, Str folder, DataDir **opened)
 {
     DataDir *dir = dir_new(arena, folder);
-    Err     *err = dir_read(arena, dir);
+    umask(OWNER_ALONE);
+    Err *err = dir_read(arena, dir);
     if (err != NULL) {
         datadir_close(dir);
         return err;
