@@ -3,8 +3,8 @@
 // at the end of the body, and again when a suspended connection was resumed.
 //
 // Invariant: a refusal found before the body's end waits until the body has been read and thrown away,
-// because an answer in mid-upload cuts the connection; only requests without a credential,
-// above the size limit or not well-formed are cut.
+// because an answer in mid-upload cuts the connection; only large bodies without a credential, those far
+// above the size limit and requests that are not well-formed are cut.
 #include "http/exchange.h"
 
 #include <string.h>
@@ -311,11 +311,16 @@ void exchange_work(Exchange *exchange, JsonParser *parser)
     finished_push(exchange);
 }
 
-// From here on another thread may have the exchange, so nothing in it is touched any more.
+// The connection is suspended once the daemon has run, not here: inside the callback libmicrohttpd
+// leaves the connection in a state that reads from the socket on resumption, and drops the answer when
+// the client has shut down its sending side. Another thread may have the exchange meanwhile, but
+// what it finishes is resumed only by this thread, after that.
 static void suspend(Exchange *exchange)
 {
-    exchange->thread->working++;
-    MHD_suspend_connection(exchange->connection);
+    HttpThread *thread = exchange->thread;
+    thread->working++;
+    exchange->next_suspending = thread->suspending;
+    thread->suspending = exchange;
 }
 
 static enum MHD_Result work_on_thread(Exchange *exchange)

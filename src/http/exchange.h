@@ -45,6 +45,7 @@ typedef struct HttpThread {
     Peer              *peers;
     struct Exchange   *spare;          // kept for the next requests
     size_t             spare_count;
+    struct Exchange   *suspending;     // to be suspended when the daemon has run
     size_t             working;        // in STAGE_WORKING or waiting to be resumed
     size_t             open;           // exchanges begun and not completed
     _Atomic(struct Exchange *) finished;  // pushed by anybody, taken by the thread
@@ -86,6 +87,7 @@ typedef struct Exchange {
     size_t                 counted;      // of bodies_bytes
     int64_t                begin_tick_us, body_tick_us, answer_tick_us;
     struct Exchange       *next;         // in `spare` or `finished`
+    struct Exchange       *next_suspending;
 } Exchange;
 
 // libmicrohttpd's callbacks; `thread` is their closure.

@@ -12,6 +12,10 @@
 
 #include "http/exchange.h"
 
+// A client that is answered in mid-upload may never see the answer. So a body without a credential is read
+// and thrown away up to STRANGER_BYTES, one with it up to OVERSIZE_READ times the limit.
+enum { STRANGER_BYTES = 64 * 1024, OVERSIZE_READ = 4 };
+
 enum { LINE_END = 2 };  // CR and LF
 
 typedef struct HeaderScan {
@@ -207,7 +211,8 @@ static Err *route_check(Exchange *exchange, Str method)
     if (request->route->scope != NULL) {
         Err *refusal = options->authorize(options->context, request, request->route->scope);
         exchange->refuse_now = refusal != NULL && refusal->code == ERR_UNAUTHENTICATED &&
-                               exchange->has_body;
+                               exchange->has_body &&
+                               (exchange->announced == 0 || exchange->announced > STRANGER_BYTES);
         if (refusal != NULL)
             return refusal;
     }
@@ -224,7 +229,7 @@ void headers_check(Exchange *exchange, Str method, const char *version)
         exchange->refusal = route_check(exchange, method);
     if (exchange->announced <= limit)
         return;
-    exchange->refuse_now = true;
+    exchange->refuse_now = exchange->refuse_now || exchange->announced / OVERSIZE_READ > limit;
     if (exchange->refusal == NULL)
         exchange->refusal = refuse(exchange->request.arena, ERR_BODY_TOO_LARGE, STR_NONE,
                                    "the body is larger than %zu bytes", limit);

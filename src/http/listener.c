@@ -139,6 +139,15 @@ static void finished_resume(HttpThread *thread)
     }
 }
 
+static void suspend_all(HttpThread *thread)
+{
+    while (thread->suspending != NULL) {
+        Exchange *exchange = thread->suspending;
+        thread->suspending = exchange->next_suspending;
+        MHD_suspend_connection(exchange->connection);
+    }
+}
+
 static void quiesce(HttpThread *thread)
 {
     int socket = MHD_quiesce_daemon(thread->daemon);
@@ -181,6 +190,7 @@ static void *http_thread_run(void *argument)
         }
         finished_resume(thread);
         MHD_run(thread->daemon);
+        suspend_all(thread);
         now = clock_tick_us();
         if (now >= sweep_tick_us) {
             sweep(thread, now);
