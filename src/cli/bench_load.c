@@ -26,6 +26,7 @@ enum {
     HEADER_ROOM = 512,
     READ_BYTES = 1 << 18,
     WAKES = 256,
+    PREFETCH_AHEAD = 8,
     PROGRESS_US = 2000000,
     WATCH_US = 500000,
 };
@@ -89,6 +90,13 @@ static uint64_t resend_slot(const Load *load, uint64_t position)
     return (uint64_t)(((Uint128)z * load->options->first_slot) >> 64);
 }
 
+static uint64_t slot_at(const Load *load, uint64_t position)
+{
+    const LoadOptions *options = load->options;
+    return options->order == LOAD_FORWARD ? options->first_slot + position
+                                          : resend_slot(load, position);
+}
+
 static size_t body_render(Load *load, const Peer *peer)
 {
     const LoadOptions *options = load->options;
@@ -97,11 +105,10 @@ static size_t body_render(Load *load, const Peer *peer)
         *to++ = '[';
     for (uint32_t i = 0; i < peer->count; i++) {
         uint64_t position = peer->first + i;
-        uint64_t slot = options->order == LOAD_FORWARD ? options->first_slot + position
-                                                       : resend_slot(load, position);
+        workload_prefetch(options->workload, slot_at(load, position + PREFETCH_AHEAD));
         if (i > 0)
             *to++ = ',';
-        to = workload_render(options->workload, slot, to);
+        to = workload_render(options->workload, slot_at(load, position), to);
     }
     if (options->form == LOAD_ARRAYS)
         *to++ = ']';

@@ -242,11 +242,17 @@ uint64_t workload_origin(const Workload *workload, uint64_t slot)
     }
 }
 
+// Which slot of the alias table an origin's account comes from.
+static inline const AliasSlot *alias_of(const Workload *workload, uint64_t first)
+{
+    return &workload->aliases[below(first >> 32, workload->options.accounts)];
+}
+
 WorkloadEvent workload_event(const Workload *workload, uint64_t origin)
 {
     uint64_t         first = mix(origin + workload->content_key);
     uint64_t         second = mix(first ^ 0x9e3779b97f4a7c15);
-    const AliasSlot *slot = &workload->aliases[below(first >> 32, workload->options.accounts)];
+    const AliasSlot *slot = alias_of(workload, first);
     bool             late = below(second >> 32, 100) < 2;
     uint32_t         range_ms = late ? WORKLOAD_LATE_DAYS * (uint32_t)MS_A_DAY : 60000;
     return (WorkloadEvent){
@@ -256,6 +262,11 @@ WorkloadEvent workload_event(const Workload *workload, uint64_t origin)
         .ts_ms = workload->options.base_ms - below(second * 0x9e3779b97f4a7c15 >> 32, range_ms),
         .id = mix(origin + workload->id_key),
     };
+}
+
+void workload_prefetch(const Workload *workload, uint64_t slot)
+{
+    __builtin_prefetch(alias_of(workload, mix(slot + workload->content_key)));
 }
 
 Str workload_unique_id(Arena *arena, const Workload *workload, const WorkloadEvent *event)

@@ -54,6 +54,9 @@ uint64_t workload_origin(const Workload *workload, uint64_t slot);
 WorkloadEvent workload_event(const Workload *workload, uint64_t origin);
 Str workload_unique_id(Arena *arena, const Workload *workload, const WorkloadEvent *event);
 
+// Fetches what rendering the slot will need, a few slots ahead; a repetition is not foreseen.
+void workload_prefetch(const Workload *workload, uint64_t slot);
+
 // Writes the slot's event as a JSON object; answers the end of what it wrote.
 char *workload_render(const Workload *workload, uint64_t slot, char *to);
 
