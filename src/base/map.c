@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Open addressing over an array of entries kept in order of arrival; slots hold entry index + 1.
+// Open addressing over an array of entries kept in order of arrival. A slot holds entry index + 1 and
+// the upper half of the hash, so that a look-up meets the entry only when it is the one.
 #include "base/map.h"
 
 #include "base/assert.h"
@@ -12,10 +13,15 @@ typedef struct Entry {
     uint64_t value;
 } Entry;
 
+typedef struct Slot {
+    uint32_t index_after;
+    uint32_t tag;
+} Slot;
+
 struct Map {
     Arena        *keys;
     VECTOR(Entry) entries;
-    uint32_t     *slots;
+    Slot         *slots;
     size_t        slot_count;  // a power of two, at least twice the entries
 };
 
@@ -43,26 +49,63 @@ size_t map_count(const Map *map)
     return map->entries.count;
 }
 
+static uint32_t tag_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 32);
+}
+
 // The slot that holds the key, or the free one where it belongs.
-static size_t slot_of(const Map *map, Str key, uint64_t hash)
+static Slot *slot_of(const Map *map, Str key, uint64_t hash)
 {
     size_t slot = hash & (map->slot_count - 1);
-    while (map->slots[slot] != 0) {
-        const Entry *entry = &map->entries.at[map->slots[slot] - 1];
-        if (entry->hash == hash && str_equal(entry->key, key))
+    for (; map->slots[slot].index_after != 0; slot = (slot + 1) & (map->slot_count - 1)) {
+        const Slot *at = &map->slots[slot];
+        if (at->tag == tag_of(hash) && str_equal(map->entries.at[at->index_after - 1].key, key))
             break;
-        slot = (slot + 1) & (map->slot_count - 1);
     }
-    return slot;
+    return &map->slots[slot];
 }
 
 bool map_find(const Map *map, Str key, uint64_t *value)
 {
-    size_t slot = slot_of(map, key, hash_fast(key));
-    if (map->slots[slot] == 0)
+    const Slot *slot = slot_of(map, key, hash_fast(key));
+    if (slot->index_after == 0)
         return false;
-    *value = map->entries.at[map->slots[slot] - 1].value;
+    *value = map->entries.at[slot->index_after - 1].value;
     return true;
+}
+
+enum { FIND_BLOCK = 32 };
+
+// Slots first, then entries, then keys: by the time one is compared, all it needs is near.
+static void block_find(const Map *map, const Str *keys, size_t count, uint64_t *values)
+{
+    uint64_t hashes[FIND_BLOCK];
+    for (size_t i = 0; i < count; i++) {
+        hashes[i] = hash_fast(keys[i]);
+        __builtin_prefetch(&map->slots[hashes[i] & (map->slot_count - 1)]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const Slot *slot = &map->slots[hashes[i] & (map->slot_count - 1)];
+        if (slot->index_after != 0)
+            __builtin_prefetch(&map->entries.at[slot->index_after - 1]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const Slot *slot = &map->slots[hashes[i] & (map->slot_count - 1)];
+        if (slot->index_after != 0)
+            __builtin_prefetch(map->entries.at[slot->index_after - 1].key.at);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const Slot *slot = slot_of(map, keys[i], hashes[i]);
+        values[i] = slot->index_after == 0 ? MAP_NONE
+                                           : map->entries.at[slot->index_after - 1].value;
+    }
+}
+
+void map_find_many(const Map *map, const Str *keys, size_t count, uint64_t *values)
+{
+    for (size_t i = 0; i < count; i += FIND_BLOCK)
+        block_find(map, keys + i, count - i < FIND_BLOCK ? count - i : FIND_BLOCK, values + i);
 }
 
 static void slots_double(Map *map)
@@ -72,21 +115,21 @@ static void slots_double(Map *map)
     map->slots = memory_take(map->slot_count * sizeof *map->slots);
     for (size_t i = 0; i < map->entries.count; i++) {
         const Entry *entry = &map->entries.at[i];
-        map->slots[slot_of(map, entry->key, entry->hash)] = (uint32_t)(i + 1);
+        *slot_of(map, entry->key, entry->hash) = (Slot){ (uint32_t)(i + 1), tag_of(entry->hash) };
     }
 }
 
 void map_set(Map *map, Str key, uint64_t value)
 {
     uint64_t hash = hash_fast(key);
-    size_t   slot = slot_of(map, key, hash);
-    if (map->slots[slot] != 0) {
-        map->entries.at[map->slots[slot] - 1].value = value;
+    Slot    *slot = slot_of(map, key, hash);
+    if (slot->index_after != 0) {
+        map->entries.at[slot->index_after - 1].value = value;
         return;
     }
     assert_that(map->entries.count < UINT32_MAX - 1);
     vector_push(&map->entries, (Entry){ str_copy(map->keys, key), hash, value });
-    map->slots[slot] = (uint32_t)map->entries.count;
+    *slot = (Slot){ (uint32_t)map->entries.count, tag_of(hash) };
     if (2 * map->entries.count > map->slot_count)
         slots_double(map);
 }

@@ -8,12 +8,14 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/vector.h"
 
 enum { BLOCK_BITS = 12, BLOCK = 1 << BLOCK_BITS, FIRST_SLOTS = 64, CELLS_TRIED = 4 };
 
 typedef struct Streams {
-    Stream *at;
-    size_t  slots, count;
+    VECTOR(Stream) list;   // by first use
+    uint32_t      *slots;  // index in the list + 1; 0 is free
+    size_t         slot_count;
 } Streams;
 
 typedef struct CellSlots {
@@ -49,8 +51,8 @@ Generation *generation_open(uint64_t number, uint32_t seal_bits)
     generation->text = arena_open();
     generation->dimensions = arena_open();
     generation->rows = memory_take((generation->room / BLOCK + 1) * sizeof(Row *));
-    generation->streams.slots = FIRST_SLOTS;
-    generation->streams.at = memory_take(FIRST_SLOTS * sizeof(Stream));
+    generation->streams.slot_count = FIRST_SLOTS;
+    generation->streams.slots = memory_take(FIRST_SLOTS * sizeof(uint32_t));
     generation->cell_slots.slots = FIRST_SLOTS;
     generation->cell_slots.at = memory_take(FIRST_SLOTS * sizeof(uint32_t));
     generation->scratch = text_open_own();
@@ -75,7 +77,8 @@ void generation_release(Generation *generation)
         memory_release(generation->cells[i]);
     memory_release(generation->rows);
     memory_release(generation->cells);
-    memory_release(generation->streams.at);
+    memory_release(generation->streams.slots);
+    vector_release(&generation->streams.list);
     memory_release(generation->cell_slots.at);
     text_close(&generation->scratch);
     memory_release(generation);
@@ -185,8 +188,7 @@ void generation_put_event(Generation *generation, uint32_t index, const Event *e
     memcpy(text, event->unique_id.at, event->unique_id.length);
     if (event->properties.length > 0)
         memcpy(text + event->unique_id.length, event->properties.at, event->properties.length);
-    row->unique_id = text;
-    row->properties = text + event->unique_id.length;
+    row->text = text;
     id_table_add(generation->ids, event->id, index);
 }
 
@@ -196,48 +198,51 @@ static uint64_t mix(uint64_t a, uint64_t b)
     return hash ^ (hash >> 32);
 }
 
-static Stream *stream_slot(const Streams *streams, uint32_t event, uint32_t account)
+static uint32_t *stream_slot(const Streams *streams, uint32_t event, uint32_t account)
 {
-    size_t slot = mix(event, account) & (streams->slots - 1);
-    while (streams->at[slot].is_used &&
-           (streams->at[slot].account != account || streams->at[slot].event != event))
-        slot = (slot + 1) & (streams->slots - 1);
-    return &streams->at[slot];
+    size_t slot = mix(event, account) & (streams->slot_count - 1);
+    for (; streams->slots[slot] != 0; slot = (slot + 1) & (streams->slot_count - 1)) {
+        const Stream *stream = &streams->list.at[streams->slots[slot] - 1];
+        if (stream->account == account && stream->event == event)
+            break;
+    }
+    return &streams->slots[slot];
 }
 
 const Stream *generation_stream(const Generation *generation, uint32_t event, uint32_t account)
 {
-    const Stream *stream = stream_slot(&generation->streams, event, account);
-    return stream->is_used ? stream : NULL;
+    uint32_t index_after = *stream_slot(&generation->streams, event, account);
+    return index_after == 0 ? NULL : &generation->streams.list.at[index_after - 1];
 }
 
-const Stream *generation_streams(const Generation *generation, size_t *slots)
+const Stream *generation_streams(const Generation *generation, uint32_t *count)
 {
-    *slots = generation->streams.slots;
-    return generation->streams.at;
+    *count = (uint32_t)generation->streams.list.count;
+    return generation->streams.list.at;
 }
 
 static void streams_double(Streams *streams)
 {
-    Streams bigger = { .slots = 2 * streams->slots, .count = streams->count };
-    bigger.at = memory_take(bigger.slots * sizeof(Stream));
-    for (size_t i = 0; i < streams->slots; i++)
-        if (streams->at[i].is_used)
-            *stream_slot(&bigger, streams->at[i].event, streams->at[i].account) = streams->at[i];
-    memory_release(streams->at);
-    *streams = bigger;
+    memory_release(streams->slots);
+    streams->slot_count *= 2;
+    streams->slots = memory_take(streams->slot_count * sizeof(uint32_t));
+    for (size_t i = 0; i < streams->list.count; i++) {
+        const Stream *stream = &streams->list.at[i];
+        *stream_slot(streams, stream->event, stream->account) = (uint32_t)i + 1;
+    }
 }
 
-static Stream *stream_of(Streams *streams, uint32_t event, uint32_t account)
+static uint32_t stream_of(Streams *streams, uint32_t event, uint32_t account)
 {
-    if (2 * (streams->count + 1) > streams->slots)
+    if (2 * (streams->list.count + 1) > streams->slot_count)
         streams_double(streams);
-    Stream *stream = stream_slot(streams, event, account);
-    if (!stream->is_used) {
-        *stream = (Stream){ event, account, ROW_END, ROW_END, 0, true };
-        streams->count++;
+    uint32_t *slot = stream_slot(streams, event, account);
+    if (*slot == 0) {
+        Stream added = { event, account, ROW_END, ROW_END, 0 };
+        vector_push(&streams->list, added);
+        *slot = (uint32_t)streams->list.count;
     }
-    return stream;
+    return *slot - 1;
 }
 
 static bool cell_matches(const HourCell *cell, const HourCell *wanted)
@@ -325,11 +330,18 @@ static void fold_meter(Generation *generation, Stream *stream, const Activation 
     cell_add(&cell->cell, activation->meter->aggregation, measure);
 }
 
-void generation_prefetch_fold(const Generation *generation, uint32_t index)
+void generation_prefetch_fold(const Generation *generation, uint32_t index, PrefetchStep step)
 {
-    const Row *row = row_at(generation, index);
-    size_t     slot = mix(row->event, row->account) & (generation->streams.slots - 1);
-    __builtin_prefetch(&generation->streams.at[slot]);
+    const Row     *row = row_at(generation, index);
+    const Streams *streams = &generation->streams;
+    size_t         slot = mix(row->event, row->account) & (streams->slot_count - 1);
+    if (step == PREFETCH_FAR) {
+        __builtin_prefetch(&streams->slots[slot]);
+        return;
+    }
+    uint32_t index_after = streams->slots[slot];
+    if (index_after != 0)
+        __builtin_prefetch(&streams->list.at[index_after - 1]);
 }
 
 void generation_fold(Generation *generation, uint32_t index, const Digest *digest,
@@ -340,15 +352,16 @@ void generation_fold(Generation *generation, uint32_t index, const Digest *diges
     Row *row = row_at(generation, index);
     if (row->kind != ROW_EVENT)
         return;
-    Stream *stream = stream_of(&generation->streams, row->event, row->account);
+    row->stream = stream_of(&generation->streams, row->event, row->account);
+    Stream *stream = &generation->streams.list.at[row->stream];
     row->previous = stream->newest_row;
     stream->newest_row = index;
     stream->rows++;
     Event event = {
-        .unique_id = { row->unique_id, row->unique_id_length },
+        .unique_id = row_unique_id(row),
         .value = row->value,
         .ts = row->ts,
-        .properties = { row->properties, row->properties_length },
+        .properties = row_properties(row),
         .digest = *digest,
     };
     uint64_t sequence = generation->number * generation->room + index;

@@ -17,19 +17,29 @@ typedef enum RowKind {
 #define ROW_END UINT32_MAX
 
 typedef struct Row {
-    RowKind     kind;
-    bool        ts_given;
-    uint8_t     unique_id_length;
-    uint32_t    properties_length;
-    uint32_t    event, account;  // the partition's numbers
-    uint32_t    previous;        // row of the same event and account folded before, or ROW_END
     Hash128     id;
-    uint64_t    fingerprint;
     Decimal     value;
+    uint64_t    fingerprint;
     Instant     ts, received;
-    const char *unique_id;
-    const char *properties;
+    const char *text;               // the unique id, then the canonical properties
+    uint32_t    properties_length;
+    uint32_t    event, account;     // the partition's numbers
+    uint32_t    previous;           // row of the same stream folded before, or ROW_END
+    uint32_t    stream;             // its stream, in order of first use; filled by the fold
+    uint8_t     unique_id_length;
+    uint8_t     kind;               // RowKind
+    bool        ts_given;
 } Row;
+
+static inline Str row_unique_id(const Row *row)
+{
+    return (Str){ row->text, row->unique_id_length };
+}
+
+static inline Str row_properties(const Row *row)
+{
+    return (Str){ row->text + row->unique_id_length, row->properties_length };
+}
 
 // The cells of a generation are hours; days are made from them when they are read or sealed.
 typedef struct HourCell {
@@ -48,7 +58,6 @@ typedef struct Stream {
     uint32_t newest_row;   // ROW_END: none
     uint32_t newest_cell;  // ROW_END: none
     uint32_t rows;
-    bool     is_used;      // false: a free slot
 } Stream;
 
 typedef struct Generation Generation;
@@ -74,11 +83,13 @@ void generation_put_other(Generation *generation, uint32_t index, RowKind kind);
 // Committer, under the state lock: links the row and folds it into the cells of `meters`.
 void generation_fold(Generation *generation, uint32_t index, const Digest *digest,
                      ActivationList meters);
-void generation_prefetch_fold(const Generation *generation, uint32_t index);
+// Brings near what folding the row will touch: FAR well ahead of it, NEAR a little later.
+typedef enum PrefetchStep { PREFETCH_FAR, PREFETCH_NEAR } PrefetchStep;
+void generation_prefetch_fold(const Generation *generation, uint32_t index, PrefetchStep step);
 
 // Readers, under the state lock or once the generation is full: what is folded.
 const Stream   *generation_stream(const Generation *generation, uint32_t event, uint32_t account);
-const Stream   *generation_streams(const Generation *generation, size_t *slots);  // also unused ones
+const Stream   *generation_streams(const Generation *generation, uint32_t *count);  // by first use
 const HourCell *generation_cell(const Generation *generation, uint32_t index);
 uint32_t        generation_cell_count(const Generation *generation);
 uint32_t        generation_folded(const Generation *generation);  // rows

@@ -215,13 +215,13 @@ void moment_event(const UsageMoment *moment, const Row *row, Event *event)
     Names   *names = moment->partition->names;
     uint32_t project;
     *event = (Event){
-        .unique_id = { row->unique_id, row->unique_id_length },
+        .unique_id = row_unique_id(row),
         .event = names_text(names, NAME_EVENT, row->event, &project),
         .account = names_text(names, NAME_ACCOUNT, row->account, NULL),
         .value = row->value,
         .ts = row->ts,
         .ts_given = row->ts_given,
-        .properties = { row->properties, row->properties_length },
+        .properties = row_properties(row),
     };
     event_identify(event, names_text(names, NAME_PROJECT, project, NULL),
                    &moment->partition->options.key);

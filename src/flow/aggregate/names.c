@@ -60,6 +60,27 @@ uint32_t names_find_held(Names *names, NameKind kind, uint32_t parent, Str name)
                                                                            : NAME_NONE;
 }
 
+void names_find_many_held(Names *names, NameKind kind, uint32_t parent, const NameList *list,
+                          uint32_t *numbers)
+{
+    Str      *keys = arena_array(list->arena, Str, list->count);
+    uint64_t *values = arena_array(list->arena, uint64_t, list->count);
+    size_t    bytes = 0;
+    for (size_t i = 0; i < list->count; i++)
+        bytes += PARENT_BYTES + list->at[i].length;
+    char *at = arena_take(list->arena, bytes);
+    for (size_t i = 0; i < list->count; i++) {
+        keys[i] = (Str){ at, PARENT_BYTES + list->at[i].length };
+        bytes_put_u32_be(at, parent);
+        if (list->at[i].length > 0)
+            memcpy(at + PARENT_BYTES, list->at[i].at, list->at[i].length);
+        at += keys[i].length;
+    }
+    map_find_many(names->maps[kind], keys, list->count, values);
+    for (size_t i = 0; i < list->count; i++)
+        numbers[i] = values[i] == MAP_NONE ? NAME_NONE : (uint32_t)values[i];
+}
+
 uint32_t names_find(Names *names, NameKind kind, uint32_t parent, Str name)
 {
     names_hold(names);

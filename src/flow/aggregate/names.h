@@ -21,7 +21,16 @@ uint32_t names_add(Names *names, NameKind kind, uint32_t parent, Str name);   //
 Str      names_text(Names *names, NameKind kind, uint32_t number, uint32_t *parent);
 uint32_t names_count(Names *names, NameKind kind);
 
+typedef struct NameList {
+    Arena     *arena;  // for a moment's memory
+    const Str *at;
+    size_t     count;
+} NameList;
+
 // Many look-ups under one lock.
 void     names_hold(Names *names);
 uint32_t names_find_held(Names *names, NameKind kind, uint32_t parent, Str name);
+// numbers[i] of names[i] under one parent; NAME_NONE for an unknown or an empty one.
+void     names_find_many_held(Names *names, NameKind kind, uint32_t parent, const NameList *list,
+                              uint32_t *numbers);
 void     names_let_go(Names *names);

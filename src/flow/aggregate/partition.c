@@ -155,22 +155,21 @@ Err *partition_probe_ids(Partition *partition, Arena *arena, Submission *submiss
     return err;
 }
 
-static void probe_names(Partition *partition, const Submission *submission)
+static void probe_names(Partition *partition, Arena *arena, const Submission *submission)
 {
     PartitionProbe *probe = submission->probe;
+    Str            *accounts = arena_array(arena, Str, submission->count);
+    NameList        list = { arena, accounts, submission->count };
+    for (size_t i = 0; i < submission->count; i++)
+        accounts[i] = submission->events[i].refusal == NULL ? submission->events[i].account : STR_NONE;
     names_hold(partition->names);
     probe->project = names_find_held(partition->names, NAME_PROJECT, 0, submission->project);
+    names_find_many_held(partition->names, NAME_ACCOUNT, probe->project, &list, probe->accounts);
     for (size_t i = 0; i < submission->count; i++) {
         const Event *event = &submission->events[i];
-        probe->events[i] = probe->accounts[i] = NAME_NONE;
-        if (probe->project == NAME_NONE || event->refusal != NULL)
-            continue;
-        bool same = i > 0 && str_equal(event->event, submission->events[i - 1].event);
-        probe->events[i] = same ? probe->events[i - 1]
-                                : names_find_held(partition->names, NAME_EVENT, probe->project,
-                                                  event->event);
-        probe->accounts[i] =
-            names_find_held(partition->names, NAME_ACCOUNT, probe->project, event->account);
+        if (event->refusal == NULL)
+            probe->events[i] =
+                names_find_held(partition->names, NAME_EVENT, probe->project, event->event);
     }
     names_let_go(partition->names);
 }
@@ -190,7 +189,7 @@ static Err *probe(Partition *partition, Arena *arena, Submission *submission)
     qsort(order, count, sizeof *order, id_order);
     for (size_t i = 0; i < count; i++)
         probe->by_id[i] = order[i].index;
-    probe_names(partition, submission);
+    probe_names(partition, arena, submission);
     return partition_probe_ids(partition, arena, submission);
 }
 

@@ -96,10 +96,10 @@ static UsageEvent of_row(const UsageMoment *moment, const Row *row, uint64_t seq
     Names *names = moment->partition->names;
     return (UsageEvent){
         .sequence = sequence,
-        .unique_id = { row->unique_id, row->unique_id_length },
+        .unique_id = row_unique_id(row),
         .event = names_text(names, NAME_EVENT, row->event, NULL),
         .account = names_text(names, NAME_ACCOUNT, row->account, NULL),
-        .properties = { row->properties, row->properties_length },
+        .properties = row_properties(row),
         .value = row->value,
         .ts = row->ts,
         .received = row->received,

@@ -12,8 +12,19 @@
 #include "flow/aggregate/seal_meta.h"
 #include "flow/ingest/event_block.h"
 
+// Rows are met in the order of keys, so each is a miss unless it is called for some rows ahead.
+enum { PREFETCH_ROWS = 16 };
+
+// A row lies in one line and a half.
+static void row_prefetch(const Row *row)
+{
+    __builtin_prefetch(row);
+    __builtin_prefetch((const char *)row + sizeof(Row) - 1);
+}
+
 typedef struct StreamOrder {
-    uint32_t project;
+    uint32_t      project;
+    uint32_t      index;  // among the generation's streams
     const Stream *stream;
 } StreamOrder;
 
@@ -97,6 +108,8 @@ static Err *ids_write(Seal *seal)
     for (size_t i = 0; i < count; i++) {
         Identity      identity;
         unsigned char key[16];
+        if (i + PREFETCH_ROWS < count)
+            row_prefetch(generation_row(seal->generation, ids[i + PREFETCH_ROWS].row));
         generation_identity(seal->generation, ids[i].row, &identity);
         hash_write(ids[i].id, key);
         text_clear(&value);
@@ -143,34 +156,39 @@ static int day_order(const void *a, const void *b)
     return left->row < right->row ? -1 : left->row > right->row;
 }
 
-// The stream's rows by day and sequence. They come newest first.
-static void days_sort(Seal *seal, const Stream *stream)
+// The stream's rows by day and sequence; they come by sequence, so most often they are in order.
+static void days_sort(Seal *seal, const uint32_t *rows, uint32_t count)
 {
+    bool sorted = true;
     seal->days.count = 0;
-    for (uint32_t row = stream->newest_row; row != ROW_END;) {
-        const Row *at = generation_row(seal->generation, row);
-        DayOrder   day = { (int32_t)instant_utc_day(at->ts), row };
+    for (uint32_t i = 0; i < count; i++) {
+        if (i + PREFETCH_ROWS < count)
+            row_prefetch(generation_row(seal->generation, rows[i + PREFETCH_ROWS]));
+        const Row *row = generation_row(seal->generation, rows[i]);
+        DayOrder   day = { (int32_t)instant_utc_day(row->ts), rows[i] };
+        __builtin_prefetch(row->text);
+        sorted = sorted && (i == 0 || seal->days.at[i - 1].day <= day.day);
         vector_push(&seal->days, day);
-        row = at->previous;
     }
-    qsort(seal->days.at, seal->days.count, sizeof(DayOrder), day_order);
+    if (!sorted)
+        qsort(seal->days.at, seal->days.count, sizeof(DayOrder), day_order);
 }
 
-static Err *stream_write(Seal *seal, const StreamOrder *order)
+static Err *stream_write(Seal *seal, const StreamOrder *order, const uint32_t *rows)
 {
     uint64_t late = 0;
-    days_sort(seal, order->stream);
+    days_sort(seal, rows, order->stream->rows);
     for (size_t i = 0; i < seal->days.count; i++) {
         const DayOrder *at = &seal->days.at[i];
         const Row      *row = generation_row(seal->generation, at->row);
         BlockRow        added = {
                    .sequence = sequence_of(seal, at->row),
-                   .unique_id = { row->unique_id, row->unique_id_length },
+                   .unique_id = row_unique_id(row),
                    .value = row->value,
                    .ts = row->ts,
                    .received = row->received,
                    .ts_given = row->ts_given,
-                   .properties = { row->properties, row->properties_length },
+                   .properties = row_properties(row),
         };
         vector_push(&seal->block, added);
         late += at->day < instant_utc_day(row->received);
@@ -196,25 +214,41 @@ static int stream_order(const void *a, const void *b)
                                                           : left->stream->account > right->stream->account;
 }
 
+// A counting sort of the rows by stream: `ends[i]` becomes where the rows of the i-th in order end.
+static uint32_t *rows_by_stream(const Seal *seal, const StreamOrder *order, uint32_t count,
+                                uint32_t *ends)
+{
+    uint32_t *rank = arena_array(seal->arena, uint32_t, count);
+    uint32_t  total = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        rank[order[i].index] = i;
+        ends[i] = total;
+        total += order[i].stream->rows;
+    }
+    uint32_t *rows = arena_array(seal->arena, uint32_t, total);
+    for (uint32_t row = 0; row < generation_room(seal->generation); row++) {
+        const Row *at = generation_row(seal->generation, row);
+        if (at->kind == ROW_EVENT)
+            rows[ends[rank[at->stream]]++] = row;
+    }
+    return rows;
+}
+
 static Err *events_write(Seal *seal)
 {
-    VECTOR(StreamOrder) streams = { 0 };
-    Err                *err = NULL;
-    size_t              slots;
-    const Stream       *all = generation_streams(seal->generation, &slots);
-    for (size_t i = 0; i < slots; i++) {
-        StreamOrder order = { 0, &all[i] };
-        if (!all[i].is_used)
-            continue;
-        names_text(seal->partition->names, NAME_EVENT, all[i].event, &order.project);
-        vector_push(&streams, order);
+    uint32_t      count;
+    const Stream *streams = generation_streams(seal->generation, &count);
+    StreamOrder  *order = arena_array(seal->arena, StreamOrder, count);
+    uint32_t     *ends = arena_array(seal->arena, uint32_t, count);
+    for (uint32_t i = 0; i < count; i++) {
+        order[i] = (StreamOrder){ 0, i, &streams[i] };
+        names_text(seal->partition->names, NAME_EVENT, streams[i].event, &order[i].project);
     }
-    if (streams.count > 0)
-        qsort(streams.at, streams.count, sizeof(StreamOrder), stream_order);
-    for (size_t i = 0; i < streams.count && err == NULL; i++)
-        err = stream_write(seal, &streams.at[i]);
-    vector_release(&streams);
-    return err;
+    qsort(order, count, sizeof *order, stream_order);
+    uint32_t *rows = rows_by_stream(seal, order, count, ends);
+    for (uint32_t i = 0; i < count; i++)
+        TRY(stream_write(seal, &order[i], rows + ends[i] - order[i].stream->rows));
+    return NULL;
 }
 
 // ---- changes
