@@ -83,16 +83,25 @@ static Err *unauthenticated(Arena *arena)
                   "the request needs an Authorization header with a valid bearer key");
 }
 
+static bool key_find(Catalog *catalog, Str secret, Key *key)
+{
+    if (mirror_secret_find(catalog->mirror, secret, key))
+        return true;
+    if (!key_is_wellformed(secret))
+        return false;
+    KeyHash hash = key_hash(secret, &catalog->pepper);
+    if (!mirror_key_find(catalog->mirror, &hash, key))
+        return false;
+    mirror_secret_note(catalog->mirror, secret, &hash);
+    return true;
+}
+
 Err *catalog_authenticate(Catalog *catalog, Arena *arena, Str bearer, Instant now,
                           Principal *principal)
 {
     Key       key;
     Principal found;
-    if (!key_is_wellformed(bearer))
-        return unauthenticated(arena);
-    KeyHash hash = key_hash(bearer, &catalog->pepper);
-    if (!mirror_key_find(catalog->mirror, &hash, &key) ||
-        (key.expires && key.expires_at.us <= now.us))
+    if (!key_find(catalog, bearer, &key) || (key.expires && key.expires_at.us <= now.us))
         return unauthenticated(arena);
     assert_that(mirror_project_find(catalog->mirror, key.project.id, &found.project));
     found.key_id = key.id;

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/hash.h"
 #include "base/map.h"
+#include "base/random.h"
 #include "base/vector.h"
 
 enum { ID_BYTES = 255 };
@@ -16,10 +18,12 @@ struct Mirror {
     Arena           *texts;
     VECTOR(Project) projects;
     VECTOR(Key) keys;
-    Map *project_of_id;
-    Map *key_of_hash;
-    Map *meters_of_event;  // project, NUL, event -> how many
-    Map *accounts;         // project, NUL, account
+    Map    *project_of_id;
+    Map    *key_of_hash;
+    Map    *key_of_secret;    // by a keyed hash of the secret
+    HashKey secret_key;       // of that hash, random
+    Map    *meters_of_event;  // project, NUL, event -> how many
+    Map    *accounts;         // project, NUL, account
 };
 
 static void read_begin(Mirror *mirror)
@@ -62,6 +66,8 @@ Mirror *mirror_open(void)
     mirror->texts = arena_open();
     mirror->project_of_id = map_open();
     mirror->key_of_hash = map_open();
+    mirror->key_of_secret = map_open();
+    random_bytes(mirror->secret_key.bytes, sizeof mirror->secret_key.bytes);
     mirror->meters_of_event = map_open();
     mirror->accounts = map_open();
     return mirror;
@@ -73,6 +79,7 @@ void mirror_close(Mirror *mirror)
         return;
     map_close(mirror->project_of_id);
     map_close(mirror->key_of_hash);
+    map_close(mirror->key_of_secret);
     map_close(mirror->meters_of_event);
     map_close(mirror->accounts);
     vector_release(&mirror->projects);
@@ -166,6 +173,44 @@ bool mirror_key_find(Mirror *mirror, const KeyHash *hash, Key *key)
         *key = mirror->keys.at[place];
     end(mirror);
     return found && sodium_memcmp(key->hash.bytes, hash->bytes, sizeof hash->bytes) == 0;
+}
+
+typedef struct SecretTag {
+    unsigned char bytes[16];
+} SecretTag;
+
+static SecretTag tag_of(const Mirror *mirror, Str secret)
+{
+    SecretTag tag;
+    hash_write(hash_keyed(&mirror->secret_key, secret), tag.bytes);
+    return tag;
+}
+
+static Str tag_str(const SecretTag *tag)
+{
+    return (Str){ (const char *)tag->bytes, sizeof tag->bytes };
+}
+
+bool mirror_secret_find(Mirror *mirror, Str secret, Key *key)
+{
+    SecretTag tag = tag_of(mirror, secret);
+    uint64_t  place;
+    read_begin(mirror);
+    bool found = map_find(mirror->key_of_secret, tag_str(&tag), &place);
+    if (found)
+        *key = mirror->keys.at[place];
+    end(mirror);
+    return found;
+}
+
+void mirror_secret_note(Mirror *mirror, Str secret, const KeyHash *hash)
+{
+    SecretTag tag = tag_of(mirror, secret);
+    uint64_t  place;
+    write_begin(mirror);
+    if (map_find(mirror->key_of_hash, hash_str(hash), &place))
+        map_set(mirror->key_of_secret, tag_str(&tag), place);
+    end(mirror);
 }
 
 static bool pair_known(Mirror *mirror, const Map *map, Str project, Str name)

@@ -19,5 +19,9 @@ void mirror_account_set(Mirror *mirror, Str project, Str account);
 
 bool mirror_project_find(Mirror *mirror, Str id, Project *project);
 bool mirror_key_find(Mirror *mirror, const KeyHash *hash, Key *key);
+// The same for a secret that was found once before, several times as fast: by SipHash-2-4-128 under
+// a key that was drawn for this process and is never told. False: it was not found before.
+bool mirror_secret_find(Mirror *mirror, Str secret, Key *key);
+void mirror_secret_note(Mirror *mirror, Str secret, const KeyHash *hash);
 bool mirror_event_known(Mirror *mirror, Str project, Str event);
 bool mirror_account_known(Mirror *mirror, Str project, Str account);

@@ -76,6 +76,15 @@ static void test_only_a_made_key_opens(void **state)
                    ERR_UNAUTHENTICATED);
     assert_refused(catalog_authenticate(place->catalog, place->arena, STR(""), now, &who),
                    ERR_UNAUTHENTICATED);
+    for (int i = 0; i < 3; i++) {  // found by its hash first, then by having been found
+        assert_null(catalog_authenticate(place->catalog, place->arena, place->secret, now, &who));
+        assert_true(str_equal(who.key_id, place->by.key_id));
+        assert_null(
+            catalog_authenticate(place->catalog, place->arena, place->other_secret, now, &who));
+        assert_true(str_equal(who.key_id, place->other.key_id));
+        assert_refused(catalog_authenticate(place->catalog, place->arena, wellformed, now, &who),
+                       ERR_UNAUTHENTICATED);
+    }
     place_stop(place);
     place_start(place);  // keys survive a restart
     assert_null(catalog_authenticate(place->catalog, place->arena, place->secret, now, &who));
