@@ -160,6 +160,8 @@ static MeasurementName *place_of(MeasurementName *names, Str name)
     return &names[place % MEASUREMENT_NAMES];
 }
 
+#define NO_FAULT ERR_COUNT
+
 // Only names that passed is_name are remembered, so that one that is there need not pass again.
 static ErrCode event_judge(const MeasurementReader *reader, Str name)
 {
@@ -169,7 +171,7 @@ static ErrCode event_judge(const MeasurementReader *reader, Str name)
             return ERR_FIELD_INVALID;
         *seen = (MeasurementName){ name, reader->rules->event_known(reader->rules->context, name) };
     }
-    return seen->known ? ERR_COUNT : ERR_UNKNOWN_METER;
+    return seen->known ? NO_FAULT : ERR_UNKNOWN_METER;
 }
 
 static ErrCode account_judge(const MeasurementReader *reader, Str name)
@@ -177,12 +179,12 @@ static ErrCode account_judge(const MeasurementReader *reader, Str name)
     if (!is_id(name))
         return ERR_FIELD_INVALID;
     if (reader->rules->account_known == NULL)
-        return ERR_COUNT;
+        return NO_FAULT;
     MeasurementName *seen = place_of(reader->names->accounts, name);
     if (seen->name.at == NULL || !str_equal(seen->name, name))
         *seen = (MeasurementName){ name, reader->rules->account_known(reader->rules->context,
             name) };
-    return seen->known ? ERR_COUNT : ERR_UNKNOWN_ACCOUNT;
+    return seen->known ? NO_FAULT : ERR_UNKNOWN_ACCOUNT;
 }
 
 static void event_read(Reading *reading)
