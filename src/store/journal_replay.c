@@ -181,6 +181,8 @@ static Err *cut_tail(Replay *replay)
         log_line(LOG_WARN, "journal: a torn tail is cut segment=%016" PRIx64 " byte=%" PRIu64
                  " after_record=%" PRIu64, segment->name, replay->stop_at, (uint64_t)journal->number);
     int failed = write_newest_again(replay, segment);
+    if (failed == 0)  // the process may have died between giving a segment its name and syncing that
+        failed = journal->io->sync_folder(journal->io->context, journal->folder);
     if (failed == 0)
         failed = journal__write_zeros(journal, segment->file, replay->stop_at,
                                       replay->stopped_clean ? replay->stop_at : segment->bytes);

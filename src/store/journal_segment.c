@@ -92,16 +92,36 @@ static uint64_t spare_name(Journal *journal)
     return name;
 }
 
+// An empty file under a spare name. One that is not empty was left by an earlier process, whose removal
+// failed: what is in it must not come back.
+static int spare_open(Journal *journal, Spare *spare)
+{
+    const JournalIo *io = journal->io;
+    char             path[JOURNAL_PATH];
+    for (;;) {
+        spare->name = spare_name(journal);
+        spare_path(journal, spare->name, path);
+        spare->file = io->open(io->context, path);
+        if (spare->file < 0)
+            return spare->file;
+        int64_t bytes = io->size(io->context, spare->file);
+        if (bytes == 0)
+            return 0;
+        io->close(io->context, spare->file);
+        if (bytes < 0)
+            return (int)bytes;
+    }
+}
+
 static int spare_make(Journal *journal, uint64_t bytes, Spare *spare)
 {
     const JournalIo *io = journal->io;
     char             path[JOURNAL_PATH];
-    spare->name = spare_name(journal);
+    int              failed = spare_open(journal, spare);
+    if (failed != 0)
+        return failed;
     spare_path(journal, spare->name, path);
-    spare->file = io->open(io->context, path);
-    if (spare->file < 0)
-        return spare->file;
-    int failed = journal__write_zeros(journal, spare->file, 0, bytes);
+    failed = journal__write_zeros(journal, spare->file, 0, bytes);
     if (failed != 0) {
         io->close(io->context, spare->file);
         io->remove(io->context, path);
