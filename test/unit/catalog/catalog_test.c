@@ -192,8 +192,7 @@ static void test_what_a_priced_meter_measures_cannot_change(void **state)
         "{\"aggregation\":\"sum\",\"dimensions\":[\"model\"]}",
         "{\"aggregation\":\"sum\",\"property\":\"tokens\",\"dimensions\":[\"model\",\"region\"]}",
         "{\"aggregation\":\"sum\",\"event\":\"n\",\"dimensions\":[\"model\",\"region\"]}",
-        "{\"aggregation\":\"sum\",\"filter\":{\"a\":[\"b\"]},\"dimensions\":[\"model\",\"region\"]"
-        "}",
+        "{\"aggregation\":\"sum\",\"filter\":{\"a\":[\"b\"]}}",
     };
     put_meter(place, &place->by, "m",
               "{\"aggregation\":\"sum\",\"dimensions\":[\"region\",\"model\"]}");
