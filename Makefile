@@ -5,7 +5,6 @@
 #   SEED= N= T=   for the test campaigns                                SETUP=skip  installs nothing
 #   V=1           shows the commands
 
-VERSION := 0.1.0
 MODE    ?= release
 BUILD   ?= build$(if $(filter release,$(MODE)),,/$(MODE))
 CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
@@ -75,8 +74,6 @@ $(BUILD)/%.cc.o: src/%.cc $(BUILD)/flags | tools-ready
 	@mkdir -p $(@D)
 	$(call say,$<)
 	$(Q)$(CXX) $(CXXFLAGS) -c $< -o $@
-
-$(BUILD)/main.c.o $(BUILD)/api/routes.c.o: CFLAGS += -DTOLL_VERSION='"$(VERSION)"'
 
 # The migrations, one after the other, go into the binary as they are.
 MIGRATIONS := $(sort $(wildcard db/migrations/*.sql))

@@ -5,42 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#if __has_include("cli/init.c")
-#include "cli/init.h"
-#define WITH_INIT 1
-#endif
-#if __has_include("cli/serve.c")
-#include "cli/serve.h"
-#define WITH_SERVE 1
-#endif
-#if __has_include("cli/demo.c")
-#include "cli/demo.h"
-#define WITH_DEMO 1
-#endif
-#if __has_include("cli/ingest.c")
-#include "cli/ingest.h"
-#define WITH_INGEST 1
-#endif
-#if __has_include("cli/rate.c")
-#include "cli/rate.h"
-#define WITH_RATE 1
-#endif
-#if __has_include("cli/verify.c")
-#include "cli/verify.h"
-#define WITH_VERIFY 1
-#endif
-#if __has_include("cli/config.c")
-#include "cli/config.h"
-#define WITH_CONFIG 1
-#endif
-#if __has_include("cli/print.c")
-#include "cli/print.h"
-#define WITH_PRINT 1
-#endif
-#if __has_include("cli/bench.c")
+#include "base/version.h"
 #include "cli/bench.h"
-#define WITH_BENCH 1
-#endif
+#include "cli/config.h"
+#include "cli/demo.h"
+#include "cli/ingest.h"
+#include "cli/init.h"
+#include "cli/print.h"
+#include "cli/rate.h"
+#include "cli/serve.h"
+#include "cli/verify.h"
 
 typedef struct Command {
     const char *name;
@@ -49,33 +23,15 @@ typedef struct Command {
 } Command;
 
 static const Command commands[] = {
-#ifdef WITH_INIT
     { "init", cli_init, "make the data directory, a project and a key: --data DIR [--json]" },
-#endif
-#ifdef WITH_SERVE
     { "serve", cli_serve, "serve the API: --data DIR [--listen HOST:PORT] [--config FILE]" },
-#endif
-#ifdef WITH_DEMO
     { "demo", cli_demo, "the whole job on a temporary directory; prints the bill" },
-#endif
-#ifdef WITH_INGEST
     { "ingest", cli_ingest, "send usage from a file: -f FILE [--url URL] [--key KEY]" },
-#endif
-#ifdef WITH_RATE
     { "rate", cli_rate, "price usage offline: --plan FILE --usage FILE" },
-#endif
-#ifdef WITH_VERIFY
     { "verify", cli_verify, "rebuild usage from the journal, check the books, compare: --data DIR" },
-#endif
-#ifdef WITH_CONFIG
     { "config", cli_config, "check or show the settings: check|show [--config FILE]" },
-#endif
-#ifdef WITH_PRINT
     { "print", cli_print, "the reference: openapi|config|errors|metrics|scopes|steps" },
-#endif
-#ifdef WITH_BENCH
     { "bench", cli_bench, "how fast, proved right by an oracle: ingest ..." },
-#endif
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 

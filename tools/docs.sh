@@ -6,12 +6,20 @@ set -eu
 mode=$1 toll=$2
 passed=0 failed=0
 
+# As it is stored: JSON with a line for each member, so that a diff can be read.
+printed() {
+    case $1 in
+        openapi) "$toll" print openapi | "${PYTHON:-/usr/bin/python3}" -m json.tool --indent 1 ;;
+        *) "$toll" print "$1" ;;
+    esac
+}
+
 page() {  # what to print, where it is stored
     if [ "$mode" = write ]; then
         mkdir -p "$(dirname "$2")"
-        "$toll" print "$1" >"$2.new"
+        printed "$1" >"$2.new"
         mv "$2.new" "$2"
-    elif "$toll" print "$1" | diff -u --label "$2" --label "toll print $1" "$2" -; then
+    elif printed "$1" | diff -u --label "$2" --label "toll print $1" "$2" -; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))

@@ -1,37 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/routes.h"
 
+#include "base/version.h"
 #include "http/openapi.h"
-
-#ifndef TOLL_VERSION
-#define TOLL_VERSION "0.0.0"
-#endif
 
 #define LIST(name) { api_##name##_routes, api_##name##_route_count }
 
 Router *api_router_open(void)
 {
     const RouteList lists[] = {
-        LIST(measurements), LIST(usage),
-#if __has_include("api/meters.c")
-        LIST(meters),
-#endif
-#if __has_include("api/accounts.c")
-        LIST(accounts),
-#endif
-#if __has_include("api/plans.c")
-        LIST(plans),
-#endif
-#if __has_include("api/subscriptions.c")
-        LIST(subscriptions),
-#endif
-#if __has_include("api/rate.c")
-        LIST(rate),
-#endif
-#if __has_include("api/bills.c")
-        LIST(bills),
-#endif
-        LIST(operations),
+        LIST(measurements), LIST(usage), LIST(meters), LIST(accounts), LIST(plans),
+        LIST(subscriptions), LIST(rate), LIST(bills), LIST(operations),
     };
     return router_open(lists, sizeof lists / sizeof *lists);
 }

@@ -180,7 +180,7 @@ def test_unit_programs_are_counted(tmp_path, body, code, total):
 
 def test_drift_is_seen(tmp_path):
     toll = tmp_path / "toll"
-    script(toll, 'echo "$2 $(cat %s/word)"\n' % tmp_path)
+    script(toll, 'echo "[\\"$2 $(cat %s/word)\\"]"\n' % tmp_path)
     (tmp_path / "word").write_text("one")
     docs = str(ROOT / "tools/docs.sh")
     assert run([docs, "write", str(toll)], tmp_path).returncode == 0
