@@ -12,9 +12,11 @@ static const Field measurement_fields[] = {
     MEMBER("account", TEXT, .required = true, .least = 1, .most = 255, .doc = "Who used it."),
     MEMBER("uniqueId", TEXT, .required = true, .least = 1, .most = 255,
            .doc = "Repeats with this id are counted once, for ever."),
-    MEMBER("value", JSON, .doc = "A decimal as number or text, at most 15 digits before the point and "
-                                 "12 after it; 1 when absent."),
-    MEMBER("ts", INSTANT, .doc = "When it was used, with any offset; the moment of arrival when absent."),
+    MEMBER("value", JSON,
+           .doc = "A decimal as number or text, at most 15 digits before the point and "
+                  "12 after it; 1 when absent."),
+    MEMBER("ts", INSTANT,
+           .doc = "When it was used, with any offset; the moment of arrival when absent."),
     MEMBER("properties", MAP, .of = KIND_JSON,
            .doc = "At most 64, keys up to 128 bytes, values up to 1 KiB."),
 };
@@ -23,13 +25,15 @@ static const Shape measurement_shape = SHAPE("Measurement", measurement_fields,
 static const Shape measurements_shape = { .name = "Measurements", .elements = &measurement_shape,
                                           .doc = "Several measurements: at most 10,000." };
 static const Shape *const measurement_bodies[] = { &measurement_shape, &measurements_shape, NULL };
-static const Shape measurement_body_shape = { .name = "MeasurementBody", .one_of = measurement_bodies,
+static const Shape measurement_body_shape = { .name = "MeasurementBody",
+                                              .one_of = measurement_bodies,
                                               .doc = "One measurement or several." };
 
 static const Field cloudevent_fields[] = {
     MEMBER("specversion", TEXT, .required = true, .doc = "1.0"),
     MEMBER("id", TEXT, .required = true, .doc = "With `source`, the uniqueId."),
-    MEMBER("source", TEXT, .required = true, .doc = "Percent-encoded, a bar, then `id`: the uniqueId."),
+    MEMBER("source", TEXT, .required = true,
+           .doc = "Percent-encoded, a bar, then `id`: the uniqueId."),
     MEMBER("type", TEXT, .required = true, .doc = "The event stream."),
     MEMBER("subject", TEXT, .required = true, .doc = "The account."),
     MEMBER("time", INSTANT, .doc = "When it was used."),
@@ -68,7 +72,8 @@ static const Shape usage_events_shape = { .name = "UsageEvents", .elements = &us
 static const char *const outcomes[] = { "accepted", "duplicate", "conflict", "rejected", NULL };
 
 static const Field receipt_fields[] = {
-    MEMBER("outcome", ENUM, .required = true, .choices = outcomes, .doc = "What became of the event."),
+    MEMBER("outcome", ENUM, .required = true, .choices = outcomes,
+           .doc = "What became of the event."),
     MEMBER("uniqueId", TEXT, .required = true, .nullable = true, .doc = "Its id."),
 };
 static const Shape receipt_shape = SHAPE("Receipt", receipt_fields,
@@ -76,26 +81,30 @@ static const Shape receipt_shape = SHAPE("Receipt", receipt_fields,
 
 static const Field result_fields[] = {
     MEMBER("index", WHOLE, .required = true, .doc = "Place in the request, from 0."),
-    MEMBER("uniqueId", TEXT, .required = true, .nullable = true, .doc = "Null when it had no valid one."),
-    MEMBER("outcome", ENUM, .required = true, .choices = outcomes, .doc = "What became of the event."),
+    MEMBER("uniqueId", TEXT, .required = true, .nullable = true,
+           .doc = "Null when it had no valid one."),
+    MEMBER("outcome", ENUM, .required = true, .choices = outcomes,
+           .doc = "What became of the event."),
     MEMBER("code", TEXT, .doc = "Why, when it conflicts or is rejected."),
     MEMBER("detail", TEXT, .doc = "The reason in a sentence."),
     MEMBER("pointer", TEXT, .doc = "JSON pointer, within the event, of the member at fault."),
 };
-static const Shape result_shape = SHAPE("Result", result_fields, .doc = "The verdict on one event.");
+static const Shape result_shape = SHAPE("Result", result_fields,
+                                        .doc = "The verdict on one event.");
 
 static const Field batch_fields[] = {
     MEMBER("accepted", WHOLE, .required = true, .doc = "Events stored and durable."),
     MEMBER("duplicates", WHOLE, .required = true, .doc = "Stored before, with the same content."),
-    MEMBER("conflicts", WHOLE, .required = true, .doc = "Their id was used before with other content."),
+    MEMBER("conflicts", WHOLE, .required = true,
+           .doc = "Their id was used before with other content."),
     MEMBER("rejected", WHOLE, .required = true, .doc = "Refused; their ids are not used up."),
     MEMBER("results", ARRAY, .required = true, .shape = &result_shape,
            .doc = "The events that were not accepted; all of them with verbose=true."),
 };
-static const Shape batch_shape = SHAPE("BatchReceipt", batch_fields, .doc = "The answer to several events.");
+static const Shape batch_shape = SHAPE("BatchReceipt", batch_fields,
+                                       .doc = "The answer to several events.");
 static const Shape *const answers[] = { &receipt_shape, &batch_shape, NULL };
 static const Shape answer_shape = { .name = "MeasurementAnswer", .one_of = answers,
-                                    .doc = "A receipt for one event, a batch receipt for several." };
 
 // ---- what is read back
 
@@ -111,7 +120,8 @@ static const Field stored_fields[] = {
     MEMBER("outcome", ENUM, .required = true, .choices = outcomes, .doc = "Always accepted here."),
     MEMBER("voided", BOOL, .required = true, .doc = "Whether it was retracted."),
 };
-static const Shape stored_shape = SHAPE("StoredMeasurement", stored_fields, .doc = "A stored event.");
+static const Shape stored_shape = SHAPE("StoredMeasurement", stored_fields,
+                                        .doc = "A stored event.");
 
 #define LIST_FIELDS(shape_of_elements)                                                             \
     MEMBER("object", TEXT, .required = true, .doc = "list"),                                       \
@@ -131,33 +141,41 @@ static const Field outcome_fields[] = {
     MEMBER("conflicts", WHOLE, .required = true, .doc = "Conflicts that arrived in it."),
     MEMBER("rejected", WHOLE, .required = true, .doc = "Events rejected in it."),
 };
-static const Shape outcome_shape = SHAPE("OutcomeHour", outcome_fields, .doc = "Verdicts of one hour.");
+static const Shape outcome_shape = SHAPE("OutcomeHour", outcome_fields,
+                                         .doc = "Verdicts of one hour.");
 static const Field outcomes_fields[] = {
-    MEMBER("data", ARRAY, .required = true, .shape = &outcome_shape, .doc = "Hours with verdicts, ascending."),
+    MEMBER("data", ARRAY, .required = true, .shape = &outcome_shape,
+           .doc = "Hours with verdicts, ascending."),
 };
-static const Shape outcomes_shape = SHAPE("Outcomes", outcomes_fields, .doc = "Verdicts by hour of arrival.");
+static const Shape outcomes_shape = SHAPE("Outcomes", outcomes_fields,
+                                          .doc = "Verdicts by hour of arrival.");
 
 static const Field rejection_fields[] = {
     MEMBER("at", INSTANT, .required = true, .doc = "When it arrived."),
-    MEMBER("uniqueId", TEXT, .required = true, .nullable = true, .doc = "Null when it had no valid one."),
+    MEMBER("uniqueId", TEXT, .required = true, .nullable = true,
+           .doc = "Null when it had no valid one."),
     MEMBER("outcome", ENUM, .required = true, .choices = outcomes, .doc = "conflict or rejected."),
     MEMBER("code", TEXT, .required = true, .doc = "Why."),
     MEMBER("detail", TEXT, .required = true, .doc = "The reason in a sentence."),
 };
-static const Shape rejection_shape = SHAPE("Rejection", rejection_fields, .doc = "An event that was not stored.");
+static const Shape rejection_shape = SHAPE("Rejection", rejection_fields,
+                                           .doc = "An event that was not stored.");
 static const Field rejection_list_fields[] = { LIST_FIELDS(&rejection_shape) };
 static const Shape rejection_list_shape = SHAPE("RejectionList", rejection_list_fields,
-                                                .doc = "A sample of what was not stored, newest first.");
+                                                .doc = "A sample of what was not stored, newest "
+                                                       "first.");
 
 // ---- routes
 
 static const Parameter take_query[] = {
-    { .name = "atomic", .kind = PARAMETER_BOOL, .doc = "Any conflict or rejection: 422, and nothing is stored." },
+    { .name = "atomic", .kind = PARAMETER_BOOL,
+      .doc = "Any conflict or rejection: 422, and nothing is stored." },
     { .name = "verbose", .kind = PARAMETER_BOOL, .doc = "List the accepted events too." },
 };
 
 static const Parameter list_query[] = {
-    { .name = "account", .kind = PARAMETER_TEXT, .doc = "Events of this account. It or `meter` is required." },
+    { .name = "account", .kind = PARAMETER_TEXT,
+      .doc = "Events of this account. It or `meter` is required." },
     { .name = "meter", .kind = PARAMETER_TEXT, .doc = "Events of this stream." },
     { .name = "from", .kind = PARAMETER_INSTANT, .doc = "ts at or after this." },
     { .name = "to", .kind = PARAMETER_INSTANT, .doc = "ts before this." },
@@ -169,7 +187,8 @@ static const char *const outcome_windows[] = { "hour", NULL };
 static const Parameter outcomes_query[] = {
     { .name = "from", .kind = PARAMETER_INSTANT, .doc = "One day before `to` when absent." },
     { .name = "to", .kind = PARAMETER_INSTANT, .doc = "Now when absent." },
-    { .name = "window", .kind = PARAMETER_ENUM, .choices = outcome_windows, .doc = "Hours of UTC." },
+    { .name = "window", .kind = PARAMETER_ENUM, .choices = outcome_windows,
+      .doc = "Hours of UTC." },
 };
 
 static const Parameter rejections_query[] = {
@@ -207,7 +226,8 @@ const Route api_measurements_routes[] = {
     { .name = "listOutcomes", .method = METHOD_GET, .path = "/v1/measurements/outcomes",
       .scope = "usage:read", QUERY(outcomes_query), .gives = &outcomes_shape,
       REFUSES(ERR_STORE_FAILED), .handler = measurements_outcomes,
-      .doc = "How many events were accepted, duplicate, in conflict, rejected, by hour of arrival." },
+      .doc = "How many events were accepted, duplicate, in conflict, rejected, by hour of "
+             "arrival." },
     { .name = "listRejections", .method = METHOD_GET, .path = "/v1/measurements/rejections",
       .scope = "usage:read", QUERY(rejections_query), .gives = &rejection_list_shape,
       REFUSES(ERR_STORE_FAILED), .handler = measurements_rejections,

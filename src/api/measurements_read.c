@@ -107,7 +107,8 @@ Err *measurements_get(Request *request, Response *response)
     UsageEvent  *event = NULL;
     Str          unique_id = request_path(request, "uniqueId");
     TRY(usage_moment_open(server_of(request)->partition, request->arena, SEQUENCE_NEWEST, &moment));
-    Err *refusal = usage_event_find(moment, request->arena, project_of(request).id, unique_id, &event);
+    Err *refusal = usage_event_find(moment, request->arena, project_of(request).id, unique_id,
+                                    &event);
     if (refusal == NULL && event != NULL) {
         JsonOut out = response_json(response);
         event_print(&out, event);

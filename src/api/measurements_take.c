@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Taking usage: parse and check on the HTTP thread, hand the events to the partition, suspend, and answer once
-// the commit that decided them is durable. What is refused as a whole stores nothing.
+// Taking usage: parse and check on the HTTP thread, hand the events to the partition, suspend, and
+// answer once the commit that decided them is durable. What is refused as a whole stores nothing.
 #include "api/measurements.h"
 
 // A request between its submission and its answer.

@@ -19,7 +19,8 @@ static Err *readyz(Request *request, Response *response)
 {
     Server *server = server_of(request);
     if (!server->is_ready)
-        return refuse(request->arena, ERR_NOT_READY, STR_NONE, "the server is starting or stopping");
+        return refuse(request->arena, ERR_NOT_READY, STR_NONE,
+                      "the server is starting or stopping");
     TRY(partition_health(server->partition, request->arena));
     TRY(db_health(server->books, request->arena));
     JsonOut out = response_json(response);
@@ -47,13 +48,15 @@ static Err *problem_get(Request *request, Response *response)
 {
     ErrCode code;
     if (!err_find(request_path(request, "code"), &code))
-        return refuse(request->arena, ERR_PROBLEM_NOT_FOUND, STR_NONE, "there is no such problem code");
+        return refuse(request->arena, ERR_PROBLEM_NOT_FOUND, STR_NONE,
+                      "there is no such problem code");
     JsonOut out = response_json(response);
     problem_page(&out, code);
     return NULL;
 }
 
-// A page without scripts or anything fetched from elsewhere: where to look, and each route by its name.
+// A page without scripts or anything fetched from elsewhere: where to look, and each route by its
+// name.
 static const char page_head[] =
     "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Toll API</title>"
     "<style>body{font:16px/1.5 sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"

@@ -1,4 +1,5 @@
-// The routes of every resource. A resource file defines its own table and its size, and is listed here.
+// The routes of every resource. A resource file defines its own table and its size, and is listed
+// here.
 #pragma once
 
 #include "http/router.h"

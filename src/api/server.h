@@ -45,6 +45,7 @@ static inline ProjectId project_of(const Request *request)
 // The listener's hook: `context` is the Server. Bearer keys, checked in memory.
 Err *server_authorize(void *context, Request *request, const char *scope) MUST_CHECK;
 
-// A change asked for by this request, for the catalog's functions that write. `entity_version` comes from
-// If-Match: "7" expects version 7, absent or * expects any; If-None-Match: * expects none.
+// A change asked for by this request, for the catalog's functions that write. `entity_version`
+// comes from If-Match: "7" expects version 7, absent or * expects any; If-None-Match: * expects
+// none.
 Err *server_change(const Request *request, CatalogChange *change) MUST_CHECK;

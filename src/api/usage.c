@@ -32,8 +32,8 @@ static Err *zone_read(Request *request, Question *question)
     return question->zone != NULL ? NULL : invalid(request, "timeZone must be an IANA name or UTC");
 }
 
-// What is acknowledged is in the next read, so the end, when none is given, lies behind the latest ts
-// that an event may have.
+// What is acknowledged is in the next read, so the end, when none is given, lies behind the latest
+// ts that an event may have.
 static Err *range_read(Request *request, Question *question)
 {
     Str text;
@@ -201,16 +201,19 @@ static const Field row_fields[] = {
     MEMBER("group", MAP, .required = true, .of = KIND_JSON,
            .doc = "The values of the dimensions grouped by; null where an event had none."),
     MEMBER("value", DECIMAL, .required = true, .nullable = true,
-           .doc = "What the meter measured; null for the least, largest, average or latest of nothing."),
+           .doc = "What the meter measured; null for the least, largest, average or latest of "
+                  "nothing."),
     MEMBER("events", WHOLE, .required = true, .doc = "Events that the meter matched."),
-    MEMBER("ignored", WHOLE, .required = true, .doc = "Of these, events whose property counted nothing."),
+    MEMBER("ignored", WHOLE, .required = true,
+           .doc = "Of these, events whose property counted nothing."),
 };
 static const Shape row_shape = SHAPE("UsageRow", row_fields, .doc = "One group of one window.");
 
 static const Field usage_fields[] = {
     MEMBER("data", ARRAY, .required = true, .shape = &row_shape,
            .doc = "Windows ascending, groups ascending within them, null first."),
-    MEMBER("sequence", TEXT, .required = true, .doc = "The position this was read at; asOf takes it."),
+    MEMBER("sequence", TEXT, .required = true,
+           .doc = "The position this was read at; asOf takes it."),
 };
 static const Shape usage_shape = SHAPE("Usage", usage_fields, .doc = "What a meter measured.");
 
@@ -219,10 +222,13 @@ static const char *const windows[] = { "hour", "day", "week", "month", "total", 
 static const Parameter usage_query[] = {
     { .name = "meter", .kind = PARAMETER_TEXT, .required = true, .doc = "The meter's id." },
     { .name = "account", .kind = PARAMETER_TEXT, .doc = "One account; all together when absent." },
-    { .name = "from", .kind = PARAMETER_INSTANT, .doc = "Begin of the range; required with a window." },
-    { .name = "to", .kind = PARAMETER_INSTANT, .doc = "Its end, not part of it; behind the newest event when absent." },
+    { .name = "from", .kind = PARAMETER_INSTANT,
+      .doc = "Begin of the range; required with a window." },
+    { .name = "to", .kind = PARAMETER_INSTANT,
+      .doc = "Its end, not part of it; behind the newest event when absent." },
     { .name = "window", .kind = PARAMETER_ENUM, .choices = windows, .doc = "total when absent." },
-    { .name = "groupBy", .kind = PARAMETER_TEXT, .doc = "Dimensions of the meter, separated by commas." },
+    { .name = "groupBy", .kind = PARAMETER_TEXT,
+      .doc = "Dimensions of the meter, separated by commas." },
     { .name = "timeZone", .kind = PARAMETER_TEXT, .doc = "IANA name; the project's when absent." },
     { .name = "asOf", .kind = PARAMETER_TEXT, .doc = "A sequence: later events do not count." },
 };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // JSON in: simdjson finds where every value, name and bracket begins (its first stage, which also
-// checks UTF-8, control characters in strings and unclosed strings); this file walks those places once and
-// checks all that is left: the grammar, numbers, escapes, duplicate members, depth, trailing text.
-// simdjson's own walkers are not used, because On-Demand skips the checks of what is not asked for
-// and the DOM turns numbers into doubles.
+// checks UTF-8, control characters in strings and unclosed strings); this file walks those places
+// once and checks all that is left: the grammar, numbers, escapes, duplicate members, depth,
+// trailing text. simdjson's own walkers are not used, because On-Demand skips the checks of what is
+// not asked for and the DOM turns numbers into doubles.
 //
 // Invariant: a tree is answered only for text that RFC 8259 allows as a whole, within the limits.
 #include <simdjson.h>
@@ -21,7 +21,7 @@ extern "C" {
 namespace {
 
 constexpr uint32_t DEPTH_MAX = 256;             // of any limit asked for
-constexpr size_t   CAPACITY_FIRST = 64 * 1024;  // simdjson keeps about 5 bytes for each byte of text
+constexpr size_t   CAPACITY_FIRST = 64 * 1024;  // simdjson keeps 5 bytes for each byte of text
 constexpr size_t   CAPACITY_KEPT = 4 << 20;
 constexpr uint32_t NODES_AT_ONCE = 64;
 constexpr uint32_t NAMES_COMPARED = 16;         // beyond that many members they are sorted instead
@@ -167,7 +167,8 @@ char *utf8_put(char *to, uint32_t point)
     return to;
 }
 
-// Reads \uXXXX (and the second half of a pair) behind the backslash; nullptr when it is none or half a pair.
+// Reads \uXXXX (and the second half of a pair) behind the backslash; nullptr when it is none or
+// half a pair.
 const char *unicode_escape(const char *at, const char *end, char **to)
 {
     int32_t point = hex4(at + 1, end);
@@ -217,8 +218,8 @@ Err *unescape(Walk *walk, Str raw, Str *plain)
     return nullptr;
 }
 
-// The string that begins at the next place. Between its closing quote and the place behind it there is only
-// white space, so the quote is found from there, not by looking at every byte.
+// The string that begins at the next place. Between its closing quote and the place behind it there
+// is only white space, so the quote is found from there, not by looking at every byte.
 Err *read_string(Walk *walk, Str *value)
 {
     size_t start = *walk->at++;
@@ -337,7 +338,8 @@ Err *frame_open(Walk *walk, Json *node)
 {
     if (walk->depth == walk->depth_max)
         return refuse(walk->arena, ERR_JSON_TOO_DEEP, pointer_of(walk),
-                      "more than %u levels of nesting at byte %zu", walk->depth_max, offset_of(walk));
+                      "more than %u levels of nesting at byte %zu", walk->depth_max,
+                      offset_of(walk));
     node->kind = peek(walk) == '[' ? JSON_ARRAY : JSON_OBJECT;
     walk->at++;
     walk->frames[walk->depth++] = Frame{node, &node->first};
@@ -465,7 +467,8 @@ extern "C" void json_parser_close(JsonParser *parser)
     delete parser;
 }
 
-extern "C" Err *json_parse(JsonParser *parser, Arena *arena, Str text, JsonLimits limits, Json **root)
+extern "C" Err *json_parse(JsonParser *parser, Arena *arena, Str text, JsonLimits limits,
+                           Json **root)
 {
     assert_that(limits.depth > 0 && limits.depth <= DEPTH_MAX);
     if (text.length == 0)
@@ -474,8 +477,8 @@ extern "C" Err *json_parse(JsonParser *parser, Arena *arena, Str text, JsonLimit
         return refuse(arena, ERR_JSON_INVALID, str_none(), "the text is longer than 4 GiB");
     capacity_fit(parser, text.length);
     Stage1 *stage1 = parser->stage1.get();
-    simdjson::error_code code = stage1->stage1(reinterpret_cast<const uint8_t *>(text.at), text.length,
-                                               simdjson::stage1_mode::regular);
+    simdjson::error_code code = stage1->stage1(reinterpret_cast<const uint8_t *>(text.at),
+                                               text.length, simdjson::stage1_mode::regular);
     if (code != simdjson::SUCCESS)
         return refuse(arena, ERR_JSON_INVALID, str_none(), "%s", stage1_fault(code));
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening in order, and closing in the opposite one: data directory, books, catalog, usage, listener.
-// The listener opens last, so whoever gets an answer gets it from a server that has recovered; it
-// closes first, while the partition still finishes the requests that wait for it.
+// Opening in order, and closing in the opposite one: data directory, books, catalog, usage,
+// listener. The listener opens last, so whoever gets an answer gets it from a server that has
+// recovered; it closes first, while the partition still finishes the requests that wait for it.
 #include "cli/serve.h"
 
 #include <signal.h>
@@ -58,7 +58,8 @@ static Err *settings_read(Arena *arena, const CommandLine *line, Config **config
     if (line->listen != NULL)
         TRY(config_set(*config, CONFIG_LISTEN, str_of(line->listen), SOURCE_FLAG));
     if (config_text(*config, CONFIG_DATA).length == 0)
-        return refuse(arena, ERR_FIELD_REQUIRED, STR_NONE, "--data or the setting data is required");
+        return refuse(arena, ERR_FIELD_REQUIRED, STR_NONE,
+                      "--data or the setting data is required");
     log_threshold((LogLevel)config_choice(*config, CONFIG_LOG_LEVEL));
     return NULL;
 }
@@ -77,8 +78,8 @@ static Err *books_open(Running *running)
     return catalog_open(running->arena, server->books, &running->dir->pepper, &server->catalog);
 }
 
-// The catalog says which meters there are, the journal since when they count: putting one that is there
-// already changes nothing, and one that a crash kept from the journal gets there now.
+// The catalog says which meters there are, the journal since when they count: putting one that is
+// there already changes nothing, and one that a crash kept from the journal gets there now.
 static Err *meters_put(Running *running)
 {
     ProjectMeter *meters;
@@ -116,15 +117,16 @@ static Err *usage_open(Running *running)
 
 static ServerLimits limits_of(const Config *config)
 {
-    return (ServerLimits){
-        .future_us = (int64_t)config_whole(config, CONFIG_LIMITS_FUTURE_SECONDS) * INSTANT_SECOND_US,
-        .events = config_whole(config, CONFIG_LIMITS_EVENTS),
-        .depth = (uint32_t)config_whole(config, CONFIG_LIMITS_JSON_DEPTH),
-        .properties = { .count = (uint32_t)config_whole(config, CONFIG_LIMITS_PROPERTIES),
-                        .key_bytes = (uint32_t)config_whole(config, CONFIG_LIMITS_PROPERTY_KEY_BYTES),
-                        .text_bytes =
-                            (uint32_t)config_whole(config, CONFIG_LIMITS_PROPERTY_VALUE_BYTES) },
+    PropertyLimits properties = {
+        .count = (uint32_t)config_whole(config, CONFIG_LIMITS_PROPERTIES),
+        .key_bytes = (uint32_t)config_whole(config, CONFIG_LIMITS_PROPERTY_KEY_BYTES),
+        .text_bytes = (uint32_t)config_whole(config, CONFIG_LIMITS_PROPERTY_VALUE_BYTES),
     };
+    int64_t future_s = (int64_t)config_whole(config, CONFIG_LIMITS_FUTURE_SECONDS);
+    return (ServerLimits){ .future_us = future_s * INSTANT_SECOND_US,
+                           .events = config_whole(config, CONFIG_LIMITS_EVENTS),
+                           .depth = (uint32_t)config_whole(config, CONFIG_LIMITS_JSON_DEPTH),
+                           .properties = properties };
 }
 
 static Err *listen_open(Running *running)
@@ -183,7 +185,8 @@ static Err *running_open(Running *running, const CommandLine *line)
 
 // ---- running and closing
 
-// Accounts that usage made reach the books at the latest now; a refusal here is tried again in a second.
+// Accounts that usage made reach the books at the latest now; a refusal here is tried again in a
+// second.
 static void accounts_project(Running *running)
 {
     uint64_t names;

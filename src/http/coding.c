@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decodes piece by piece into a growing buffer, so that a bomb is noticed when its output passes the
-// limit, however small it is.
+// Decodes piece by piece into a growing buffer, so that a bomb is noticed when its output passes
+// the limit, however small it is.
 #include "http/coding.h"
 
 #include <string.h>
@@ -65,7 +65,8 @@ static Err *gzip_pieces(Arena *arena, z_stream *stream, size_t limit, Text *out)
             return NULL;
         if (state == Z_STREAM_END)  // a gzip file may have several members
             state = inflateReset(stream);
-        if (state == Z_BUF_ERROR || (state == Z_OK && stream->avail_in == 0 && stream->avail_out > 0))
+        bool starved = state == Z_OK && stream->avail_in == 0 && stream->avail_out > 0;
+        if (state == Z_BUF_ERROR || starved)
             return not_decodable(arena, "the gzip stream ends too early");
         if (state != Z_OK)
             return not_decodable(arena, "the gzip stream is damaged");
@@ -83,7 +84,8 @@ static Err *gzip_decode(Arena *arena, Str body, size_t limit, Text *out)
     return refusal;
 }
 
-static Err *zstd_pieces(Arena *arena, ZSTD_DCtx *context, ZSTD_inBuffer *in, size_t limit, Text *out)
+static Err *zstd_pieces(Arena *arena, ZSTD_DCtx *context, ZSTD_inBuffer *in, size_t limit,
+                        Text *out)
 {
     size_t start = out->length;
     for (;;) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The life of one request. libmicrohttpd calls exchange_access for the headers, for each piece of body,
-// at the end of the body, and again when a suspended connection was resumed.
+// The life of one request. libmicrohttpd calls exchange_access for the headers, for each piece of
+// body, at the end of the body, and again when a suspended connection was resumed.
 //
-// Invariant: a refusal found before the body's end waits until the body has been read and thrown away,
-// because an answer in mid-upload cuts the connection; only large bodies without a credential, those far
-// above the size limit and requests that are not well-formed are cut.
+// Invariant: a refusal found before the body's end waits until the body has been read and thrown
+// away, because an answer in mid-upload cuts the connection; only large bodies without a
+// credential, those far above the size limit and requests that are not well-formed are cut.
 #include "http/exchange.h"
 
 #include <string.h>
@@ -312,9 +312,9 @@ void exchange_work(Exchange *exchange, JsonParser *parser)
 }
 
 // The connection is suspended once the daemon has run, not here: inside the callback libmicrohttpd
-// leaves the connection in a state that reads from the socket on resumption, and drops the answer when
-// the client has shut down its sending side. Another thread may have the exchange meanwhile, but
-// what it finishes is resumed only by this thread, after that.
+// leaves the connection in a state that reads from the socket on resumption, and drops the answer
+// when the client has shut down its sending side. Another thread may have the exchange meanwhile,
+// but what it finishes is resumed only by this thread, after that.
 static void suspend(Exchange *exchange)
 {
     HttpThread *thread = exchange->thread;
@@ -397,5 +397,6 @@ Str request_header(const Request *request, const char *name)
 {
     if (request->exchange == NULL)
         return STR_NONE;
-    return str_of(MHD_lookup_connection_value(request->exchange->connection, MHD_HEADER_KIND, name));
+    struct MHD_Connection *connection = request->exchange->connection;
+    return str_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name));
 }

@@ -49,7 +49,7 @@ typedef struct HttpThread {
     size_t             working;        // in STAGE_WORKING or waiting to be resumed
     size_t             open;           // exchanges begun and not completed
     _Atomic(struct Exchange *) finished;  // pushed by anybody, taken by the thread
-    atomic_size_t      pushing;        // who is between pushing and waking: wait for them before closing
+    atomic_size_t      pushing;        // who is between pushing and waking: awaited before closing
 } HttpThread;
 
 struct Listener {

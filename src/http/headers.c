@@ -1,40 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be known from a request's headers: whether it is well-formed (two parties that read one
-// request differently are how requests are smuggled), where it goes, who sends it, what its body is.
+// request differently are how requests are smuggled), where it goes, who sends it, what its body
+// is.
 //
-// libmicrohttpd 0.9.75 glues a folded header line onto the *name* of the header before it, takes spaces into
-// names, lets lone carriage returns stand in values, ends a value at a NUL byte, ends all headers at a
-// line with an empty name, and uses the first of several Content-Lengths. Its names and values point into
-// its read buffer, where it has put NULs over colons and line ends. So: every name must be a token, every
-// value free of controls, and each must begin exactly where a well-formed line before it ended.
+// libmicrohttpd 0.9.75 glues a folded header line onto the *name* of the header before it, takes
+// spaces into names, lets lone carriage returns stand in values, ends a value at a NUL byte, ends
+// all headers at a line with an empty name, and uses the first of several Content-Lengths. Its
+// names and values point into its read buffer, where it has put NULs over colons and line ends. So:
+// every name must be a token, every value free of controls, and each must begin exactly where a
+// well-formed line before it ended.
 #include <string.h>
 #include <strings.h>
 
 #include "http/exchange.h"
 
-// A client that is answered in mid-upload may never see the answer. So a body without a credential is read
-// and thrown away up to STRANGER_BYTES, one with it up to OVERSIZE_READ times the limit.
+// A client that is answered in mid-upload may never see the answer. So a body without a credential
+// is read and thrown away up to STRANGER_BYTES, one with it up to OVERSIZE_READ times the limit.
 enum { STRANGER_BYTES = 64 * 1024, OVERSIZE_READ = 4 };
 
 enum { LINE_END = 2 };  // CR and LF
 
 typedef struct HeaderScan {
-    bool     malformed;
+    bool        malformed;
     const char *next;  // where the next name must begin
-    unsigned lengths, codings, hosts;
-    bool     chunked;
-    Str      length;
+    unsigned    lengths, codings, hosts;
+    bool        chunked;
+    Str         length;
 } HeaderScan;
+
+static bool is_alphanumeric(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9');
+}
 
 static bool is_token(const char *at, size_t length)
 {
     static const char *const marks = "!#$%&'*+-.^_`|~";
-    for (size_t i = 0; i < length; i++) {
-        char byte = at[i];
-        bool letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
-        if (!letter && !(byte >= '0' && byte <= '9') && (byte == 0 || strchr(marks, byte) == NULL))
+    for (size_t i = 0; i < length; i++)
+        if (!is_alphanumeric(at[i]) && (at[i] == 0 || strchr(marks, at[i]) == NULL))
             return false;
-    }
     return length > 0;
 }
 
@@ -92,8 +97,8 @@ static bool ends_empty(const char *end)
 static Err *framing_check(Exchange *exchange, const char *version)
 {
     HeaderScan scan = { .next = version + strlen(version) + LINE_END };
-    int        count = MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND, header_scan,
-                                                   &scan);
+    int        count = MHD_get_connection_values_n(exchange->connection, MHD_HEADER_KIND,
+                                                   header_scan, &scan);
     if (scan.malformed || (count > 0 && !ends_empty(scan.next)) ||
         !is_value(exchange->target.at, exchange->target.length))
         return malformed(exchange, "a header line or the request line is not well-formed");
@@ -115,7 +120,7 @@ static Err *framing_check(Exchange *exchange, const char *version)
 static bool is_request_id(Str id)
 {
     for (size_t i = 0; i < id.length; i++)
-        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-", id.at[i]) == NULL)
+        if (!is_alphanumeric(id.at[i]) && id.at[i] != '.' && id.at[i] != '_' && id.at[i] != '-')
             return false;
     return id.length >= 1 && id.length <= 128;
 }

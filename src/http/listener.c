@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sockets, threads, deadlines and the drain.
 //
-// libmicrohttpd runs in external epoll mode: its own threads lose wakeups when connections are suspended and
-// resumed. Each HTTP thread waits on its daemon's epoll and on an eventfd; whoever finishes a request pushes
-// it to the owning thread and wakes it; the thread resumes the connection and runs the daemon.
-// Invariant: a daemon and its connections are only ever touched by their own thread.
+// libmicrohttpd runs in external epoll mode: its own threads lose wakeups when connections are
+// suspended and resumed. Each HTTP thread waits on its daemon's epoll and on an eventfd; whoever
+// finishes a request pushes it to the owning thread and wakes it; the thread resumes the connection
+// and runs the daemon. Invariant: a daemon and its connections are only ever touched by their own
+// thread.
 #include "http/listener.h"
 
 #include <errno.h>
@@ -28,8 +29,8 @@ enum { WORK_ROOM = 4096, BACKLOG = 1024, SWEEP_MS = 1000, DRAIN_LOOK_MS = 5 };
 
 // ---- sweeping: deadlines and the least rate
 
-// Answers on the bare socket and shuts it down. Possible only while libmicrohttpd has sent nothing of an
-// answer; it notices the shutdown and completes the exchange.
+// Answers on the bare socket and shuts it down. Possible only while libmicrohttpd has sent nothing
+// of an answer; it notices the shutdown and completes the exchange.
 static void peer_cut(Peer *peer, Err *refusal)
 {
     peer->cut = true;
@@ -268,8 +269,9 @@ static uint16_t port_of(int listening)
                                              : ((struct sockaddr_in *)(void *)&bound)->sin_port);
 }
 
-// The kernel shares connections out among sockets that all ask for SO_REUSEPORT, also those of another
-// server of the same user. So a first socket that does not ask finds out whether the port is free.
+// The kernel shares connections out among sockets that all ask for SO_REUSEPORT, also those of
+// another server of the same user. So a first socket that does not ask finds out whether the port
+// is free.
 static bool sockets_open(Listener *listener, struct addrinfo *address)
 {
     int probe = socket_listen(address, 0);

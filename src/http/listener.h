@@ -2,7 +2,8 @@
 // handlers and sends their answers. Knows nothing of billing.
 //
 // Each HTTP thread owns one libmicrohttpd daemon in external epoll mode, its connections and the
-// requests on them. Handlers that may block run on worker threads while their connection is suspended.
+// requests on them. Handlers that may block run on worker threads while their connection is
+// suspended.
 #pragma once
 
 #include "http/openapi.h"
@@ -31,13 +32,14 @@ typedef struct ListenerOptions {
     void         *context;           // request->server
 } ListenerOptions;
 
-// Zero members mean the defaults above. Refuses FIELD_INVALID for an address that cannot be listened on.
+// Zero members mean the defaults above. Refuses FIELD_INVALID for an address that cannot be
+// listened on.
 Err *listener_open(Arena *arena, const ListenerOptions *options, Listener **listener) MUST_CHECK;
 
 uint16_t listener_port(const Listener *listener);
 
-// First step of a drain: no more connections are taken; requests that come on open ones are still answered,
-// with Connection: close.
+// First step of a drain: no more connections are taken; requests that come on open ones are still
+// answered, with Connection: close.
 void listener_quiesce(Listener *listener);
 // Waits until every request begun has been answered, at most this long, then stops the threads. All
 // suspended requests must finish: keep what finishes them running until this returns.

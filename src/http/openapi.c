@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walks the routes twice: once for the paths (routes of one path stand together), once for the shapes
-// they name. What every route of a kind can refuse is listed here, so rows only name their own.
+// Walks the routes twice: once for the paths (routes of one path stand together), once for the
+// shapes they name. What every route of a kind can refuse is listed here, so rows only name their
+// own.
 #include "http/openapi.h"
 
 #include <string.h>
@@ -155,7 +156,8 @@ static void success_print(JsonOut *out, const Route *route, int status)
     json_object_end(out);
 }
 
-// One answer for each status, its description and `x-codes` naming every code that can come with it.
+// One answer for each status, its description and `x-codes` naming every code that can come with
+// it.
 static void refusals_print(JsonOut *out, const Route *route)
 {
     Refusals refusals = refusals_of(route);

@@ -28,7 +28,8 @@ static const Field page_fields[] = {
     MEMBER("title", TEXT, .required = true, .doc = "What it means."),
     MEMBER("status", WHOLE, .required = true, .doc = "The HTTP status."),
     MEMBER("retry", ENUM, .required = true, .choices = retry_words,
-           .doc = "Whether repeating can help: never, later, or with the same key to learn the outcome."),
+           .doc = "Whether repeating can help: never, later, or with the same key to learn the "
+                  "outcome."),
 };
 const Shape problem_page_shape = SHAPE("ProblemPage", page_fields,
                                        .doc = "What a problem code means.");

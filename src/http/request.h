@@ -1,6 +1,6 @@
-// One request and its answer, as handlers see them. A handler reads the request, refuses or fills the
-// response, and never touches a socket. Everything a request takes lives in its arena and is gone when
-// its answer has been sent.
+// One request and its answer, as handlers see them. A handler reads the request, refuses or fills
+// the response, and never touches a socket. Everything a request takes lives in its arena and is
+// gone when its answer has been sent.
 #pragma once
 
 #include "base/json.h"
@@ -28,7 +28,7 @@ typedef struct Request {
     Method              method;
     Str                 path;       // as sent, without the query
     Str                 id;         // Request-Id of the answer
-    Str                 media;      // media type of the body in lower case, no parameters; STR_NONE without one
+    Str                 media;      // of the body, lower case, no parameters; or STR_NONE
     Str                 body;       // decoded (gzip, zstd), JSON_PADDING readable bytes behind it
     Instant             received;   // when its last byte arrived
     JsonParser         *parser;     // of the thread that runs the handler
@@ -62,7 +62,8 @@ typedef Err *Handler(Request *request, Response *response);
 
 // The value of {name} in the route's path; the name must be there.
 Str  request_path(const Request *request, const char *name);
-// False when the query has no such parameter. Names that the route does not declare were refused before.
+// False when the query has no such parameter. Names that the route does not declare were refused
+// before.
 bool request_query(const Request *request, const char *name, Str *value);
 // A header's value, or STR_NONE. Only on the thread that runs the handler, before it suspends.
 Str  request_header(const Request *request, const char *name);
@@ -80,7 +81,8 @@ Err *request_json(Request *request, Json **root) MUST_CHECK;
 // The same for documents that nest deeper than events do.
 Err *request_json_deep(Request *request, uint32_t depth, Json **root) MUST_CHECK;
 
-// True when If-Match is absent, "*", or holds the entity tag (with its quotes); PRECONDITION_FAILED else.
+// True when If-Match is absent, "*", or holds the entity tag (with its quotes); PRECONDITION_FAILED
+// else.
 Err *request_if_match(const Request *request, Str entity_tag) MUST_CHECK;
 
 // ---- writing a response
@@ -99,9 +101,9 @@ JsonOut response_problem_members(Response *response);
 
 // ---- answering later
 
-// Only in a handler of a route that runs on the HTTP thread: the handler returns NULL after this, and
-// nothing is answered until request_finish. Then `then` runs on the HTTP thread to write the answer
-// (it may not suspend again).
+// Only in a handler of a route that runs on the HTTP thread: the handler returns NULL after this,
+// and nothing is answered until request_finish. Then `then` runs on the HTTP thread to write the
+// answer (it may not suspend again).
 void request_suspend(Request *request, Handler *then);
 // From any thread, once, after request_suspend; must not be followed by any use of the request.
 void request_finish(Request *request);

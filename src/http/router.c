@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A tree of path segments made once from the rows. Each node has literal children and at most one that
-// takes any segment; literals are tried first. A path has at most SEGMENTS_MAX segments, so the
-// walk back from a literal that led nowhere is short.
+// A tree of path segments made once from the rows. Each node has literal children and at most one
+// that takes any segment; literals are tried first. A path has at most SEGMENTS_MAX segments, so
+// the walk back from a literal that led nowhere is short.
 #include "http/router.h"
 
 #include <stdio.h>
@@ -236,7 +236,8 @@ Err *router_find(const Router *router, Request *request, Str method, Str *allow)
     const Node *node = segments_cut(request->path, &segments) ? walk(router->root, &segments, 0)
                                                               : NULL;
     if (node == NULL)
-        return refuse(request->arena, ERR_ROUTE_NOT_FOUND, STR_NONE, "there is nothing at this path");
+        return refuse(request->arena, ERR_ROUTE_NOT_FOUND, STR_NONE,
+                      "there is nothing at this path");
     if (!method_find(method, &request->method) || node->routes[request->method] == NULL) {
         *allow = methods_of(request->arena, node);
         return refuse(request->arena, ERR_METHOD_NOT_ALLOWED, STR_NONE, "this path takes %.*s",

@@ -1,5 +1,5 @@
-// Routes: one row says everything about an endpoint. From it come dispatch, authentication, the checks
-// of query and body, the metrics and the OpenAPI document.
+// Routes: one row says everything about an endpoint. From it come dispatch, authentication, the
+// checks of query and body, the metrics and the OpenAPI document.
 #pragma once
 
 #include "http/request.h"
@@ -63,14 +63,14 @@ typedef struct RouteList {
 
 typedef struct Router Router;
 
-// Checks the rows (duplicate names and paths, unknown kinds) and stops the process on a bad one. The rows must
-// outlive the router.
+// Checks the rows (duplicate names and paths, unknown kinds) and stops the process on a bad one.
+// The rows must outlive the router.
 Router *router_open(const RouteList *lists, size_t count);
 void    router_close(Router *router);
 
 // Finds the route and fills request->route, path_values and query. Refuses ROUTE_NOT_FOUND,
-// METHOD_NOT_ALLOWED (with `allow` set to the methods that exist, "GET, PUT"), PARAMETER_INVALID for a
-// path that does not decode. Literal segments win over {names}.
+// METHOD_NOT_ALLOWED (with `allow` set to the methods that exist, "GET, PUT"), PARAMETER_INVALID
+// for a path that does not decode. Literal segments win over {names}.
 Err *router_find(const Router *router, Request *request, Str method, Str *allow) MUST_CHECK;
 // Splits and checks the query of a found route: UNKNOWN_PARAMETER, PARAMETER_INVALID.
 Err *router_query(Request *request, Str query) MUST_CHECK;

@@ -166,8 +166,8 @@ void shape_decode(const Shape *shape, const Json *object, void *into, Faults *fa
     for (size_t i = 0; i < shape->count; i++) {
         Str name = str_of(shape->fields[i].name);
         if (shape->fields[i].required && json_find(object, name) == NULL)
-            faults_add(faults, ERR_FIELD_REQUIRED, pointer_to(faults->arena, name), "%s is required",
-                       shape->fields[i].name);
+            faults_add(faults, ERR_FIELD_REQUIRED, pointer_to(faults->arena, name),
+                       "%s is required", shape->fields[i].name);
     }
 }
 
@@ -251,7 +251,8 @@ static void kind_print(JsonOut *out, FieldKind kind, const Field *field)
     switch (kind) {
     case KIND_TEXT:
         type_print(out, "string", field->nullable);
-        // JSON Schema counts characters where the limits count bytes, so only the upper one is implied.
+        // JSON Schema counts characters where the limits count bytes, so only the upper one is
+        // implied.
         if (field->least > 0)
             json_whole_member(out, "minLength", 1);
         if (field->most > 0)

@@ -1,6 +1,6 @@
-// Shapes: tables that say what a JSON object holds. One table decodes a flat body into a struct, refuses
-// what does not fit with a pointer to the member, and prints its OpenAPI schema. Shapes of answers,
-// and of bodies that a parser of their own reads, only document.
+// Shapes: tables that say what a JSON object holds. One table decodes a flat body into a struct,
+// refuses what does not fit with a pointer to the member, and prints its OpenAPI schema. Shapes of
+// answers, and of bodies that a parser of their own reads, only document.
 #pragma once
 
 #include <stddef.h>
@@ -60,8 +60,8 @@ typedef struct Shape {
 #define KIND_TYPE_MAP     const Json *
 #define KIND_TYPE_JSON    const Json *
 
-// FIELD(Adjustment, amount, "amount", DECIMAL, .required = true, .doc = "..."): a wrong kind for the
-// member does not compile.
+// FIELD(Adjustment, amount, "amount", DECIMAL, .required = true, .doc = "..."): a wrong kind for
+// the member does not compile.
 #define FIELD(T, member, json, KIND, ...)                                        \
     { .name = (json), .offset = offsetof(T, member),                             \
       .kind = _Generic(((T *)0)->member, KIND_TYPE_##KIND: KIND_##KIND), __VA_ARGS__ }

@@ -46,22 +46,31 @@ static Err *parse(Fixture *fixture, Str text, Json **root)
 }
 
 static const char *const accepted[] = {
-    "0", "-0", "1e5", "1E+5", "1e-05", "-1.25", "0.0", "123456789012345678901234567890.5e400", "true",
-    "false", "null", "\"\"", " \t\r\n[ ] \n", "{}", "[1,2,3]", "[[],{},[{}]]", "{\"a\":{\"b\":[null]}}",
+    "0", "-0", "1e5", "1E+5", "1e-05", "-1.25", "0.0", "123456789012345678901234567890.5e400",
+    "true",
+    "false", "null", "\"\"", " \t\r\n[ ] \n", "{}", "[1,2,3]", "[[],{},[{}]]",
+    "{\"a\":{\"b\":[null]}}",
     "\"\\u00e9\\n\\\"\\\\\\/\\b\\f\\r\\t\"", "\"\\ud83d\\ude00\"", "\"\xc3\xa9\"", "\"\\u0000\"",
     "{\"\":1}", "{\"a\":1,\"A\":2}", "[\"[\",\"]\",\"{\",\":\"]", "[-0.0e-0]", "\"\x7f\"",
     "[1 , 2\n,\t3 ]", "{ \"a\" : 1 , \"b\" : \"x\" }", "\"a\\\\\"",
 };
 
 static const char *const refused[] = {
-    "", " ", "01", "-01", "1.", ".5", "+1", "1e", "1e+", "-", "--1", "1.e5", "0x10", "1_000", "1a", "0.1.2",
-    "NaN", "nan", "Infinity", "-Infinity", "tru", "truex", "nul", "True", "nulll", "[", "]", "{", "}",
-    "[1", "[1,", "[,1]", "[1,]", "[1 2]", "[1}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}", "{\"a\":1]",
-    "{\"a\" 1}", "{\"a\":1 \"b\":2}", "{a:1}", "{1:2}", "{null:1}", "{\"a\":1:2}", "[1:2]", "1 2", "{}{}",
+    "", " ", "01", "-01", "1.", ".5", "+1", "1e", "1e+", "-", "--1", "1.e5", "0x10", "1_000",
+    "1a", "0.1.2",
+    "NaN", "nan", "Infinity", "-Infinity", "tru", "truex", "nul", "True", "nulll", "[", "]", "{",
+    "}",
+    "[1", "[1,", "[,1]", "[1,]", "[1 2]", "[1}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}",
+    "{\"a\":1]",
+    "{\"a\" 1}", "{\"a\":1 \"b\":2}", "{a:1}", "{1:2}", "{null:1}", "{\"a\":1:2}", "[1:2]",
+    "1 2", "{}{}",
     "[]x", "x", "\"", "\"abc", "\"a\nb\"", "\"a\tb\"", "\"\x01\"", "\"\\x\"", "\"\\\"", "\"\\u12\"",
-    "\"\\u12g4\"", "\"\\ud83d\"", "\"\\ud83dx\"", "\"\\ud83d\\n\"", "\"\\ud83d\\ud83d\"", "\"\\ude00\"",
-    "\"\xff\"", "\"\xc3\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\xef\xbb\xbf{}", "'a'",
-    "[1]/**/", "//\n1", "\"a\"\"b\"", "\"a\"b", "1\"a\"", "[\"a\"\"b\"]", "[true false]", "[1,,2]", ",",
+    "\"\\u12g4\"", "\"\\ud83d\"", "\"\\ud83dx\"", "\"\\ud83d\\n\"", "\"\\ud83d\\ud83d\"",
+    "\"\\ude00\"",
+    "\"\xff\"", "\"\xc3\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"",
+    "\xef\xbb\xbf{}", "'a'",
+    "[1]/**/", "//\n1", "\"a\"\"b\"", "\"a\"b", "1\"a\"", "[\"a\"\"b\"]", "[true false]",
+    "[1,,2]", ",",
     ":", "\\", "[\"a\\\"]", "true\"x\"", "{\"a\":1}}", "[[]", "-true", "\f1", "\v1", "\xc2\xa0""1",
 };
 
@@ -118,7 +127,8 @@ static void test_numbers_keep_their_text(void **state)
 static void test_strings_are_unescaped(void **state)
 {
     Json *root;
-    assert_null(parse(*state, STR("[\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\\n\",\"plain\"]"), &root));
+    Str   escaped = STR("[\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\\n\",\"plain\"]");
+    assert_null(parse(*state, escaped, &root));
     text_is(root->first, "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\n");
     text_is(root->first->next, "plain");
 }
@@ -271,7 +281,8 @@ static void test_random_documents_come_back(void **state)
 static void test_cut_and_changed_documents(void **state)
 {
     Fixture *fixture = *state;
-    Str whole = STR("{\"meter\":\"m\",\"v\":[1.5e3,true,null,\"\\u00e9\\ud83d\\ude00\"],\"o\":{\"a\":-0}}");
+    Str whole = STR("{\"meter\":\"m\",\"v\":[1.5e3,true,null,\"\\u00e9\\ud83d\\ude00\"],"
+                    "\"o\":{\"a\":-0}}");
     for (size_t length = 0; length < whole.length; length++) {
         Json *root;
         assert_non_null(parse(fixture, (Str){ whole.at, length }, &root));

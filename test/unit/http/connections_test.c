@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // No connection may ever be left without its answer, however many there are: one request after the
-// other on 1, 100 and 1,000 connections, and on 100 beside 4,000 idle ones, every request suspended and
-// finished in groups by another thread, as a commit does. Prints how many requests a second that were.
+// other on 1, 100 and 1,000 connections, and on 100 beside 4,000 idle ones, every request suspended
+// and finished in groups by another thread, as a commit does. Prints how many requests a second
+// that were.
 //
 // PATIENCE_MS is a watchdog for connections that are forgotten, not a measure of speed.
 #include <setjmp.h>
@@ -43,7 +44,8 @@ static Err *take(Request *request, Response *response)
     return NULL;
 }
 
-// Waits a little after the first of a group, as a sync would take, then finishes all that came meanwhile.
+// Waits a little after the first of a group, as a sync would take, then finishes all that came
+// meanwhile.
 static void *commit(void *argument)
 {
     Committer *committer = argument;
@@ -89,7 +91,8 @@ typedef struct Wire {
 
 static void ask(Wire *wire)
 {
-    assert_int_equal(send(wire->socket, REQUEST, sizeof REQUEST - 1, MSG_NOSIGNAL), sizeof REQUEST - 1);
+    ssize_t sent = send(wire->socket, REQUEST, sizeof REQUEST - 1, MSG_NOSIGNAL);
+    assert_int_equal(sent, sizeof REQUEST - 1);
     wire->sent_us = clock_tick_us();
     wire->got = 0;
     wire->waiting = true;
@@ -120,7 +123,8 @@ static void check_none_forgotten(const Wire *wires, size_t count, int64_t now)
             fail_msg("connection %zu of %zu is without an answer", i, count);
 }
 
-// Sends on every connection, and again after each answer until the time is over; then waits for all.
+// Sends on every connection, and again after each answer until the time is over; then waits for
+// all.
 static uint64_t converse(Wire *wires, size_t count, int poll)
 {
     uint64_t answers = 0;
@@ -158,8 +162,9 @@ static void run(size_t count, size_t idle)
     Committer committer = { .queue = queue_open(100000) };
     Listener *listener;
     thread_start(&committer.thread, "commit", commit, &committer);
-    ListenerOptions options = { .listen = STR("127.0.0.1:0"), .router = router, .authorize = authorize,
-                                .context = &committer, .connections = 20000 };
+    ListenerOptions options = { .listen = STR("127.0.0.1:0"), .router = router,
+                                .authorize = authorize, .context = &committer,
+                                .connections = 20000 };
     assert_null(listener_open(arena, &options, &listener));
 
     Wire *wires = memory_take(count * sizeof *wires);
@@ -218,7 +223,8 @@ static void test_beside_idle_connections(void **state)
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
     if (files.rlim_cur < 8500) {
-        print_message("the limit of %llu open files is too low\n", (unsigned long long)files.rlim_cur);
+        print_message("the limit of %llu open files is too low\n",
+                      (unsigned long long)files.rlim_cur);
         skip();
     }
     run(100, 4000);

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -62,11 +63,12 @@ static inline bool wire_fill(int wire, Text *text, size_t wanted)
 
 static inline Str wire_header(Arena *arena, Str head, const char *name)
 {
-    char *lines = str_terminated(arena, head);
-    for (char *line = strtok(lines, "\r\n"); line != NULL; line = strtok(NULL, "\r\n")) {
-        size_t length = strlen(name);
-        if (strncasecmp(line, name, length) == 0 && line[length] == ':')
-            return str_of(line + length + 1 + strspn(line + length + 1, " "));
+    Str wanted = str_print(arena, "%s: ", name);
+    while (head.length > 0) {
+        Str line = str_cut(&head, '\n');
+        if (line.length <= wanted.length || strncasecmp(line.at, wanted.at, wanted.length) != 0)
+            continue;
+        return (Str){ line.at + wanted.length, line.length - wanted.length - 1 };
     }
     return STR_NONE;
 }
