@@ -183,7 +183,8 @@ static bool span_read(Place place, Span *span)
     if (!place_required(place) || !place_object(place))
         return false;
     place_members(place, members, NULL);
-    bool has_both = place_required(start) & place_required(end);
+    bool has_start = place_required(start), has_end = place_required(end);
+    bool has_both = has_start && has_end;
     if (!has_both || !place_instant(start, &span->start) || !place_instant(end, &span->end))
         return false;
     if (span->start.us >= span->end.us)
