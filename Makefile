@@ -169,8 +169,14 @@ unit: $(UNIT_TESTS)  ## unit tests (ONLY=folder/name picks some; MODE=asan with 
 api: $(BUILD)/toll $(call programs,test/api/*.c) | test-ready  ## every call over HTTP, answers checked against the OpenAPI
 	$(PYTHON) -m pytest -q -p no:cacheprovider test/api
 
+CASE_ADAPTERS := $(patsubst %.c,$(BUILD)/%.c.o,$(wildcard test/cases/adapter/*.c))
+$(BUILD)/test/cases/adapter.a: $(CASE_ADAPTERS)
+	@rm -f $@
+	@ar rcsD $@ $^
+$(BUILD)/test/cases/cases: $(BUILD)/test/cases/adapter.a
+
 .PHONY: cases
-cases: $(call programs,test/cases/*.c) | test-ready  ## prices and calendars against public suites (../shared/cases) and our own
+cases: $(BUILD)/test/cases/cases | test-ready  ## prices and calendars against public suites (../shared/cases) and our own
 	$(BUILD)/test/cases/cases
 
 .PHONY: model

@@ -92,12 +92,12 @@ static void row_begin_calendar(Row *row)
     row->day = 1;
 }
 
-// The first such day on or after the start's date.
+// That day in the month of the start, and on from there in steps: a start behind it lies in a
+// period that began before.
 static void row_begin_day_of_month(Row *row, int day, Date start)
 {
     row_begin_at(row, start);
     row->day = day;
-    row->months += date_in_month(row->months, day).day < start.day;
 }
 
 static Row row_of(const PeriodRule *rule, const Zone *zone, Instant start)

@@ -19,7 +19,7 @@ typedef enum PeriodAnchor {
     ANCHOR_SUBSCRIPTION,  // local midnight of the start's date
     ANCHOR_SUBSCRIPTION_INSTANT,  // the start's local wall time
     ANCHOR_DATE,                  // that date, and every so many units before and after it
-    ANCHOR_DAY_OF_MONTH           // that day; first the one on or after the start
+    ANCHOR_DAY_OF_MONTH           // that day; of the month of the start, and on from there
 } PeriodAnchor;
 
 typedef struct PeriodRule {

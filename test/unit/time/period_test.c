@@ -57,7 +57,7 @@ static void test_bill_cycle_day_31_across_february_and_april(void **state)
     assert_moment(april.service.end, "2026-05-31T00:00:00Z");
 }
 
-static void test_a_day_of_month_on_the_start_has_no_stub(void **state)
+static void test_a_day_of_month_steps_from_the_month_of_the_start(void **state)
 {
     (void)state;
     PeriodRule rule = {
@@ -65,10 +65,13 @@ static void test_a_day_of_month_on_the_start_has_no_stub(void **state)
     };
     Period first = period(&rule, "UTC", "2026-02-15T00:00:00Z", "2026-02-15T00:00:00Z");
     assert_moment(first.service.end, "2026-05-15T00:00:00Z");
-    Period stub = period(&rule, "UTC", "2026-02-16T00:00:00Z", "2026-02-16T00:00:00Z");
-    assert_moment(stub.service.end, "2026-03-15T00:00:00Z");
-    assert_moment(stub.full.start, "2025-12-15T00:00:00Z");
-    assert_int_equal(period(&rule, "UTC", "2026-02-16T00:00:00Z", "2026-03-15T00:00:00Z").index, 1);
+    Period early = period(&rule, "UTC", "2026-02-10T00:00:00Z", "2026-02-10T00:00:00Z");
+    assert_moment(early.service.end, "2026-02-15T00:00:00Z");
+    assert_moment(early.full.start, "2025-11-15T00:00:00Z");
+    Period late = period(&rule, "UTC", "2026-02-16T00:00:00Z", "2026-02-16T00:00:00Z");
+    assert_moment(late.service.end, "2026-05-15T00:00:00Z");
+    assert_moment(late.full.start, "2026-02-15T00:00:00Z");
+    assert_int_equal(period(&rule, "UTC", "2026-02-16T00:00:00Z", "2026-05-15T00:00:00Z").index, 1);
 }
 
 static void test_wall_time_is_kept_across_dst(void **state)
@@ -202,7 +205,7 @@ int main(void)
         test_of(test_a_calendar_month_clipped_to_its_start),
         test_of(test_the_31st_clamps_and_comes_back),
         test_of(test_bill_cycle_day_31_across_february_and_april),
-        test_of(test_a_day_of_month_on_the_start_has_no_stub),
+        test_of(test_a_day_of_month_steps_from_the_month_of_the_start),
         test_of(test_wall_time_is_kept_across_dst),
         test_of(test_midnight_of_the_start_date_in_its_zone),
         test_of(test_dates_anchor_fiscal_years_and_odd_weeks),

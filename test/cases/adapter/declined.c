@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Toll deliberately does not offer, by model and config, with the reason. Never by a case's
+// id.
+#include "case.h"
+
+typedef struct Declined {
+    const char *model;
+    const char *member;  // of the config
+    const char *value;   // its text; NULL: whatever it is
+    const char *reason;
+} Declined;
+
+static const Declined rows[] = {
+    { "package", "rounding", "down",
+      "a started package counts; an unstarted one is a division rounded down" },
+    { "period_fraction", "day_count", "months of 30 days", "a month has the days it has" },
+    { "plan_or_quantity_change", "period_end_counts", "true",
+      "periods are half-open: the end belongs to the next one, in day counts too" },
+};
+
+static bool has_value(const Json *member, const char *value)
+{
+    if (value == NULL)
+        return true;
+    if (member->kind == JSON_TRUE)
+        return str_equal(str_of(value), STR("true"));
+    return str_equal(member->text, str_of(value));
+}
+
+const char *declined(const Case *test)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const Json *member = case_member(test->config, rows[i].member);
+        if (str_equal(test->model, str_of(rows[i].model)) && member != NULL &&
+            has_value(member, rows[i].value))
+            return rows[i].reason;
+    }
+    return NULL;
+}
