@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/assert.h"
 
@@ -47,6 +48,32 @@ void *memory_resize(void *at, size_t bytes)
 void memory_release(void *at)
 {
     free(at);
+}
+
+enum { HUGE_PAGE = 2 << 20 };
+
+// The mapping begins at a huge page's border, or the kernel could not use one there.
+void *memory_map(size_t bytes)
+{
+    size_t wanted = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    char  *at = mmap(NULL, wanted + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                     -1, 0);
+    if (at == MAP_FAILED) {
+        fprintf(stderr, "toll: out of memory (%zu bytes)\n", bytes);
+        abort();
+    }
+    size_t before = (HUGE_PAGE - (uintptr_t)at % HUGE_PAGE) % HUGE_PAGE;
+    if (before > 0)
+        munmap(at, before);
+    munmap(at + before + wanted, HUGE_PAGE - before);
+    madvise(at + before, wanted, MADV_HUGEPAGE);  // advice only: small pages serve as well
+    return at + before;
+}
+
+void memory_unmap(void *at, size_t bytes)
+{
+    if (at != NULL)
+        munmap(at, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
 }
 
 static Chunk *chunk_add(Arena *arena, size_t size)

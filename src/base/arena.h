@@ -25,6 +25,11 @@ void *memory_take(size_t bytes);                    // zeroed; ends the process 
 void *memory_resize(void *at, size_t bytes);        // what is new is not zeroed
 void  memory_release(void *at);                     // NULL is allowed
 
+// Large tables that are met at random: zeroed, untouched pages cost nothing, in huge pages where the
+// system has them (a miss of the page table costs as much as a miss of the cache).
+void *memory_map(size_t bytes);
+void  memory_unmap(void *at, size_t bytes);  // NULL is allowed
+
 // AUTO(Arena) arena = arena_open();  closes it on every way out of the block.
 void Arena_leave(Arena **arena);
 #define AUTO(T) __attribute__((cleanup(T##_leave))) T *

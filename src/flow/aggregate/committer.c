@@ -7,7 +7,10 @@
 #include "base/assert.h"
 #include "base/clock.h"
 
-enum { PREFETCH_FAR_ROWS = 16, PREFETCH_NEAR_ROWS = 8 };
+// How many rows ahead each step is taken.
+static const uint64_t prefetch_ahead[] = {
+    [PREFETCH_SLOT] = 24, [PREFETCH_STREAM] = 16, [PREFETCH_CELL] = 8,
+};
 
 static Err *commit_write(Partition *partition, Arena *arena, Commit *commit)
 {
@@ -32,13 +35,16 @@ static void fold_event(Partition *partition, uint64_t sequence, const Digest *di
                     meters_of_event(partition->meters, generation_row(generation, row)->event));
 }
 
-static void fold_prefetch(Partition *partition, uint64_t sequence, const Commit *commit,
-                          PrefetchStep step)
+static void fold_prefetch(Partition *partition, const Commit *commit)
 {
-    if (sequence >= commit->next)
-        return;
-    generation_prefetch_fold(partition_generation(partition, partition_seal_of(partition, sequence)),
-                             partition_row_of(partition, sequence), step);
+    for (PrefetchStep step = PREFETCH_SLOT; step <= PREFETCH_CELL; step++) {
+        uint64_t sequence = partition->folded + prefetch_ahead[step];
+        if (sequence >= commit->next)
+            continue;
+        uint64_t seal = partition_seal_of(partition, sequence);
+        generation_prefetch_fold(partition_generation(partition, seal),
+                                 partition_row_of(partition, sequence), step);
+    }
 }
 
 static void fold_submission(Partition *partition, const Commit *commit, const Submission *submission)
@@ -50,8 +56,7 @@ static void fold_submission(Partition *partition, const Commit *commit, const Su
         if (submission->verdicts[i].outcome != OUTCOME_ACCEPTED)
             continue;
         assert_that(submission->verdicts[i].sequence == partition->folded);
-        fold_prefetch(partition, partition->folded + PREFETCH_FAR_ROWS, commit, PREFETCH_FAR);
-        fold_prefetch(partition, partition->folded + PREFETCH_NEAR_ROWS, commit, PREFETCH_NEAR);
+        fold_prefetch(partition, commit);
         fold_event(partition, partition->folded++, &submission->events[i].digest);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows and cells live in blocks that never move; the tables of streams and cells are open addressing
-// and double, which only happens under the state lock.
+// Rows lie in one mapping and cells in blocks, so neither ever moves; the tables of streams and cells are
+// open addressing and double, which only happens under the state lock.
 #include "flow/aggregate/generation.h"
 
 #include <stdatomic.h>
@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 #include "base/vector.h"
 
-enum { BLOCK_BITS = 12, BLOCK = 1 << BLOCK_BITS, FIRST_SLOTS = 64, CELLS_TRIED = 4 };
+enum { BLOCK_BITS = 13, BLOCK = 1 << BLOCK_BITS, FIRST_SLOTS = 64, CELLS_TRIED = 4 };
 
 typedef struct Streams {
     VECTOR(Stream) list;   // by first use
@@ -31,7 +31,7 @@ struct Generation {
     IdTable    *ids;
     Arena      *text;         // the sequencer's: unique ids and properties
     Arena      *dimensions;   // the committer's
-    Row       **rows;         // blocks
+    Row        *rows;
     HourCell  **cells;        // blocks
     uint32_t    cell_count;
     size_t      cell_blocks;
@@ -50,7 +50,7 @@ Generation *generation_open(uint64_t number, uint32_t seal_bits)
     generation->ids = id_table_open(generation->room);
     generation->text = arena_open();
     generation->dimensions = arena_open();
-    generation->rows = memory_take((generation->room / BLOCK + 1) * sizeof(Row *));
+    generation->rows = memory_map(generation->room * sizeof(Row));
     generation->streams.slot_count = FIRST_SLOTS;
     generation->streams.slots = memory_take(FIRST_SLOTS * sizeof(uint32_t));
     generation->cell_slots.slots = FIRST_SLOTS;
@@ -71,11 +71,9 @@ void generation_release(Generation *generation)
     id_table_close(generation->ids);
     arena_close(generation->text);
     arena_close(generation->dimensions);
-    for (size_t i = 0; i <= generation->room / BLOCK; i++)
-        memory_release(generation->rows[i]);
     for (size_t i = 0; i < generation->cell_blocks; i++)
-        memory_release(generation->cells[i]);
-    memory_release(generation->rows);
+        memory_unmap(generation->cells[i], BLOCK * sizeof(HourCell));
+    memory_unmap(generation->rows, generation->room * sizeof(Row));
     memory_release(generation->cells);
     memory_release(generation->streams.slots);
     vector_release(&generation->streams.list);
@@ -101,7 +99,7 @@ uint32_t generation_folded(const Generation *generation)
 
 static Row *row_at(const Generation *generation, uint32_t index)
 {
-    return &generation->rows[index >> BLOCK_BITS][index & (BLOCK - 1)];
+    return &generation->rows[index];
 }
 
 const Row *generation_row(const Generation *generation, uint32_t index)
@@ -152,11 +150,6 @@ void generation_identity(const Generation *generation, uint32_t index, Identity 
 static Row *row_new(Generation *generation, uint32_t index)
 {
     assert_that(index < generation->room);
-    Row **block = &generation->rows[index >> BLOCK_BITS];
-    if (*block == NULL) {
-        size_t rows = generation->room < BLOCK ? generation->room : BLOCK;
-        *block = memory_take(rows * sizeof(Row));
-    }
     return row_at(generation, index);
 }
 
@@ -283,7 +276,7 @@ static HourCell *cell_new(Generation *generation, Stream *stream, const HourCell
         generation->cell_blocks++;
         generation->cells =
             memory_resize(generation->cells, generation->cell_blocks * sizeof(HourCell *));
-        generation->cells[block] = memory_take(BLOCK * sizeof(HourCell));
+        generation->cells[block] = memory_map(BLOCK * sizeof(HourCell));
     }
     HourCell *cell = cell_at(generation, index);
     *cell = *wanted;
@@ -330,18 +323,26 @@ static void fold_meter(Generation *generation, Stream *stream, const Activation 
     cell_add(&cell->cell, activation->meter->aggregation, measure);
 }
 
+static void cell_prefetch(const Generation *generation, uint32_t index)
+{
+    enum { LINE = 64 };
+    const char *cell = (const char *)cell_at(generation, index);
+    for (size_t offset = 0; offset < sizeof(HourCell); offset += LINE)
+        __builtin_prefetch(cell + offset);
+}
+
 void generation_prefetch_fold(const Generation *generation, uint32_t index, PrefetchStep step)
 {
-    const Row     *row = row_at(generation, index);
-    const Streams *streams = &generation->streams;
-    size_t         slot = mix(row->event, row->account) & (streams->slot_count - 1);
-    if (step == PREFETCH_FAR) {
-        __builtin_prefetch(&streams->slots[slot]);
-        return;
-    }
-    uint32_t index_after = streams->slots[slot];
-    if (index_after != 0)
-        __builtin_prefetch(&streams->list.at[index_after - 1]);
+    const Row      *row = row_at(generation, index);
+    const Streams  *streams = &generation->streams;
+    size_t          slot = mix(row->event, row->account) & (streams->slot_count - 1);
+    const uint32_t *at = &streams->slots[slot];
+    if (step == PREFETCH_SLOT)
+        __builtin_prefetch(at);
+    else if (*at != 0 && step == PREFETCH_STREAM)
+        __builtin_prefetch(&streams->list.at[*at - 1]);
+    else if (*at != 0 && streams->list.at[*at - 1].newest_cell != ROW_END)
+        cell_prefetch(generation, streams->list.at[*at - 1].newest_cell);
 }
 
 void generation_fold(Generation *generation, uint32_t index, const Digest *digest,

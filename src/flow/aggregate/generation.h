@@ -43,13 +43,13 @@ static inline Str row_properties(const Row *row)
 
 // The cells of a generation are hours; days are made from them when they are read or sealed.
 typedef struct HourCell {
-    Cell     cell;
+    uint64_t hash;
+    int64_t  hour;     // UTC hours since 1970
     uint32_t meter;    // activation number
     uint32_t account;
-    uint32_t next;     // cell of the same event and account, or ROW_END
-    int64_t  hour;     // UTC hours since 1970
+    uint32_t next;     // cell of the same stream, or ROW_END
     Str      dimensions;
-    uint64_t hash;
+    Cell     cell;
 } HourCell;
 
 // What one account did under one event name.
@@ -83,8 +83,8 @@ void generation_put_other(Generation *generation, uint32_t index, RowKind kind);
 // Committer, under the state lock: links the row and folds it into the cells of `meters`.
 void generation_fold(Generation *generation, uint32_t index, const Digest *digest,
                      ActivationList meters);
-// Brings near what folding the row will touch: FAR well ahead of it, NEAR a little later.
-typedef enum PrefetchStep { PREFETCH_FAR, PREFETCH_NEAR } PrefetchStep;
+// Brings near what folding the row will touch, step by step: each needs what the one before brought.
+typedef enum PrefetchStep { PREFETCH_SLOT, PREFETCH_STREAM, PREFETCH_CELL } PrefetchStep;
 void generation_prefetch_fold(const Generation *generation, uint32_t index, PrefetchStep step);
 
 // Readers, under the state lock or once the generation is full: what is folded.

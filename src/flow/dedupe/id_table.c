@@ -15,7 +15,7 @@ typedef struct Slot {
 struct IdTable {
     size_t mask;
     size_t count, room;
-    Slot   slots[];
+    Slot  *slots;
 };
 
 IdTable *id_table_open(size_t rows)
@@ -23,7 +23,8 @@ IdTable *id_table_open(size_t rows)
     size_t slots = 16;
     while (slots < 2 * rows)
         slots *= 2;
-    IdTable *table = memory_take(sizeof(IdTable) + slots * sizeof(Slot));
+    IdTable *table = memory_take(sizeof(IdTable));
+    table->slots = memory_map(slots * sizeof(Slot));
     table->mask = slots - 1;
     table->room = rows;
     return table;
@@ -31,6 +32,8 @@ IdTable *id_table_open(size_t rows)
 
 void id_table_close(IdTable *table)
 {
+    if (table != NULL)
+        memory_unmap(table->slots, (table->mask + 1) * sizeof(Slot));
     memory_release(table);
 }
 
