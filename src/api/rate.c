@@ -38,7 +38,7 @@ const Route api_rate_routes[] = {
         .name = "rate",
         .method = METHOD_POST,
         .path = "/v1/rate",
-        .scope = "bills:read",
+        .scope = "catalog:read",
         .takes = &request_shape,
         .gives = &bill_rated_shape,
         REFUSES(ERR_UNKNOWN_MEMBER, ERR_FIELD_REQUIRED, ERR_FIELD_INVALID, ERR_PLAN_INVALID,
