@@ -105,6 +105,8 @@ static const Shape batch_shape = SHAPE("BatchReceipt", batch_fields,
                                        .doc = "The answer to several events.");
 static const Shape *const answers[] = { &receipt_shape, &batch_shape, NULL };
 static const Shape answer_shape = { .name = "MeasurementAnswer", .one_of = answers,
+                                    .doc = "A receipt for one event, a batch receipt for "
+                                           "several." };
 
 // ---- what is read back
 
