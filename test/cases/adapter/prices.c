@@ -149,7 +149,8 @@ static Result package_count(Case *test)
     if (!case_knows(test, known))
         return CASE_UNKNOWN;
     Str         charge = str_print(test->arena,
-                                   "\"model\":\"package\",\"packageSize\":\"%.*s\",\"packagePrice\":\"1\"",
+                                   "\"model\":\"package\",\"packageSize\":\"%.*s\","
+                                           "\"packagePrice\":\"1\"",
                                    STR_ARG(case_text(test->config, "package_size")));
     const Json *bill =
         case_rate(test, request_of(test, charge, case_text(test->input, "quantity")));

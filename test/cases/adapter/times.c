@@ -324,19 +324,19 @@ static Result partial_period(Case *test)
     if (times[2].us == times[3].us)  // nothing is billed: there is no bill to ask for
         return case_equal(test, "amount", case_number(test, case_text(test->expected, "amount")),
                           rational_zero());
-    Str         request = str_print(test->arena,
-                                    "{\"plan\":{\"currency\":\"%.*s\",\"timeZone\":\"%.*s\",\"charges\":[{"
-                                            "\"id\":\"c\",\"model\":\"flat\",\"amount\":\"%.*s\","
-                                            "\"prorate\":\"%s\"}]},\"period\":{\"start\":\"%.*s\",\"end\":\"%.*s\"}"
-                                            ",\"activeFrom\":\"%.*s\",\"activeTo\":\"%.*s\"}",
-                                    STR_ARG(currency.at == NULL ? STR("USD") : currency),
-                                    STR_ARG(zone_name(zone)), STR_ARG(case_text(test->config, "price")),
-                            by_days ? "day" : "second",
-                                    STR_ARG(instant_print(test->arena, times[0])),
-                                    STR_ARG(instant_print(test->arena, times[1])),
-                                    STR_ARG(instant_print(test->arena, times[2])),
-                                    STR_ARG(instant_print(test->arena, times[3])));
-    const Json *bill = case_rate(test, request);
+    Text text = text_open(test->arena);
+    text_print(&text, "{\"plan\":{\"currency\":\"%.*s\",\"timeZone\":\"%.*s\",",
+               STR_ARG(currency.at == NULL ? STR("USD") : currency), STR_ARG(zone_name(zone)));
+    text_print(&text, "\"charges\":[{\"id\":\"c\",\"model\":\"flat\",\"amount\":\"%.*s\",",
+               STR_ARG(case_text(test->config, "price")));
+    text_print(&text, "\"prorate\":\"%s\"}]}", by_days ? "day" : "second");
+    text_print(&text, ",\"period\":{\"start\":\"%.*s\",\"end\":\"%.*s\"}",
+               STR_ARG(instant_print(test->arena, times[0])),
+               STR_ARG(instant_print(test->arena, times[1])));
+    text_print(&text, ",\"activeFrom\":\"%.*s\",\"activeTo\":\"%.*s\"}",
+               STR_ARG(instant_print(test->arena, times[2])),
+               STR_ARG(instant_print(test->arena, times[3])));
+    const Json *bill = case_rate(test, text_str(&text));
     if (bill == NULL)
         return CASE_FAILED;
     return case_equal(test, "amount", case_number(test, case_text(test->expected, "amount")),

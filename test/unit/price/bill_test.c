@@ -66,7 +66,8 @@ static void test_a_discount_lasts_its_periods(void **state)
                                  ? STR("")
                                  : str_print(arena, ",\"startsAt\":\"%s\"", rows[i].starts_at);
         Str         more = str_print(arena,
-                                     ",\"discounts\":[{\"id\":\"a\",\"percent\":50,\"periods\":2%.*s}]",
+                                     ",\"discounts\":[{\"id\":\"a\",\"percent\":50,"
+                                             "\"periods\":2%.*s}]",
                                      STR_ARG(starts));
         Str         active = str_print(arena, ",\"activeFrom\":\"%s\"", rows[i].active_from);
         const Json *bill = rate(plan_of(M, str_terminated(arena, more)), "{\"m\":100}",
@@ -154,7 +155,8 @@ static void test_commitments(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         Str         more = str_print(arena,
-                                     ",\"commitment\":{\"amount\":\"100\",\"discountPercent\":\"20\"%s}",
+                                     ",\"commitment\":{\"amount\":\"100\","
+                                             "\"discountPercent\":\"20\"%s}",
                                      rows[i].more);
         Str         usage = str_print(arena, "{\"m\":\"%s\"}", rows[i].used);
         const Json *bill = bill_of(M, str_terminated(arena, more), str_terminated(arena, usage));
