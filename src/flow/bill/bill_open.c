@@ -139,7 +139,7 @@ static void opening_close(Opening *opening, const Err *err, Text *out, size_t be
 
 Err *bill_open_subscription(Arena *arena, const OpenBillQuery *query, Str subscription, Text *out)
 {
-    Subscription *row;
+    Subscription *row = NULL;
     Opening       opening;
     JsonOut       json = json_out(out);
     Money         due;

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rating and open bills over usage and a catalog that this test makes up: what is asked of the
+// usage side, and what is told to the reader.
+#include "flow/rate/rate.c"
+#include "flow/bill/bill_open.c"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+enum { QUERIES_MAX = 16, ROWS_MAX = 4 };
+
+// ---- the world made up
+
+static Arena *arena;
+
+static struct World {
+    Aggregation  aggregation;
+    UsageGroup   groups[ROWS_MAX];
+    size_t       group_count;
+    UsageQuery   asked[QUERIES_MAX];
+    UsageWindow  windows[QUERIES_MAX];
+    size_t       asked_count;
+    Subscription subscriptions[ROWS_MAX];
+    size_t       subscription_count;
+    const char  *plan;
+    Str          account_zone, project_zone;
+    size_t       opened, closed;
+    ErrCode      read_fails;  // ERR_COUNT: it does not
+} world;
+
+Err *catalog_meter_get(Catalog *catalog, Arena *in, ProjectId project, Str id, Meter **meter)
+{
+    (void)catalog, (void)project;
+    Meter *made = arena_new(in, Meter);
+    made->id = id;
+    made->aggregation = world.aggregation;
+    *meter = made;
+    return NULL;
+}
+
+Err *catalog_account_get(Catalog *catalog, Arena *in, ProjectId project, Str id, Account **account)
+{
+    (void)catalog, (void)project;
+    if (str_equal(id, STR("nobody")))
+        return refuse(in, ERR_ACCOUNT_NOT_FOUND, STR_NONE, "there is no such account");
+    *account = arena_new(in, Account);
+    (*account)->id = id;
+    (*account)->time_zone = world.account_zone;
+    return NULL;
+}
+
+Err *catalog_projects(Catalog *catalog, Arena *in, Project **projects, size_t *count)
+{
+    (void)catalog;
+    *projects = arena_array(in, Project, 2);
+    (*projects)[0] = (Project){ .id = { STR("t"), STR("other") }, .time_zone = STR("Asia/Tokyo") };
+    (*projects)[1] = (Project){ .id = { STR("t"), STR("p") }, .time_zone = world.project_zone };
+    *count = 2;
+    return NULL;
+}
+
+Err *catalog_subscription_get(Catalog *catalog, Arena *in, ProjectId project, Str id,
+                              Subscription **subscription)
+{
+    (void)catalog, (void)project;
+    for (size_t i = 0; i < world.subscription_count; i++)
+        if (str_equal(id, world.subscriptions[i].id)) {
+            *subscription = &world.subscriptions[i];
+            return NULL;
+        }
+    return refuse(in, ERR_SUBSCRIPTION_NOT_FOUND, STR_NONE, "there is no such subscription");
+}
+
+Err *catalog_subscriptions(Catalog *catalog, Arena *in, const CatalogPage *page,
+                           Subscription **subscriptions, size_t *count)
+{
+    (void)catalog, (void)in, (void)page;
+    *subscriptions = world.subscriptions;
+    *count = world.subscription_count;
+    return NULL;
+}
+
+Err *catalog_plan_version_get(Catalog *catalog, Arena *in, const PlanRef *ref,
+                              PlanVersion **version)
+{
+    (void)catalog, (void)ref;
+    *version = arena_new(in, PlanVersion);
+    (*version)->document = str_equal(ref->plan, STR("euro"))
+                               ? STR("{\"currency\":\"EUR\",\"charges\":[{\"id\":\"f\",\"model\":"
+                                     "\"flat\",\"amount\":1}]}")
+                               : str_of(world.plan);
+    return NULL;
+}
+
+Err *usage_moment_open(Partition *partition, Arena *in, uint64_t as_of, UsageMoment **moment)
+{
+    (void)partition, (void)in, (void)as_of;
+    world.opened++;
+    *moment = NULL;
+    return NULL;
+}
+
+void usage_moment_close(UsageMoment *moment)
+{
+    (void)moment;
+    world.closed++;
+}
+
+uint64_t usage_moment_sequence(const UsageMoment *moment)
+{
+    (void)moment;
+    return 42;
+}
+
+Str usage_sequence_print(Arena *in, uint64_t sequence)
+{
+    return str_print(in, "s%lu", sequence);
+}
+
+Err *usage_read(UsageMoment *moment, Arena *in, const UsageQuery *query, UsageAnswer *answers)
+{
+    (void)moment;
+    if (world.read_fails != ERR_COUNT)
+        return refuse(in, world.read_fails, STR_NONE, "it cannot be read");
+    world.asked[world.asked_count] = *query;
+    world.windows[world.asked_count++] = query->windows[0];
+    answers[0] = (UsageAnswer){ world.groups, world.group_count };
+    return NULL;
+}
+
+// ---- the tests' own
+
+static Instant moment_of(const char *text)
+{
+    Instant instant;
+    assert_true(instant_parse(str_of(text), &instant));
+    return instant;
+}
+
+static Decimal decimal_of(const char *text)
+{
+    Decimal number;
+    assert_true(decimal_parse(str_of(text), DECIMAL_WHOLE_DIGITS, &number));
+    return number;
+}
+
+static int world_begin(void **state)
+{
+    (void)state;
+    arena = arena_open();
+    world = (struct World){ .aggregation = AGGREGATE_SUM,
+                            .group_count = 1,
+                            .subscription_count = 1,
+                            .read_fails = ERR_COUNT };
+    world.groups[0] =
+        (UsageGroup){ .has_value = true, .value = decimal_of("12.5"), .events = 3, .counted = 3 };
+    world.groups[0].digest.part[0] = 0xab;
+    world.subscriptions[0] = (Subscription){ .id = STR("sub"),
+                                             .account = STR("acct"),
+                                             .plan = STR("plan"),
+                                             .plan_version = 7,
+                                             .quantities = STR("{}"),
+                                             .starts_at = moment_of("2026-01-10T12:00:00Z") };
+    world.plan = "{\"currency\":\"USD\",\"charges\":[{\"id\":\"c\",\"meter\":\"m\",\"model\":"
+                 "\"perUnit\",\"unitPrice\":2}]}";
+    return 0;
+}
+
+static int world_end(void **state)
+{
+    (void)state;
+    assert_int_equal(world.opened, world.closed);
+    arena_close(arena);
+    return 0;
+}
+
+static const Json *at(const Json *json, const char *pointer)
+{
+    Str rest = str_of(pointer + 1);
+    while (json != NULL && rest.length > 0) {
+        Str      name = str_cut(&rest, '/');
+        uint64_t index;
+        if (json->kind != JSON_ARRAY) {
+            json = json_find(json, name);
+            continue;
+        }
+        assert_true(str_whole(name, 1000, &index));
+        for (json = json->first; json != NULL && index > 0; index--)
+            json = json->next;
+    }
+    return json;
+}
+
+#define assert_at(json, pointer, wanted)                                                           \
+    assert_string_equal(str_terminated(arena, at((json), (pointer))->text), (wanted))
+
+static OpenBillQuery query_at(const char *time)
+{
+    return (OpenBillQuery){ .project = { STR("t"), STR("p") },
+                            .at = moment_of(time),
+                            .as_of = SEQUENCE_NEWEST,
+                            .rated_at = moment_of("2030-01-01T00:00:00Z") };
+}
+
+static const Json *answer_of(Err *err, const Text *out)
+{
+    Json *json;
+    if (err != NULL)
+        fail_msg("%s: %.*s", err_name(err->code), STR_ARG(err->detail));
+    assert_null(json_parse_copy(arena, text_str(out), &json));
+    return json;
+}
+
+static const Json *bill_at(const char *time)
+{
+    Text          out = text_open(arena);
+    OpenBillQuery query = query_at(time);
+    return answer_of(bill_open_subscription(arena, &query, STR("sub"), &out), &out);
+}
+
+static ErrCode refused_at(const char *time, const char *subscription)
+{
+    Text          out = text_open(arena);
+    OpenBillQuery query = query_at(time);
+    Err          *err = bill_open_subscription(arena, &query, str_of(subscription), &out);
+    assert_non_null(err);
+    assert_int_equal(out.length, 0);
+    return err->code;
+}
+
+static void test_a_bill_says_what_it_counts(void **state)
+{
+    (void)state;
+    const Json *bill = bill_at("2026-03-15T00:00:00Z");
+    assert_at(bill, "/subscription", "sub");
+    assert_at(bill, "/account", "acct");
+    assert_at(bill, "/currency", "USD");
+    assert_at(bill, "/sequence", "s42");
+    assert_at(bill, "/ratedAt", "2030-01-01T00:00:00Z");
+    assert_at(bill, "/period/start", "2026-03-01T00:00:00Z");
+    assert_at(bill, "/lines/0/usage", "12.5");
+    assert_at(bill, "/lines/0/amount", "25.00");
+    assert_at(bill, "/lines/0/events", "3");
+    assert_at(bill, "/lines/0/planVersion", "7");
+    assert_at(bill, "/lines/0/digest",
+              "00000000000000000000000000000000000000000000000000000000000000ab");
+    assert_at(bill, "/total", "25.00");
+    assert_int_equal(world.asked_count, 1);
+    assert_true(str_equal(world.asked[0].project, STR("p")));
+    assert_true(str_equal(world.asked[0].account, STR("acct")));
+    assert_true(str_equal(world.asked[0].meter, STR("m")));
+    assert_int_equal(world.windows[0].start.us, moment_of("2026-03-01T00:00:00Z").us);
+    assert_int_equal(world.windows[0].end.us, moment_of("2026-04-01T00:00:00Z").us);
+}
+
+static void test_a_period_is_clipped_to_the_subscription(void **state)
+{
+    (void)state;
+    world.subscriptions[0].ends = true;
+    world.subscriptions[0].ends_at = moment_of("2026-03-20T00:00:00Z");
+    bill_at("2026-01-10T12:00:00Z");
+    bill_at("2026-03-19T23:59:59.999999Z");
+    assert_int_equal(world.windows[0].start.us, moment_of("2026-01-10T12:00:00Z").us);
+    assert_int_equal(world.windows[0].end.us, moment_of("2026-02-01T00:00:00Z").us);
+    assert_int_equal(world.windows[1].end.us, moment_of("2026-03-20T00:00:00Z").us);
+    assert_int_equal(refused_at("2026-03-20T00:00:00Z", "sub"), ERR_OUTSIDE_SUBSCRIPTION);
+    assert_int_equal(refused_at("2026-01-10T11:59:59.999999Z", "sub"), ERR_OUTSIDE_SUBSCRIPTION);
+    assert_int_equal(refused_at("2026-03-01T00:00:00Z", "none"), ERR_SUBSCRIPTION_NOT_FOUND);
+}
+
+static void test_the_zone_is_the_plans_else_the_accounts_else_the_projects(void **state)
+{
+    (void)state;
+    assert_at(bill_at("2026-03-15T00:00:00Z"), "/period/start", "2026-03-01T00:00:00Z");
+    world.project_zone = STR("Asia/Kolkata");
+    assert_at(bill_at("2026-03-15T00:00:00Z"), "/period/start", "2026-02-28T18:30:00Z");
+    world.account_zone = STR("Pacific/Tongatapu");
+    assert_at(bill_at("2026-03-15T00:00:00Z"), "/period/start", "2026-02-28T11:00:00Z");
+    world.plan = "{\"currency\":\"USD\",\"timeZone\":\"America/New_York\",\"charges\":[]}";
+    assert_at(bill_at("2026-03-15T00:00:00Z"), "/period/start", "2026-03-01T05:00:00Z");
+}
+
+static void test_a_charge_asks_for_its_filter_without_the_more_specific_ones(void **state)
+{
+    (void)state;
+    world.plan = "{\"currency\":\"USD\",\"charges\":["
+                 "{\"id\":\"rest\",\"meter\":\"m\",\"model\":\"perUnit\",\"unitPrice\":1,"
+                 "\"groupBy\":[\"z\",\"a\"]},"
+                 "{\"id\":\"eu\",\"meter\":\"m\",\"model\":\"perUnit\",\"unitPrice\":1,\"filter\":{"
+                 "\"r\":[\"eu\",\"de\"]}}]}";
+    world.group_count = 0;
+    const Json *bill = bill_at("2026-03-15T00:00:00Z");
+    assert_int_equal(world.asked_count, 2);
+    assert_int_equal(world.asked[0].match.count, 0);
+    assert_int_equal(world.asked[0].except_count, 1);
+    assert_true(str_equal(world.asked[0].except[0].terms[0].key, STR("r")));
+    assert_int_equal(world.asked[0].group_count, 2);
+    assert_true(str_equal(world.asked[0].group_by[0], STR("a")));
+    assert_int_equal(world.asked[1].match.count, 1);
+    assert_true(str_equal(world.asked[1].match.terms[0].values[0], STR("de")));
+    assert_int_equal(world.asked[1].except_count, 0);
+    assert_int_equal(at(bill, "/lines")->count, 1);
+}
+
+static void test_groups_become_lines(void **state)
+{
+    (void)state;
+    const Str absent[] = { STR_NONE }, eu[] = { STR("eu") };
+    world.plan = "{\"currency\":\"USD\",\"charges\":[{\"id\":\"c\",\"meter\":\"m\",\"model\":"
+                 "\"perUnit\",\"unitPrice\":1,"
+                 "\"groupBy\":[\"r\"]}]}";
+    world.group_count = 2;
+    world.groups[0].values = absent;
+    world.groups[1] =
+        (UsageGroup){ .values = eu, .has_value = true, .value = decimal_of("2"), .events = 1 };
+    const Json *bill = bill_at("2026-03-15T00:00:00Z");
+    assert_int_equal(at(bill, "/lines/0/group/r")->kind, JSON_NULL);
+    assert_at(bill, "/lines/1/group/r", "eu");
+    assert_at(bill, "/total", "14.50");
+}
+
+static void test_an_average_is_priced_exactly(void **state)
+{
+    (void)state;
+    world.aggregation = AGGREGATE_AVERAGE;
+    world.groups[0] = (UsageGroup){ .has_value = true,
+                                    .value = decimal_of("3.333333333333"),
+                                    .sum = decimal_of("10"),
+                                    .counted = 3,
+                                    .events = 4 };
+    world.plan = "{\"currency\":\"USD\",\"charges\":[{\"id\":\"c\",\"meter\":\"m\",\"model\":"
+                 "\"perUnit\",\"unitPrice\":3}]}";
+    const Json *bill = bill_at("2026-03-15T00:00:00Z");
+    assert_at(bill, "/lines/0/exactAmount", "10");
+    assert_at(bill, "/lines/0/usage", "3.333333333333");
+    assert_at(bill, "/lines/0/events", "4");
+}
+
+static void test_nothing_measured_is_0(void **state)
+{
+    (void)state;
+    static const Aggregation all[] = { AGGREGATE_MIN, AGGREGATE_MAX, AGGREGATE_LATEST,
+                                       AGGREGATE_AVERAGE };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        world.aggregation = all[i];
+        world.groups[0] = (UsageGroup){ .value = decimal_of("99"), .events = 2, .ignored = 2 };
+        const Json *bill = bill_at("2026-03-15T00:00:00Z");
+        assert_at(bill, "/lines/0/usage", "0");
+        assert_at(bill, "/lines/0/events", "2");
+        assert_at(bill, "/total", "0.00");
+    }
+}
+
+static void test_quantities_of_the_subscription_are_priced(void **state)
+{
+    (void)state;
+    world.subscriptions[0].quantities = STR("{\"seats\":\"5\"}");
+    world.plan = "{\"currency\":\"USD\",\"charges\":[{\"id\":\"s\",\"quantity\":\"seats\","
+                 "\"model\":\"perUnit\",\"unitPrice\":20}]}";
+    assert_at(bill_at("2026-03-15T00:00:00Z"), "/total", "100.00");
+    // 10 January at noon to the end of the month: 22 of 31 days.
+    assert_at(bill_at("2026-01-15T00:00:00Z"), "/total", "70.97");
+    world.subscriptions[0].quantities = STR("{}");
+    assert_int_equal(refused_at("2026-03-15T00:00:00Z", "sub"), ERR_FIELD_REQUIRED);
+}
+
+static void test_a_failed_read_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    world.read_fails = ERR_STORE_FAILED;
+    assert_int_equal(refused_at("2026-03-15T00:00:00Z", "sub"), ERR_STORE_FAILED);
+    world.read_fails = ERR_COUNT;
+    world.plan = "{\"currency\":\"USD\"}";
+    assert_int_equal(refused_at("2026-03-15T00:00:00Z", "sub"), ERR_STORE_FAILED);
+}
+
+static void test_the_bills_of_an_account(void **state)
+{
+    (void)state;
+    world.subscription_count = 3;
+    world.subscriptions[1] = world.subscriptions[2] = world.subscriptions[0];
+    world.subscriptions[1].id = STR("sub2");
+    world.subscriptions[1].plan = STR("euro");
+    world.subscriptions[2].id = STR("sub3");
+    world.subscriptions[2].starts_at = moment_of("2027-01-01T00:00:00Z");
+    Text          out = text_open(arena);
+    OpenBillQuery query = query_at("2026-03-15T00:00:00Z");
+    const Json   *bills = answer_of(bill_open_account(arena, &query, STR("acct"), &out), &out);
+    assert_int_equal(at(bills, "/data")->count, 2);
+    assert_at(bills, "/data/1/subscription", "sub2");
+    assert_at(bills, "/amountDue/USD", "25.00");
+    assert_at(bills, "/amountDue/EUR", "1.00");
+    assert_true(str_equal(at(bills, "/amountDue")->first->name, STR("EUR")));
+    assert_int_equal(world.opened, 1);
+
+    text_clear(&out);
+    Err *err = bill_open_account(arena, &query, STR("nobody"), &out);
+    assert_int_equal(err->code, ERR_ACCOUNT_NOT_FOUND);
+    world.subscription_count = 0;
+    bills = answer_of(bill_open_account(arena, &query, STR("acct"), &out), &out);
+    assert_int_equal(at(bills, "/data")->count, 0);
+    assert_int_equal(at(bills, "/amountDue")->count, 0);
+}
+
+#define test_of(function) cmocka_unit_test_setup_teardown(function, world_begin, world_end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        test_of(test_a_bill_says_what_it_counts),
+        test_of(test_a_period_is_clipped_to_the_subscription),
+        test_of(test_the_zone_is_the_plans_else_the_accounts_else_the_projects),
+        test_of(test_a_charge_asks_for_its_filter_without_the_more_specific_ones),
+        test_of(test_groups_become_lines),
+        test_of(test_an_average_is_priced_exactly),
+        test_of(test_nothing_measured_is_0),
+        test_of(test_quantities_of_the_subscription_are_priced),
+        test_of(test_a_failed_read_leaves_nothing_behind),
+        test_of(test_the_bills_of_an_account),
+    };
+    return cmocka_run_group_tests_name("flow/rate, flow/bill", tests, NULL, NULL);
+}
