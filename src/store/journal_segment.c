@@ -72,16 +72,20 @@ int journal__read(const JournalIo *io, int file, unsigned char *at, uint64_t byt
     return 0;
 }
 
+// Synced piece by piece, so that a commit beside it never waits for a whole segment of zeros.
 int journal__write_zeros(Journal *journal, int file, uint64_t from, uint64_t to)
 {
     int failed = 0;
-    while (from < to && failed == 0) {
+    do {
         uint64_t     piece = to - from < ZEROS ? to - from : ZEROS;
         struct iovec part = { journal->zeros, (size_t)piece };
-        failed = journal__write(journal->io, file, &part, 1, from);
+        if (piece > 0)
+            failed = journal__write(journal->io, file, &part, 1, from);
+        if (failed == 0)
+            failed = journal->io->sync(journal->io->context, file);
         from += piece;
-    }
-    return failed != 0 ? failed : journal->io->sync(journal->io->context, file);
+    } while (from < to && failed == 0);
+    return failed;
 }
 
 static uint64_t spare_name(Journal *journal)

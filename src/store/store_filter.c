@@ -79,19 +79,29 @@ static Err *filter_catch_up(UsageStore *store, Arena *arena, StoreView *view, ui
     return NULL;
 }
 
+typedef struct Rebuild {
+    UsageStore *store;
+    Batch       batch;
+} Rebuild;
+
+static bool rebuild_take(void *to, RocksBytes key)
+{
+    Rebuild *rebuild = to;
+    if (key.length == 16)
+        batch_take(&rebuild->batch, hash_read((const unsigned char *)key.at));
+    return !rebuild->store->stopping;
+}
+
 static Err *filter_rebuild(UsageStore *store, Arena *arena)
 {
-    char         reason[ROCKS_REASON];
-    Batch       *batch = arena_new(arena, Batch);
-    RocksCursor *cursor = rocks_cursor_open(store->rocks, STORE_IDS, ROCKS_ONCE);
-    batch->filter = store->filter;
-    rocks_cursor_seek(cursor, (RocksBytes){ "", 0 });
-    for (; rocks_cursor_valid(cursor) && !store->stopping; rocks_cursor_next(cursor))
-        batch_take(batch, hash_read((const unsigned char *)rocks_cursor_key(cursor).at));
-    batch_flush(batch);
-    bool failed = rocks_cursor_failed(cursor, reason);
-    rocks_cursor_close(cursor);
-    return failed ? store__failed(arena, "reading ids for the filter", reason) : NULL;
+    char     reason[ROCKS_REASON];
+    Rebuild *rebuild = arena_new(arena, Rebuild);
+    rebuild->store = store;
+    rebuild->batch.filter = store->filter;
+    if (!rocks_each_key(store->rocks, STORE_IDS, rebuild_take, rebuild, reason))
+        return store__failed(arena, "reading ids for the filter", reason);
+    batch_flush(&rebuild->batch);
+    return NULL;
 }
 
 // A saved filter that reaches past the store belongs to another history: it goes, for good.
