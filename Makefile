@@ -89,10 +89,10 @@ $(BUILD)/toll: $(BUILD)/main.c.o $(OBJECTS)
 	$(Q)$(CXX) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 # Other flags or another compiler in the same folder build everything again.
+FLAGS := $(CC) $(CFLAGS) | $(CXX) $(CXXFLAGS) | $(LDFLAGS)
 $(BUILD)/flags: always
 	@mkdir -p $(@D)
-	@printf '%s\n' "$(CC) $(CFLAGS)" "$(CXX) $(CXXFLAGS)" "$(LDFLAGS)" | cmp -s - $@ || \
-	 printf '%s\n' "$(CC) $(CFLAGS)" "$(CXX) $(CXXFLAGS)" "$(LDFLAGS)" > $@
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 
 .PHONY: always tools-ready test-ready
 always:
