@@ -244,6 +244,7 @@ bool rocks_find(Rocks *rocks, int family, const RocksBytes *keys, size_t count,
     std::vector<rocksdb::Status>        statuses(kAtOnce);
     std::vector<rocksdb::PinnableSlice> values(kAtOnce);
     rocksdb::ReadOptions                options;
+    options.fill_cache = rocks->options[static_cast<size_t>(family)].disable_auto_compactions;  // random keys
     for (size_t done = 0; done < count; done += kAtOnce) {
         size_t piece = count - done < kAtOnce ? count - done : kAtOnce;
         for (size_t i = 0; i < piece; i++)
