@@ -28,7 +28,7 @@ static const Command commands[] = {
     { "demo", cli_demo, "the whole job on a temporary directory; prints the bill" },
     { "ingest", cli_ingest, "send usage from a file: -f FILE [--url URL] [--key KEY]" },
     { "rate", cli_rate, "price usage offline: --plan FILE --usage FILE" },
-    { "verify", cli_verify, "rebuild usage from the journal, check the books, compare: --data DIR" },
+    { "verify", cli_verify, "rebuild usage, check the books, compare: --data DIR" },
     { "config", cli_config, "check or show the settings: check|show [--config FILE]" },
     { "print", cli_print, "the reference: openapi|config|errors|metrics|scopes|steps" },
     { "bench", cli_bench, "how fast, proved right by an oracle: ingest ..." },

@@ -6,6 +6,7 @@ tools/unit.py BUILD [part-of-a-name...]
 Prints one line a test program, the whole output of one that fails, and at the end
 `N passed, N failed`. A program that dies, hangs or runs no test counts as failed.
 """
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -43,12 +44,19 @@ def count(pattern, output):
     return sum(int(number) for number in re.findall(pattern, output))
 
 
+def timed_run(program):
+    begun = time.monotonic()
+    code, output = run(program)
+    return code, output, time.monotonic() - begun
+
+
 def main():
     build = pathlib.Path(sys.argv[1])
     passed = failed = 0
-    for source, program in programs(build, sys.argv[2:]):
-        begun = time.monotonic()
-        code, output = run(program)
+    chosen = programs(build, sys.argv[2:])
+    pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+    results = pool.map(timed_run, [program for _, program in chosen])
+    for (source, program), (code, output, seconds) in zip(chosen, results):
         good = count(r"\[  PASSED  \] (\d+) test", output)
         bad = count(r"\[  FAILED  \] (\d+) test", output)
         skipped = count(r"\[  SKIPPED \] (\d+) test", output)
@@ -58,7 +66,7 @@ def main():
         failed += bad
         note = ", %d skipped" % skipped if skipped else ""
         print("%-6s %-48s %4d passed%s  %.1f s" % (
-            "failed" if bad else "ok", source, good, note, time.monotonic() - begun), flush=True)
+            "failed" if bad else "ok", source, good, note, seconds), flush=True)
         if bad:
             print(output)
             print("%s: exit %s" % (program, code), flush=True)

@@ -25,8 +25,8 @@ void *memory_take(size_t bytes);                    // zeroed; ends the process 
 void *memory_resize(void *at, size_t bytes);        // what is new is not zeroed
 void  memory_release(void *at);                     // NULL is allowed
 
-// Large tables that are met at random: zeroed, untouched pages cost nothing, in huge pages where the
-// system has them (a miss of the page table costs as much as a miss of the cache).
+// Large tables that are met at random: zeroed, untouched pages cost nothing, in huge pages where
+// the system has them (a miss of the page table costs as much as a miss of the cache).
 void *memory_map(size_t bytes);
 void  memory_unmap(void *at, size_t bytes);  // NULL is allowed
 

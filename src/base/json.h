@@ -24,7 +24,8 @@ typedef struct JsonParser JsonParser;
 JsonParser *json_parser_open(void);
 void        json_parser_close(JsonParser *parser);
 
-// simdjson reads past the end: whoever fills a buffer to be parsed leaves this many bytes behind it.
+// simdjson reads past the end: whoever fills a buffer to be parsed leaves this many bytes behind
+// it.
 enum { JSON_PADDING = 64 };
 
 typedef struct JsonLimits {
@@ -32,9 +33,9 @@ typedef struct JsonLimits {
 } JsonLimits;
 
 // Parses one whole document: UTF-8, number grammar, duplicate members (after unescaping), depth and
-// trailing text are all checked. `text.at` must be followed by JSON_PADDING readable bytes. The tree
-// is in the arena; its strings may point into `text`, which must live as long.
-// Refuses with JSON_INVALID, JSON_TOO_DEEP or JSON_DUPLICATE_MEMBER, pointer and offset in detail.
+// trailing text are all checked. `text.at` must be followed by JSON_PADDING readable bytes. The
+// tree is in the arena; its strings may point into `text`, which must live as long. Refuses with
+// JSON_INVALID, JSON_TOO_DEEP or JSON_DUPLICATE_MEMBER, pointer and offset in detail.
 Err *json_parse(JsonParser *parser, Arena *arena, Str text, JsonLimits limits,
                 Json **root) MUST_CHECK;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Open addressing over an array of entries kept in order of arrival. A slot holds entry index + 1 and
-// the upper half of the hash, so that a look-up meets the entry only when it is the one.
+// Open addressing over an array of entries kept in order of arrival. A slot holds entry index + 1
+// and the upper half of the hash, so that a look-up meets the entry only when it is the one.
 #include "base/map.h"
 
 #include "base/assert.h"

@@ -36,7 +36,8 @@ Str  str_hex(Arena *arena, const void *bytes, size_t count);  // lower case
 // A whole number written in decimal digits only. False when it is not one or is past the maximum.
 bool str_whole(Str text, uint64_t maximum, uint64_t *number);
 
-// Cuts `rest` at the first `separator`: answers what stands before it and leaves what stands behind.
+// Cuts `rest` at the first `separator`: answers what stands before it and leaves what stands
+// behind.
 Str str_cut(Str *rest, char separator);
 
 // A buffer that grows. Its bytes are in the arena, or, made with text_open_own, its own.
