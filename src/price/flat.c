@@ -14,7 +14,7 @@ void flat_price(Pricing *pricing, const PriceTerms *terms, Rational quantity)
 {
     (void)quantity;
     Step *step = steps_add(pricing->steps, pricing->arena, STEP_FLAT);
-    step_set_rational(step, pricing->arena, "amount", terms->amount);
+    step_set_priced(step, pricing, terms->amount);
     pricing->units = terms->amount;
     pricing->fees = rational_zero();
 }

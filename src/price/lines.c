@@ -153,7 +153,10 @@ static Err *fee_line(Rating *rating, const Charge *charge)
     Line   *line = rating_line(rating, LINE_FEE, charge);
     Segment all = { .span = rating->inputs->service,
                     .share = share_of(rating, charge->prorate, rating->inputs->service) };
-    Pricing pricing = { .arena = rating->arena, .steps = &line->steps, .shows_fees = true };
+    Pricing pricing = { .arena = rating->arena,
+                        .steps = &line->steps,
+                        .shows_fees = true,
+                        .is_shared = !is_whole(&all) };
     line->provisional = is_running(rating, charge);
     charge->model->price(&pricing, &charge->terms, rational_one());
     Rational exact = is_whole(&all) ? pricing.units
@@ -187,7 +190,9 @@ static Rational segments_price(Rating *rating, Line *line, const Segments *segme
     Rational      sum = rational_zero(), highest = rational_zero();
     bool          is_simple = segments->count == 1 && is_whole(segments->at);
     for (size_t i = 0; i < segments->count; i++) {
-        Pricing pricing = { .arena = arena, .steps = &line->steps, .shows_fees = is_simple };
+        Pricing pricing = {
+            .arena = arena, .steps = &line->steps, .shows_fees = is_simple, .is_shared = !is_simple
+        };
         line->usage = segments->at[i].quantity;
         line->quantity = segment_quantity(rating, &line->steps, charge, line->usage, pool);
         charge->model->price(&pricing, &charge->terms, line->quantity);

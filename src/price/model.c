@@ -49,6 +49,11 @@ bool model_member_known(Str name)
     return false;
 }
 
+void step_set_priced(Step *step, const Pricing *pricing, Rational amount)
+{
+    step_set_rational(step, pricing->arena, pricing->is_shared ? "price" : "amount", amount);
+}
+
 void step_set_rational(Step *step, Arena *arena, const char *member, Rational value)
 {
     step_set(step, member, rational_print(arena, value));

@@ -12,6 +12,7 @@ typedef struct Pricing {
     Arena   *arena;
     Steps   *steps;
     bool     shows_fees;  // steps name the fees and include them in their amounts
+    bool     is_shared;   // a segment takes a part of it: steps end with `price`, not with `amount`
     Rational units;
     Rational fees;
 } Pricing;
@@ -27,6 +28,10 @@ struct Model {
 const Model *model_find(Str name);          // NULL: none that this version prices
 bool         model_is_planned(Str name);    // named in the documents, not priced by this version
 bool         model_member_known(Str name);  // a member that some model takes
+
+// What a price step comes to: its `amount`, or, when a segment takes a part of it, its `price`. So
+// the amounts of a line's steps always sum to what is rounded.
+void step_set_priced(Step *step, const Pricing *pricing, Rational amount);
 
 // A step's texts.
 void step_set_rational(Step *step, Arena *arena, const char *member, Rational value);

@@ -25,5 +25,5 @@ void package_price(Pricing *pricing, const PriceTerms *terms, Rational quantity)
     step_set_rational(step, arena, "packageSize", terms->package_size);
     step_set_rational(step, arena, "packages", packages);
     step_set_rational(step, arena, "packagePrice", terms->package_price);
-    step_set_rational(step, arena, "amount", pricing->units);
+    step_set_priced(step, pricing, pricing->units);
 }

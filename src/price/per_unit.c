@@ -21,5 +21,5 @@ void per_unit_price(Pricing *pricing, const PriceTerms *terms, Rational quantity
     pricing->fees = rational_zero();
     step_set_quantity(step, arena, "quantity", quantity);
     step_set_rational(step, arena, "unitPrice", terms->unit_price);
-    step_set_rational(step, arena, "amount", pricing->units);
+    step_set_priced(step, pricing, pricing->units);
 }

@@ -44,7 +44,7 @@ typedef struct Segments {
 // `rises_only`: a decrease counts from the next period on. FIELD_REQUIRED: no such quantity.
 typedef enum SegmentRule { SEGMENTS_AS_HELD, SEGMENTS_RISE_ONLY } SegmentRule;
 Err *price__segments_of(Rating *rating, Str name, Prorate prorate, SegmentRule rule,
-                         Segments *segments) MUST_CHECK;
+                        Segments *segments) MUST_CHECK;
 
 // ---- quantity.c: the operators
 

@@ -87,7 +87,7 @@ static size_t segments_join(Rating *rating, Prorate prorate, Segment *segments, 
 }
 
 Err *price__segments_of(Rating *rating, Str name, Prorate prorate, SegmentRule rule,
-                         Segments *segments)
+                        Segments *segments)
 {
     const QuantityHistory *history = history_find(rating->inputs, name);
     if (history == NULL)

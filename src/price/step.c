@@ -24,21 +24,23 @@ static const StepRow rows[STEP_OP_COUNT] = {
     [STEP_ROUND_QUANTITY] = { "roundQuantity",
                               "result = quantity rounded to that many places; up is away from zero",
                               { "quantity", "mode", "places", "result" } },
-    [STEP_FLAT] = { "flat", "the amount as the plan says", { "amount" } },
+    [STEP_FLAT] = { "flat", "the amount as the plan says", { "amount", "price" } },
     [STEP_UNIT] = { "unit",
                     "amount = quantity x unitPrice",
-                    { "quantity", "unitPrice", "amount" } },
+                    { "quantity", "unitPrice", "amount", "price" } },
     [STEP_TIER] = { "tier",
                     "amount = min(quantity x unitPrice or packages x packagePrice, cap) + flatFee; "
                     "quantity = the units of this tier (volume: all); no upTo: the last",
                     { "upTo", "quantity", "unitPrice", "packageSize", "packages", "packagePrice",
-                      "cap", "flatFee", "amount" } },
+                      "cap", "flatFee", "amount", "price" } },
     [STEP_PACKAGE] = { "package",
                        "amount = packages x packagePrice, packages = quantity / packageSize, "
                        "started ones count",
-                       { "quantity", "packageSize", "packages", "packagePrice", "amount" } },
+                       { "quantity", "packageSize", "packages", "packagePrice", "amount",
+                         "price" } },
     [STEP_SEGMENT] = { "segment",
-                       "amount = price x share; share = the part of the full period from `from` to "
+                       "amount = share of what the steps before it came to, which end with price "
+                       "instead of amount; share = the part of the full period from `from` to "
                        "`to`",
                        { "from", "to", "price", "share", "amount" } },
     [STEP_FLOOR_AT_ZERO] = { "floorAtZero", "a charge below 0 is 0", { "exact", "amount" } },

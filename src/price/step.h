@@ -25,7 +25,7 @@ typedef enum StepOp {
     STEP_OP_COUNT
 } StepOp;
 
-enum { STEP_MEMBERS_MAX = 9 };
+enum { STEP_MEMBERS_MAX = 10 };
 
 typedef struct Step {
     StepOp       op;

@@ -104,7 +104,7 @@ static void tier_add(Pricing *pricing, const Tier *tier, Rational units, bool re
     if (!tier->open)
         step_set_rational(step, arena, "upTo", tier->up_to);
     step_set_quantity(step, arena, "quantity", units);
-    step_set_rational(step, arena, "amount", amount);
+    step_set_priced(step, pricing, amount);
 }
 
 // At 0 no tier is reached, unless the plan says that the first tier's fee is due even then. Below 0

@@ -265,6 +265,7 @@ static Int128 minor(const Json *json, const char *pointer)
 static void check_line(const Json *line)
 {
     Int128 amount = 0, discount = 0;
+    check_parts(line);
     for (const Json *step = at(line, "/steps")->first; step != NULL; step = step->next) {
         if (str_equal(at(step, "/op")->text, STR("round"))) {
             assert_true(str_equal(at(step, "/exact")->text, at(line, "/exactAmount")->text));
@@ -299,6 +300,15 @@ static Str cents(Seeded *seeded, uint64_t most)
     uint64_t number = 1 + seeded_below(seeded, most);
     return str_print(arena, "%lu.%02lu", number / 100, number % 100);
 }
+
+#define SEATS                                                                                      \
+    "{\"id\":\"seats\",\"quantity\":\"seats\",\"model\":\"graduated\",\"prorate\":\"second\","     \
+    "\"included\":1,\"tiers\":[{\"upTo\":5,\"unitPrice\":\"1.11\",\"flatFee\":\"0.5\"},"           \
+    "{\"packageSize\":2,\"packagePrice\":\"1.5\",\"flatFee\":3}]}"
+#define SEATS_HELD                                                                                 \
+    ",\"quantities\":{\"seats\":[{\"from\":\"2026-05-01T00:00:00Z\",\"value\":3},"                 \
+    "{\"from\":\"2026-06-08T07:06:05Z\",\"value\":\"9.5\"},"                                       \
+    "{\"from\":\"2026-06-18T00:00:00Z\",\"value\":0}]}"
 
 static Str random_plan(Seeded *seeded)
 {
@@ -343,8 +353,8 @@ static void test_the_equations_hold_for_random_plans(void **state)
             text_print(&usage, "%c\"m%d\":\"%lu.%lu\"", k == 0 ? '{' : ',', k,
                        seeded_below(&seeded, 200), seeded_below(&seeded, 1000));
         text_add_char(&usage, '}');
-        Str         active = str_print(arena, ",\"activeFrom\":\"2026-06-%02luT00:00:00Z\"",
-                                       1 + seeded_below(&seeded, 29));
+        Str active = str_print(arena, SEATS_HELD ",\"activeFrom\":\"2026-06-%02luT00:00:00Z\"",
+                               1 + seeded_below(&seeded, 29));
         const Json *bill = rate(str_terminated(arena, random_plan(&seeded)),
                                 str_terminated(arena, text_str(&usage)),
                                 str_terminated(arena, active));
