@@ -260,8 +260,25 @@ static Int128 minor(const Json *json, const char *pointer)
     return number.e12 / 10000000000;
 }
 
-// The last amount of a step replays into the line: round gives the amount, shares give the
-// discount.
+// What stands before `round` sums to what is rounded.
+static void check_parts(const Json *line)
+{
+    Rational sum = rational_zero(), part;
+    for (const Json *step = at(line, "/steps")->first; step != NULL; step = step->next) {
+        if (str_equal(at(step, "/op")->text, STR("round"))) {
+            assert_string_equal(str_terminated(arena, rational_print(arena, sum)),
+                                str_terminated(arena, at(step, "/exact")->text));
+            return;
+        }
+        if (at(step, "/amount") != NULL) {
+            assert_true(rational_parse(arena, at(step, "/amount")->text, &part));
+            sum = rational_add(arena, sum, part);
+        }
+    }
+    fail_msg("a line without a round step");
+}
+
+// The steps replay into the line: round gives the amount, shares give the discount.
 static void check_line(const Json *line)
 {
     Int128 amount = 0, discount = 0;
@@ -327,7 +344,7 @@ static Str random_plan(Seeded *seeded)
     }
     text_print(
         &text,
-        "," BASE
+        "," BASE "," SEATS
         "],\"discounts\":[{\"id\":\"a\",\"percent\":\"%.*s\"},{\"id\":\"b\",\"amount\":\"%.*s\","
         "\"charges\":[\"c1\",\"c2\"]}]",
         STR_ARG(cents(seeded, 10000)), STR_ARG(cents(seeded, 3000)));
