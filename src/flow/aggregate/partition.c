@@ -253,9 +253,9 @@ static Err *put(Partition *partition, Arena *arena, Submission *submission)
                      partition->queue_bytes);
     else
         enqueue(partition, submission);
+    lock_release(&partition->queue_lock);
     if (err == NULL)
         signal_one(&partition->queue_changed);
-    lock_release(&partition->queue_lock);
     return err;
 }
 
