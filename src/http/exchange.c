@@ -188,6 +188,7 @@ void exchange_completed(void *closure, struct MHD_Connection *connection, void *
     *state = NULL;
     thread->open--;
     exchange->peer->exchange = NULL;
+    exchange->peer->looked_at = false;
     exchange->peer->idle_tick_us = clock_tick_us();
     body_forget(exchange);
     exchange_put_back(exchange);

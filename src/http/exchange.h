@@ -30,6 +30,7 @@ typedef struct Peer {
     struct Exchange       *exchange;  // NULL between requests
     int64_t                idle_tick_us;
     bool                   cut;       // shut down by the sweeper
+    bool                   looked_at; // by the sweeper, since it became idle
     struct Peer           *before, *after;
 } Peer;
 

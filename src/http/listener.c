@@ -51,20 +51,51 @@ static bool body_is_late(const Exchange *exchange, const ListenerOptions *option
     return took_ms > options->body_grace_ms && exchange->received_bytes < least;
 }
 
-static void peer_sweep(Peer *peer, const ListenerOptions *options, int64_t now)
+// libmicrohttpd reads until a piece is short and waits for the next edge. The end of the client
+// that came together with the last bytes it sent makes no further one, so it is looked for here.
+static bool has_left(const Peer *peer)
+{
+    char byte;
+    return recv(peer->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+// One look is enough: what comes later makes an edge.
+static void idle_sweep(Peer *peer, const ListenerOptions *options, int64_t now)
+{
+    bool is_gone = !peer->looked_at && has_left(peer);
+    peer->looked_at = true;
+    if (is_gone || now - peer->idle_tick_us > options->idle_ms * INT64_C(1000))
+        peer_cut(peer, NULL);
+}
+
+static void reading_sweep(Peer *peer, bool is_late)
 {
     Exchange *exchange = peer->exchange;
-    if (exchange == NULL) {
-        if (now - peer->idle_tick_us > options->idle_ms * INT64_C(1000))
-            peer_cut(peer, NULL);
+    Err      *refusal = exchange->refusal;
+    if (has_left(peer)) {
+        peer_cut(peer, NULL);
         return;
     }
-    bool late = false;
+    if (!is_late)
+        return;
+    if (refusal == NULL)
+        refusal = refuse(exchange->request.arena, ERR_REQUEST_TIMEOUT, STR_NONE,
+                         "the request arrived too slowly");
+    peer_cut(peer, refusal);
+}
+
+static void peer_sweep(Peer *peer, const ListenerOptions *options, int64_t now)
+{
+    const Exchange *exchange = peer->exchange;
+    if (exchange == NULL) {
+        idle_sweep(peer, options, now);
+        return;
+    }
     switch (exchange->stage) {
     case STAGE_HEADERS:
-        late = now - exchange->begin_tick_us > options->headers_ms * INT64_C(1000);
-        break;
-    case STAGE_BODY: late = body_is_late(exchange, options, now); break;
+        reading_sweep(peer, now - exchange->begin_tick_us > options->headers_ms * INT64_C(1000));
+        return;
+    case STAGE_BODY: reading_sweep(peer, body_is_late(exchange, options, now)); return;
     case STAGE_WORKING:
     case STAGE_FINISHED: return;
     case STAGE_ANSWERED:
@@ -72,13 +103,6 @@ static void peer_sweep(Peer *peer, const ListenerOptions *options, int64_t now)
             peer_cut(peer, NULL);
         return;
     }
-    if (!late)
-        return;
-    Err *refusal = exchange->refusal;
-    if (refusal == NULL)
-        refusal = refuse(exchange->request.arena, ERR_REQUEST_TIMEOUT, STR_NONE,
-                         "the request arrived too slowly");
-    peer_cut(peer, refusal);
 }
 
 static void sweep(HttpThread *thread, int64_t now)
