@@ -155,7 +155,7 @@ static Row *row_new(Generation *generation, uint32_t index)
 
 void generation_put_other(Generation *generation, uint32_t index, RowKind kind)
 {
-    row_new(generation, index)->kind = kind;
+    row_new(generation, index)->kind = (uint8_t)kind;
 }
 
 void generation_put_event(Generation *generation, uint32_t index, const Event *event,
