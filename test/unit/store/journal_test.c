@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "../../sim/disk.h"
 #include "base/log.h"
@@ -517,6 +518,35 @@ static void a_cut_tail_takes_new_records(void **state)
     bench_close(&bench);
 }
 
+// ---- real files, and the thread that prepares segments
+
+static void real_files_and_the_keeper(void **state)
+{
+    (void)state;
+    char           folder[] = "/tmp/toll-journal-XXXXXX", command[64];
+    JournalOptions options = { .folder = str_of(mkdtemp(folder)), .partition = 3, .segment_bytes = SEGMENT };
+    Bench          bench = { .arena = arena_open() };
+    Seen          *seen = arena_new(bench.arena, Seen);
+    *seen = (Seen){ .arena = bench.arena };
+    assert_null(journal_open(bench.arena, &options, &bench.journal));
+    assert_null(journal_replay(bench.journal, bench.arena, 0, see, seen));
+    for (uint64_t n = 1; n < 400; n++) {
+        assert_null(append(&bench, n));
+        if (n % 5 == 0)
+            journal_release(bench.journal, 10 * n - 30);
+        assert_null(journal_health(bench.journal, bench.arena));
+    }
+    stop(&bench);
+    assert_null(journal_open(bench.arena, &options, &bench.journal));
+    assert_null(journal_replay(bench.journal, bench.arena, 3950, see, seen));
+    assert_seen(&bench, seen, 395, 400);
+    append_all(&bench, 400, 410);
+    stop(&bench);
+    arena_close(bench.arena);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -536,6 +566,7 @@ int main(void)
         cmocka_unit_test(a_record_of_a_failed_sync_is_written_again),
         cmocka_unit_test(every_torn_commit_is_cut),
         cmocka_unit_test(a_cut_tail_takes_new_records),
+        cmocka_unit_test(real_files_and_the_keeper),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
