@@ -29,7 +29,8 @@ def programs(build, names):
 
 def run(program):
     environment = dict(os.environ, UBSAN_OPTIONS="print_stacktrace=1",
-                       TSAN_OPTIONS="halt_on_error=1", CMOCKA_MESSAGE_OUTPUT="STDOUT")
+                       TSAN_OPTIONS="halt_on_error=1 suppressions=test/tsan.supp",
+                       CMOCKA_MESSAGE_OUTPUT="STDOUT")
     try:
         result = subprocess.run([str(program)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, timeout=SECONDS_MAX, env=environment)

@@ -225,12 +225,14 @@ static Err *cells_count(Run *run)
 static void sequences_check(Run *run)
 {
     uint64_t others = run->first == 0 ? 1 : 0;
+    lock_take(&run->partition->state_lock);
     for (uint32_t i = 0; i < meters_count(run->partition->meters); i++) {
         const Activation *activation = meters_get(run->partition->meters, i);
         others += activation->sequence >= run->first && activation->sequence < run->end;
         others += activation->removed >= run->first && activation->removed < run->end &&
                   activation->removed != 0 && !meters_replaced(run->partition->meters, activation);
     }
+    lock_release(&run->partition->state_lock);
     if (run->range_events + others != run->end - run->first)
         drift(run, "seals %llu to %llu hold %llu events and %llu others, not %llu",
               (unsigned long long)run->range.first_seal, (unsigned long long)run->range.end_seal - 1,
@@ -258,7 +260,9 @@ static Err *range_recount(Run *run)
 // A range of its own: the earlier events of one meter.
 static Err *extra_recount(Run *run)
 {
+    lock_take(&run->partition->state_lock);
     Activation *activation = meters_get(run->partition->meters, (uint32_t)run->range.index);
+    lock_release(&run->partition->state_lock);
     run->range_cells = 0;
     run->cells_differ = false;
     if (activation == NULL) {
@@ -294,7 +298,9 @@ static Err *ranges_recount(Run *run)
 Err *partition_recount(Partition *partition, Arena *arena, Recount *recount)
 {
     Run run = { .partition = partition, .arena = arena, .recount = recount };
+    lock_take(&partition->state_lock);
     run.view = store_view_keep(partition->view);
+    lock_release(&partition->state_lock);
     run.events = store_cursor_open(run.view, STORE_EVENTS, STORE_SCAN_ONCE);
     run.cells = store_cursor_open(run.view, STORE_CELLS, STORE_SCAN_ONCE);
     run.stored_cells = store_cursor_open(run.view, STORE_CELLS, STORE_SCAN_CACHED);
