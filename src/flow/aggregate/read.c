@@ -302,11 +302,8 @@ static void piece_read(const Read *read, const MomentPiece *piece)
 
 // ---- the whole
 
-static Err *read_all(Read *read)
+static Err *read_all(Read *read, const MomentPiece *pieces, size_t count)
 {
-    MomentQuestion question = { read->activation, read->account };
-    size_t         count;
-    MomentPiece   *pieces = moment_pieces(read->moment, &question, &count);
     read->scans_all = read->activation->meter->aggregation == AGGREGATE_UNIQUE_COUNT ||
                       read->moment->sequence < read->activation->sequence;
     read->is_folded = read->activation->is_fresh ||
@@ -333,23 +330,47 @@ static const Activation *activation_find(Partition *partition, const UsageQuery 
     return activation;
 }
 
+static Err *activation_get(Read *read)
+{
+    const UsageQuery *query = read->query;
+    read->activation = activation_find(read->moment->partition, query);
+    if (read->activation == NULL)
+        return refuse(read->arena, ERR_METER_NOT_FOUND, STR_NONE, "there is no meter \"%.*s\"",
+                      STR_ARG(query->meter));
+    return NULL;
+}
+
+// The first copy may move the moment to "now". A definition that was found before and ended in between
+// has not counted up to there, so the one that is active now is asked; what ends later, ends behind the
+// moment.
+static Err *pieces_take(Read *read, MomentPiece **pieces, size_t *count)
+{
+    MomentQuestion question = { read->activation, read->account };
+    *pieces = moment_pieces(read->moment, &question, count);
+    TRY(activation_get(read));
+    if (read->activation == question.activation)
+        return NULL;
+    question.activation = read->activation;
+    *pieces = moment_pieces(read->moment, &question, count);
+    return NULL;
+}
+
 Err *usage_read(UsageMoment *moment, Arena *arena, const UsageQuery *query, UsageAnswer *answers)
 {
-    Partition *partition = moment->partition;
-    Read       read = { .moment = moment, .arena = arena, .query = query, .account = NAME_NONE };
-    bool       is_known = true;
-    read.activation = activation_find(partition, query);
-    if (read.activation == NULL)
-        return refuse(arena, ERR_METER_NOT_FOUND, STR_NONE, "there is no meter \"%.*s\"",
-                      STR_ARG(query->meter));
-    if (query->account.at != NULL) {
+    Partition   *partition = moment->partition;
+    Read         read = { .moment = moment, .arena = arena, .query = query, .account = NAME_NONE };
+    MomentPiece *pieces = NULL;
+    size_t       count = 0;
+    TRY(activation_get(&read));
+    if (query->account.at != NULL)
         read.account = names_find(partition->names, NAME_ACCOUNT, read.activation->project,
                                   query->account);
-        is_known = read.account != NAME_NONE;
-    }
+    bool is_known = query->account.at == NULL || read.account != NAME_NONE;
+    if (is_known)
+        TRY(pieces_take(&read, &pieces, &count));
     TRY(gather_open(arena, query, read.activation->meter, &read.gather));
     read.segments = segments_of(arena, query->windows, query->window_count);
-    Err *err = is_known ? read_all(&read) : NULL;
+    Err *err = is_known ? read_all(&read, pieces, count) : NULL;
     if (err == NULL)
         err = gather_finish(read.gather, answers);
     gather_close(read.gather);
