@@ -5,7 +5,6 @@
 #include "flow/aggregate/partition_inside.h"
 
 #include "base/assert.h"
-#include "base/clock.h"
 
 // How many rows ahead each step is taken.
 static const uint64_t prefetch_ahead[] = {
@@ -136,16 +135,14 @@ static void commit_finish(Partition *partition, Commit *commit)
             count_outcomes(partition, at);
     }
     if (!partition->latched && commit->writes) {
-        int64_t began = clock_tick_us();
-        Err    *err = commit_write(partition, arena, commit);
-        counter_add(METRIC_JOURNAL_COMMITS, 1);
-        counter_add(METRIC_JOURNAL_BYTES, (int64_t)commit->text.rows.length);
-        counter_add(METRIC_JOURNAL_SYNC_MICROSECONDS, clock_tick_us() - began);
+        Err *err = commit_write(partition, arena, commit);
         if (err != NULL)
             partition_latch(partition, err);
         else
             commit_fold(partition, commit);
     }
+    if (!partition->latched)
+        outcomes_settle(partition->outcomes);
     answer(partition, commit);
 }
 

@@ -19,6 +19,7 @@ struct Outcomes {
     Lock          lock;
     Arena        *names;    // of projects
     VECTOR(Tally) tallies;  // one for each (generation, project, hour)
+    VECTOR(Tally) unsure;   // part of those: of the commit that is not durable yet, unseen by readers
     VECTOR(Kept)  kept;     // oldest first
 };
 
@@ -38,6 +39,7 @@ void outcomes_close(Outcomes *outcomes)
         memory_release(outcomes->kept.at[i].text);
     vector_release(&outcomes->kept);
     vector_release(&outcomes->tallies);
+    vector_release(&outcomes->unsure);
     arena_close(outcomes->names);
     lock_close(&outcomes->lock);
     memory_release(outcomes);
@@ -78,6 +80,15 @@ void outcomes_add(Outcomes *outcomes, Str project, Instant received,
         more.counts[i] = counts[i];
     lock_take(&outcomes->lock);
     tally_add(outcomes, &more);
+    more.project = project_kept(outcomes, project);
+    vector_push(&outcomes->unsure, more);
+    lock_release(&outcomes->lock);
+}
+
+void outcomes_settle(Outcomes *outcomes)
+{
+    lock_take(&outcomes->lock);
+    outcomes->unsure.count = 0;
     lock_release(&outcomes->lock);
 }
 
@@ -259,6 +270,33 @@ static int hour_order(const void *a, const void *b)
     return left->hour < right->hour ? -1 : left->hour > right->hour;
 }
 
+static bool is_asked_for(const OutcomeQuery *query, const Tally *tally)
+{
+    return tally->hour >= query->from && tally->hour < query->to &&
+           str_equal(tally->project, query->project);
+}
+
+// What is not durable yet is taken off again, and an hour that had nothing else goes.
+static size_t unsure_take_off(const Outcomes *outcomes, const OutcomeQuery *query,
+                              OutcomeHour *list, size_t found)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < outcomes->unsure.count; i++) {
+        const Tally *tally = &outcomes->unsure.at[i];
+        for (size_t at = 0; at < found && is_asked_for(query, tally); at++)
+            for (int k = 0; k < OUTCOME_COUNT && list[at].hour == tally->hour; k++)
+                list[at].counts[k] -= tally->counts[k];
+    }
+    for (size_t at = 0; at < found; at++) {
+        uint64_t verdicts = 0;
+        for (int k = 0; k < OUTCOME_COUNT; k++)
+            verdicts += list[at].counts[k];
+        if (verdicts > 0)
+            list[left++] = list[at];
+    }
+    return left;
+}
+
 OutcomeHours outcomes_hours(Outcomes *outcomes, Arena *arena, const OutcomeQuery *query)
 {
     size_t found = 0;
@@ -267,8 +305,7 @@ OutcomeHours outcomes_hours(Outcomes *outcomes, Arena *arena, const OutcomeQuery
     for (size_t i = 0; i < outcomes->tallies.count; i++) {
         const Tally *tally = &outcomes->tallies.at[i];
         size_t       at = 0;
-        if (tally->hour < query->from || tally->hour >= query->to ||
-            !str_equal(tally->project, query->project))
+        if (!is_asked_for(query, tally))
             continue;
         while (at < found && list[at].hour != tally->hour)
             at++;
@@ -277,6 +314,7 @@ OutcomeHours outcomes_hours(Outcomes *outcomes, Arena *arena, const OutcomeQuery
         for (int k = 0; k < OUTCOME_COUNT; k++)
             list[at].counts[k] += tally->counts[k];
     }
+    found = unsure_take_off(outcomes, query, list, found);
     lock_release(&outcomes->lock);
     qsort(list, found, sizeof *list, hour_order);
     return (OutcomeHours){ list, found };

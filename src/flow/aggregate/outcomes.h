@@ -21,10 +21,12 @@ enum { REFUSALS_KEPT = 1000,      // in memory, of one project
 Outcomes *outcomes_open(void);
 void      outcomes_close(Outcomes *outcomes);
 
-// Pending until outcomes_record. Any thread.
+// Pending until outcomes_record; counts are not read before outcomes_settle. Any thread.
 void outcomes_add(Outcomes *outcomes, Str project, Instant received,
                   const size_t counts[OUTCOME_COUNT]);
 void outcomes_refuse(Outcomes *outcomes, Str project, const Refusal *refusal);
+// The commit whose verdicts were added last is durable, or had nothing to make durable.
+void outcomes_settle(Outcomes *outcomes);
 bool outcomes_are_pending(Outcomes *outcomes);
 
 // Writes all that is pending as bytes for a journal record of that generation; it is pending no more.
