@@ -100,13 +100,15 @@ static void bench_filter(void)
     for (size_t i = 0; i < IDS; i++)
         wrong += maybe[i];
     printf("filter, 4.2 M ids: add %.1f ns, ask %.1f ns an id; %.4f %% false positives\n",
-           1e3 * (double)(added - began) / IDS, 1e3 * (double)(asked - added) / IDS, 100.0 * (double)wrong / IDS);
+           1e3 * (double)(added - began) / IDS, 1e3 * (double)(asked - added) / IDS,
+           100.0 * (double)wrong / IDS);
     memory_release(ids);
     memory_release(maybe);
     id_filter_close(filter);
 }
 
-// A seal as the flow makes them: 2^20 ids with 24-byte values, event blocks of 100 events, 50,000 cells.
+// A seal as the flow makes them: 2^20 ids with 24-byte values, event blocks of 100 events, 50,000
+// cells.
 static void put_seal(UsageStore *store, uint64_t seal, int64_t *put_us, int64_t *commit_us)
 {
     AUTO(Arena)  arena = arena_open();
@@ -129,7 +131,8 @@ static void put_seal(UsageStore *store, uint64_t seal, int64_t *put_us, int64_t 
         for (size_t k = 0; k < sizeof value; k += 8)
             bytes_put_u64_be(value + k, k % 24 == 0 ? seeded_next(&seeded) : i);
         bytes_put_u64_be(key, i);
-        must(store_writer_put(writer, arena, STORE_EVENTS, (Str){ key, 24 }, (Str){ value, sizeof value }));
+        must(store_writer_put(writer, arena, STORE_EVENTS, (Str){ key, 24 },
+                              (Str){ value, sizeof value }));
     }
     for (uint64_t i = 0; i < 50000; i++) {
         bytes_put_u64_be(key, i);
@@ -142,7 +145,8 @@ static void put_seal(UsageStore *store, uint64_t seal, int64_t *put_us, int64_t 
     memory_release(ids);
 }
 
-static void bench_find(UsageStore *store, uint64_t sealed, const char *what, uint64_t from, uint64_t among)
+static void bench_find(UsageStore *store, uint64_t sealed, const char *what, uint64_t from,
+                       uint64_t among)
 {
     Seeded  seeded = seeded_of(sealed + from);
     int64_t spent = 0, cpu = 0;
@@ -162,7 +166,8 @@ static void bench_find(UsageStore *store, uint64_t sealed, const char *what, uin
            usage_store_runs(store), sealed, (double)LOOKUPS / (double)spent, (double)cpu / LOOKUPS);
 }
 
-static Err *join_row(void *state, Arena *arena, StoreFamily family, Str suffix, Str value, StoreEmit *emit)
+static Err *join_row(void *state, Arena *arena, StoreFamily family, Str suffix, Str value,
+                     StoreEmit *emit)
 {
     Text *last = state;
     if (family == STORE_META || (last->length > 0 && str_equal(text_str(last), suffix)))
@@ -208,20 +213,23 @@ static void bench_store(Arena *arena, const char *folder)
             bench_find(store, seal + 1, "old", 0, (seal + 1) * SEAL);
         }
     }
-    printf("seal of 2^20 ids, 10 k event rows, 50 k cells: %.0f ms writing, %.0f ms commit; %.1f bytes an event\n",
+    printf("seal of 2^20 ids, 10 k event rows, 50 k cells: %.0f ms writing, %.0f ms commit; %.1f "
+           "bytes an event\n",
            (double)put_us / 1000 / (RUNS_MANY - 1), (double)commit_us / 1000 / (RUNS_MANY - 1),
            (double)usage_store_bytes(store) / ((RUNS_MANY - 1) * (double)SEAL));
     int64_t began = clock_tick_us();
     must(usage_store_tend(store, arena, &more));
-    printf("fold of 16 seals and a filter snapshot: %.0f ms\n", (double)(clock_tick_us() - began) / 1000);
+    printf("fold of 16 seals and a filter snapshot: %.0f ms\n",
+           (double)(clock_tick_us() - began) / 1000);
     usage_store_close(store);
     began = clock_tick_us();
     must(usage_store_open(arena, &options, &store));
     int64_t opened = clock_tick_us();
     while (!usage_store_filter_ready(store))
         usleep(1000);
-    printf("open: %.0f ms; filter of %u M ids rebuilt behind in %.0f ms\n", (double)(opened - began) / 1000,
-           (unsigned)(RUNS_MANY - 1), (double)(clock_tick_us() - opened) / 1000);
+    printf("open: %.0f ms; filter of %u M ids rebuilt behind in %.0f ms\n",
+           (double)(opened - began) / 1000, (unsigned)(RUNS_MANY - 1),
+           (double)(clock_tick_us() - opened) / 1000);
     usage_store_close(store);
 }
 

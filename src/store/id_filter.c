@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A split-block Bloom filter. `high` of an id picks the block (so ids in ascending order walk through
-// memory in order), 48 bits of `low` pick a bit in each of its eight words. Words are only ever or-ed,
-// by one writer at a time and with plain relaxed stores, so a reader beside sees each bit or does not
-// yet. The invariant: once filter_add has returned, no bit of the id is ever missing.
+// A split-block Bloom filter. `high` of an id picks the block (so ids in ascending order walk
+// through memory in order), 48 bits of `low` pick a bit in each of its eight words. Words are only
+// ever or-ed, by one writer at a time and with plain relaxed stores, so a reader beside sees each
+// bit or does not yet. The invariant: once filter_add has returned, no bit of the id is ever
+// missing.
 #include "store/id_filter.h"
 
 #include <errno.h>
@@ -79,7 +80,8 @@ static bool block_has(const Block *block, Hash128 id)
 {
     uint64_t missing = 0;
     for (int word = 0; word < WORDS; word++)
-        missing |= ~atomic_load_explicit(&block->words[word], memory_order_relaxed) & bit_of(id, word);
+        missing |=
+            ~atomic_load_explicit(&block->words[word], memory_order_relaxed) & bit_of(id, word);
     return missing == 0;
 }
 
@@ -147,8 +149,8 @@ void id_filter_maybe(const IdFilter *filter, const Hash128 *ids, size_t count, b
             for (size_t i = 0; i < piece; i++)
                 __builtin_prefetch(&generation->blocks[block_of(generation, ids[done + i])], 0);
             for (size_t i = 0; i < piece; i++)
-                maybe[done + i] |= block_has(&generation->blocks[block_of(generation, ids[done + i])],
-                                             ids[done + i]);
+                maybe[done + i] |= block_has(
+                    &generation->blocks[block_of(generation, ids[done + i])], ids[done + i]);
         }
     }
 }
@@ -156,7 +158,7 @@ void id_filter_maybe(const IdFilter *filter, const Hash128 *ids, size_t count, b
 uint64_t id_filter_count(const IdFilter *filter)
 {
     uint64_t count = 0;
-    Lock    *adding = (Lock *)(uintptr_t)&filter->adding;  // a reader of counts stops adders shortly
+    Lock *adding = (Lock *)(uintptr_t)&filter->adding;  // a reader of counts stops adders shortly
     lock_take(adding);
     for (uint32_t i = 0; i < filter->used; i++)
         count += filter->generations[i].count;
@@ -173,7 +175,8 @@ uint64_t id_filter_bytes(const IdFilter *filter)
 }
 
 // ---- the file: header, the blocks of each generation as they are in memory, XXH3-64 of all before
-//   0 magic[8]  8 first_bits u32  12 generations u32  16 mark u64  24 count u64 of the last generation
+//   0 magic[8]  8 first_bits u32  12 generations u32  16 mark u64  24 count u64 of the last
+//   generation
 
 enum { FILE_HEADER = 32 };
 static const char MAGIC[8] = { 'T', 'o', 'l', 'l', 'F', 'l', 't', '1' };
@@ -220,7 +223,8 @@ static void generation_write(Stream *stream, const Generation *generation)
     uint64_t *to = copy;
     for (uint64_t block = 0; block < generation->block_count; block++) {
         for (int word = 0; word < WORDS; word++)
-            *to++ = atomic_load_explicit(&generation->blocks[block].words[word], memory_order_relaxed);
+            *to++ =
+                atomic_load_explicit(&generation->blocks[block].words[word], memory_order_relaxed);
         if (to == copy + COPY_WORDS || block + 1 == generation->block_count) {
             stream_write(stream, copy, (size_t)(to - copy) * sizeof *copy);
             to = copy;
@@ -263,7 +267,8 @@ Err *id_filter_save(const IdFilter *filter, Arena *arena, Str path, uint64_t mar
     char  *beside = str_terminated(arena, str_print(arena, "%.*s.new", STR_ARG(path)));
     Stream stream = { .file = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) };
     if (stream.file < 0)
-        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "the id filter cannot be saved: %s", strerror(errno));
+        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "the id filter cannot be saved: %s",
+                      strerror(errno));
     stream.sum = sum_open();
     filter_write(filter, &stream, mark);
     XXH3_freeState(stream.sum);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening, appending, releasing. What stands behind the newest record is zeros, always. The invariant:
-// a sector that was synced with an acknowledged record in it is never given other bytes while its
-// segment has a name, and no older record can be taken for a newer one, because numbers, chain and
-// the journal's identity must fit.
+// Opening, appending, releasing. What stands behind the newest record is zeros, always. The
+// invariant: a sector that was synced with an acknowledged record in it is never given other bytes
+// while its segment has a name, and no older record can be taken for a newer one, because numbers,
+// chain and the journal's identity must fit.
 #include "store/journal.h"
 
 #include <inttypes.h>
@@ -108,8 +108,10 @@ static Err *latch(Journal *journal, Arena *arena, const char *step, int failed)
     return journal_health(journal, arena);
 }
 
-// The header, the parts, zeros to the end of the last sector: one write, unless the parts are very many.
-static int record_write(Journal *journal, int file, unsigned char *header, const Str *parts, size_t count)
+// The header, the parts, zeros to the end of the last sector: one write, unless the parts are very
+// many.
+static int record_write(Journal *journal, int file, unsigned char *header, const Str *parts,
+                        size_t count)
 {
     struct iovec pieces[PARTS_AT_ONCE];
     uint64_t     at = journal->end, bytes = JOURNAL_HEADER;
@@ -165,7 +167,8 @@ static void record_done(Journal *journal, const unsigned char *written, uint64_t
 
 // ---- releasing
 
-// A segment may go when a younger one holds records, all its own are sealed, and all before it are gone.
+// A segment may go when a younger one holds records, all its own are sealed, and all before it are
+// gone.
 static bool oldest_may_go(const Journal *journal, uint64_t sealed)
 {
     if (journal->segments.count == 0 || journal->segments.at[0].keep_until > sealed)
@@ -245,7 +248,8 @@ Err *journal_health(Journal *journal, Arena *arena)
 {
     if (!journal->failed)
         return NULL;
-    return refuse(arena, ERR_JOURNAL_FAILED, STR_NONE, "a write or a sync of the journal has failed");
+    return refuse(arena, ERR_JOURNAL_FAILED, STR_NONE,
+                  "a write or a sync of the journal has failed");
 }
 
 void journal_release(Journal *journal, uint64_t sealed)

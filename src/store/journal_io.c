@@ -36,7 +36,8 @@ static ssize_t file_pread(void *context, int file, void *at, size_t bytes, uint6
     return got < 0 ? -errno : got;
 }
 
-static ssize_t file_pwritev(void *context, int file, const struct iovec *parts, int count, uint64_t offset)
+static ssize_t file_pwritev(void *context, int file, const struct iovec *parts, int count,
+                            uint64_t offset)
 {
     (void)context;
     ssize_t done = pwritev(file, parts, count, (off_t)offset);
@@ -82,7 +83,8 @@ static int folder_make(const char *path)
     return folder_sync(NULL, parent);
 }
 
-static int folder_list(void *context, const char *path, void (*each)(void *to, const char *name), void *to)
+static int folder_list(void *context, const char *path, void (*each)(void *to, const char *name),
+                       void *to)
 {
     (void)context;
     int failed = folder_make(path);

@@ -59,10 +59,12 @@ void journal__header_write(const Journal *journal, const JournalHeader *header, 
     bytes_put_u64_be(at + AT_CHECK, header_check(at));
 }
 
-bool journal__record_valid(Journal *journal, const unsigned char *at, uint64_t left, JournalHeader *header)
+bool journal__record_valid(Journal *journal, const unsigned char *at, uint64_t left,
+                           JournalHeader *header)
 {
     unsigned char sum[16];
-    if (left < JOURNAL_HEADER || !journal__header_read(at, header) || header->length > left - JOURNAL_HEADER)
+    if (left < JOURNAL_HEADER || !journal__header_read(at, header)
+        || header->length > left - JOURNAL_HEADER)
         return false;
     if (header->partition != journal->partition || header->version != JOURNAL_VERSION)
         return false;

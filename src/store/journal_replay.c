@@ -3,8 +3,8 @@
 // whether that is an end or damage. It is damage when anything proves that a record stood there:
 //   * a valid younger record behind, in this segment or a later one;
 //   * a later segment at all, while this one's tail is not zeros;
-//   * bytes that no torn write leaves. A segment is zeroed before use and a disk writes whole sectors,
-//     so a torn record has a sector of zeros where it has not the right bytes.
+//   * bytes that no torn write leaves. A segment is zeroed before use and a disk writes whole
+//     sectors, so a torn record has a sector of zeros where it has not the right bytes.
 #include <inttypes.h>
 #include <string.h>
 
@@ -23,7 +23,7 @@ typedef struct Replay {
     uint64_t room;
     bool     began;         // the oldest record was seen
     bool     stopped;
-    bool     stopped_clean; // only zeros stand behind
+    bool     stopped_clean;  // only zeros stand behind
     size_t   stop_segment;  // index
     uint64_t stop_at;
     uint64_t newest_at;     // where the newest record begins, when it is in stop_segment
@@ -54,7 +54,8 @@ static Err *segment_load(Replay *replay, const Segment *segment)
     if (failed == 0)
         return NULL;
     return refuse(replay->arena, ERR_STORE_FAILED, STR_NONE,
-                  "journal segment %016" PRIx64 " cannot be read: %s", segment->name, strerror(-failed));
+                  "journal segment %016" PRIx64 " cannot be read: %s", segment->name,
+                  strerror(-failed));
 }
 
 // The loaded segment must hold no valid younger record at or behind `from`.
@@ -86,11 +87,14 @@ static Err *refuse_untorn(Replay *replay, const Segment *segment, uint64_t at)
     if (left == 0 || all_zero(bytes, JOURNAL_SECTOR))
         return NULL;
     if (!journal__header_read(bytes, &header))
-        return damaged(replay, segment->name, at, at + JOURNAL_SECTOR, "the newest record's header is changed");
+        return damaged(replay, segment->name, at, at + JOURNAL_SECTOR,
+                       "the newest record's header is changed");
     bool ours = header.version == JOURNAL_VERSION && header.partition == journal->partition
                 && (journal->identity == 0 || header.identity == journal->identity);
-    if (!ours || header.length > left - JOURNAL_HEADER || !journal__record_follows(journal, &header))
-        return damaged(replay, segment->name, at, at + JOURNAL_SECTOR, "the record is not this journal's next");
+    if (!ours || header.length > left - JOURNAL_HEADER
+        || !journal__record_follows(journal, &header))
+        return damaged(replay, segment->name, at, at + JOURNAL_SECTOR,
+                       "the record is not this journal's next");
     uint64_t extent = journal__sectors(JOURNAL_HEADER + header.length);
     for (uint64_t sector = JOURNAL_SECTOR; sector < extent; sector += JOURNAL_SECTOR)
         if (all_zero(bytes + sector, JOURNAL_SECTOR))
@@ -102,7 +106,8 @@ static Err *record_give(Replay *replay, const JournalHeader *header, const unsig
 {
     if (!replay->began && header->number > 1 && header->first > replay->from)
         return refuse(replay->arena, ERR_STORE_FAILED, STR_NONE,
-                      "the journal begins at sequence %" PRIu64 ", behind the sealed position %" PRIu64,
+                      "the journal begins at sequence %" PRIu64
+                      ", behind the sealed position %" PRIu64,
                       header->first, replay->from);
     replay->began = true;
     bool wanted = header->first == header->next ? header->first >= replay->from
@@ -112,7 +117,8 @@ static Err *record_give(Replay *replay, const JournalHeader *header, const unsig
     return wanted ? replay->take(replay->context, &record) : NULL;
 }
 
-// Gives the loaded segment's records up to the first that is not the next, and judges what is there.
+// Gives the loaded segment's records up to the first that is not the next, and judges what is
+// there.
 static Err *segment_replay(Replay *replay, size_t index)
 {
     Journal      *journal = replay->journal;
@@ -154,20 +160,23 @@ static Err *replay_segments(Replay *replay)
             const Segment *stop = &journal->segments.at[replay->stop_segment];
             TRY(refuse_later(replay, segment, 0));
             if (!replay->stopped_clean)
-                return damaged(replay, stop->name, replay->stop_at, stop->bytes, "a later segment exists");
+                return damaged(replay, stop->name, replay->stop_at, stop->bytes,
+                               "a later segment exists");
         }
         TRY(segment_replay(replay, i));
     }
     return NULL;
 }
 
-// Writes the newest record once more, the same bytes, before it counts: its commit may have ended in a
-// failed sync, after which the system can hold a page that the disk never got and call it clean.
+// Writes the newest record once more, the same bytes, before it counts: its commit may have ended
+// in a failed sync, after which the system can hold a page that the disk never got and call it
+// clean.
 static int write_newest_again(Replay *replay, const Segment *segment)
 {
     if (!segment->holds_records)
         return 0;
-    struct iovec part = { replay->bytes + replay->newest_at, (size_t)(replay->stop_at - replay->newest_at) };
+    struct iovec part = { replay->bytes + replay->newest_at,
+                          (size_t)(replay->stop_at - replay->newest_at) };
     return journal__write(replay->journal->io, segment->file, &part, 1, replay->newest_at);
 }
 
@@ -178,18 +187,20 @@ static Err *cut_tail(Replay *replay)
     Segment *segment = &journal->segments.at[replay->stop_segment];
     assert_that(replay->stop_segment + 1 == journal->segments.count);
     if (!replay->stopped_clean)
-        log_line(LOG_WARN, "journal: a torn tail is cut segment=%016" PRIx64 " byte=%" PRIu64
-                 " after_record=%" PRIu64, segment->name, replay->stop_at, (uint64_t)journal->number);
+        log_line(LOG_WARN,
+                 "journal: a torn tail is cut segment=%016" PRIx64 " byte=%" PRIu64
+                 " after_record=%" PRIu64,
+                 segment->name, replay->stop_at, (uint64_t)journal->number);
     int failed = write_newest_again(replay, segment);
-    if (failed == 0)  // the process may have died between giving a segment its name and syncing that
+    if (failed == 0)  // the process may have died between naming a segment and syncing the name
         failed = journal->io->sync_folder(journal->io->context, journal->folder);
     if (failed == 0)
         failed = journal__write_zeros(journal, segment->file, replay->stop_at,
                                       replay->stopped_clean ? replay->stop_at : segment->bytes);
     if (failed == 0)
         return NULL;
-    return refuse(replay->arena, ERR_STORE_FAILED, STR_NONE, "the journal's end cannot be written: %s",
-                  strerror(-failed));
+    return refuse(replay->arena, ERR_STORE_FAILED, STR_NONE,
+                  "the journal's end cannot be written: %s", strerror(-failed));
 }
 
 static Err *replay_all(Replay *replay)
@@ -198,7 +209,8 @@ static Err *replay_all(Replay *replay)
     TRY(replay_segments(replay));
     if (journal->next < replay->from)
         return refuse(replay->arena, ERR_STORE_FAILED, STR_NONE,
-                      "the journal ends at sequence %" PRIu64 ", before the sealed position %" PRIu64,
+                      "the journal ends at sequence %" PRIu64
+                      ", before the sealed position %" PRIu64,
                       (uint64_t)journal->next, replay->from);
     if (replay->stopped)
         TRY(cut_tail(replay));

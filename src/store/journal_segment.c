@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Segments and their spares. A segment gets its name only when it is all zeros, and loses it before it
-// is zeroed again, oldest first, each step made durable before the next: so after any crash the names
-// are without a gap and what stands in a named segment was written under that name.
+// Segments and their spares. A segment gets its name only when it is all zeros, and loses it before
+// it is zeroed again, oldest first, each step made durable before the next: so after any crash the
+// names are without a gap and what stands in a named segment was written under that name.
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -96,8 +96,8 @@ static uint64_t spare_name(Journal *journal)
     return name;
 }
 
-// An empty file under a spare name. One that is not empty was left by an earlier process, whose removal
-// failed: what is in it must not come back.
+// An empty file under a spare name. One that is not empty was left by an earlier process, whose
+// removal failed: what is in it must not come back.
 static int spare_open(Journal *journal, Spare *spare)
 {
     const JournalIo *io = journal->io;
@@ -194,7 +194,8 @@ static bool retired_take(Journal *journal, Segment *segment, size_t *spares)
     bool have = journal->retired.count > 0 && !journal->retire_stopped;
     if (have) {
         *segment = journal->retired.at[0];
-        memmove(journal->retired.at, journal->retired.at + 1, --journal->retired.count * sizeof(Segment));
+        memmove(journal->retired.at, journal->retired.at + 1,
+                --journal->retired.count * sizeof(Segment));
     }
     lock_release(&journal->lock);
     return have;
@@ -258,7 +259,8 @@ int journal__segment_begin(Journal *journal, uint64_t bytes)
         return failed;
     }
     lock_take(&journal->lock);
-    vector_push(&journal->segments, ((Segment){ .name = name, .file = spare.file, .bytes = bytes }));
+    vector_push(&journal->segments,
+                ((Segment){ .name = name, .file = spare.file, .bytes = bytes }));
     lock_release(&journal->lock);
     journal->end = 0;
     return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only C++ of the store: a thin C face over RocksDB 7.8. It decides how files are made and nothing
-// else. No exception leaves it (RocksDB throws none), and nothing of RocksDB shows in rocks.h.
+// The only C++ of the store: a thin C face over RocksDB 7.8. It decides how files are made and
+// nothing else. No exception leaves it (RocksDB throws none), and nothing of RocksDB shows in
+// rocks.h.
 #include "store/rocks.h"
 
 #include <rocksdb/cache.h>
@@ -42,13 +43,15 @@ bool answer(const rocksdb::Status &status, char *reason)
     return status.ok();
 }
 
-rocksdb::BlockBasedTableOptions table_options(RocksKind kind, const std::shared_ptr<rocksdb::Cache> &cache)
+rocksdb::BlockBasedTableOptions table_options(RocksKind kind,
+                                              const std::shared_ptr<rocksdb::Cache> &cache)
 {
     rocksdb::BlockBasedTableOptions table;
     table.block_cache = cache;
     table.checksum = rocksdb::kXXH3;
     table.format_version = 5;
-    // A lookup of ids asks every run's filter: those stay in memory (1.6 bytes an id), out of the cache.
+    // A lookup of ids asks every run's filter: those stay in memory (1.6 bytes an id), out of the
+    // cache.
     table.cache_index_and_filter_blocks = kind != ROCKS_PROBED;
     table.cache_index_and_filter_blocks_with_high_priority = true;
     table.block_size = kind == ROCKS_SCANNED ? 32 << 10 : 4 << 10;
@@ -61,7 +64,8 @@ rocksdb::BlockBasedTableOptions table_options(RocksKind kind, const std::shared_
     return table;
 }
 
-rocksdb::ColumnFamilyOptions family_options(RocksKind kind, const std::shared_ptr<rocksdb::Cache> &cache)
+rocksdb::ColumnFamilyOptions family_options(RocksKind kind,
+                                            const std::shared_ptr<rocksdb::Cache> &cache)
 {
     rocksdb::ColumnFamilyOptions options;
     options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_options(kind, cache)));
@@ -150,8 +154,8 @@ bool rocks_open(const RocksOptions *wanted, Rocks **rocks, char *reason)
         descriptors.emplace_back(wanted->families[i].name, made->options.back());
     }
     descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
-    rocksdb::Status status = rocksdb::DB::Open(database_options(wanted), wanted->folder, descriptors,
-                                               &made->families, &made->database);
+    rocksdb::Status status = rocksdb::DB::Open(database_options(wanted), wanted->folder,
+                                               descriptors, &made->families, &made->database);
     if (!answer(status, reason))
         return false;
     made->unused = made->families.back();
@@ -233,29 +237,32 @@ bool rocks_drop(Rocks *rocks, int family, RocksBytes from, RocksBytes to, char *
 {
     rocksdb::Slice    begin = slice_of(from), end = slice_of(to);
     rocksdb::RangePtr range(&begin, &end);
-    return answer(rocksdb::DeleteFilesInRanges(rocks->database, rocks->families[static_cast<size_t>(family)],
-                                               &range, 1, false), reason);
+    return answer(rocksdb::DeleteFilesInRanges(rocks->database,
+                                               rocks->families[static_cast<size_t>(family)], &range,
+                                               1, false),
+                  reason);
 }
 
-bool rocks_find(Rocks *rocks, int family, const RocksBytes *keys, size_t count,
-                void (*found)(void *to, size_t index, RocksBytes value), void *to, char *reason)
+bool rocks_find(Rocks *rocks, const RocksLookup *lookup, char *reason)
 {
     std::vector<rocksdb::Slice>         slices(kAtOnce);
     std::vector<rocksdb::Status>        statuses(kAtOnce);
     std::vector<rocksdb::PinnableSlice> values(kAtOnce);
     rocksdb::ReadOptions                options;
-    options.fill_cache = rocks->options[static_cast<size_t>(family)].disable_auto_compactions;  // random keys
-    for (size_t done = 0; done < count; done += kAtOnce) {
-        size_t piece = count - done < kAtOnce ? count - done : kAtOnce;
+    size_t                              family = static_cast<size_t>(lookup->family);
+    // A block read for a random key is never read again soon: it would only push others out.
+    options.fill_cache = rocks->options[family].disable_auto_compactions;
+    for (size_t done = 0; done < lookup->count; done += kAtOnce) {
+        size_t piece = lookup->count - done < kAtOnce ? lookup->count - done : kAtOnce;
         for (size_t i = 0; i < piece; i++)
-            slices[i] = slice_of(keys[done + i]);
-        rocks->database->MultiGet(options, rocks->families[static_cast<size_t>(family)], piece, slices.data(),
+            slices[i] = slice_of(lookup->keys[done + i]);
+        rocks->database->MultiGet(options, rocks->families[family], piece, slices.data(),
                                   values.data(), statuses.data(), true);
         for (size_t i = 0; i < piece; i++) {
             if (!statuses[i].IsNotFound() && !answer(statuses[i], reason))
                 return false;
             if (statuses[i].ok())
-                found(to, done + i, bytes_of(values[i]));
+                lookup->found(lookup->to, done + i, bytes_of(values[i]));
             values[i].Reset();
         }
     }
@@ -272,7 +279,8 @@ RocksCursor *rocks_cursor_open(Rocks *rocks, int family, RocksScan scan)
         options.readahead_size = 2 << 20;
     }
     auto *cursor = new RocksCursor;
-    cursor->iterator.reset(rocks->database->NewIterator(options, rocks->families[static_cast<size_t>(family)]));
+    cursor->iterator.reset(
+        rocks->database->NewIterator(options, rocks->families[static_cast<size_t>(family)]));
     return cursor;
 }
 
@@ -339,7 +347,8 @@ uint64_t rocks_bytes(Rocks *rocks)
     return bytes;
 }
 
-bool rocks_each_key(Rocks *rocks, int family, bool (*take)(void *to, RocksBytes key), void *to, char *reason)
+bool rocks_each_key(Rocks *rocks, int family, bool (*take)(void *to, RocksBytes key), void *to,
+                    char *reason)
 {
     rocksdb::ColumnFamilyMetaData about;
     rocksdb::Status               status = rocks->database->DisableFileDeletions();
@@ -350,7 +359,8 @@ bool rocks_each_key(Rocks *rocks, int family, bool (*take)(void *to, RocksBytes 
     bool             more = true;
     for (const rocksdb::LevelMetaData &level : about.levels)
         for (size_t i = 0; i < level.files.size() && status.ok() && more; i++)
-            status = each_key_of_file(options, level.files[i].db_path + level.files[i].name, take, to, &more);
+            status = each_key_of_file(options, level.files[i].db_path + level.files[i].name, take,
+                                      to, &more);
     rocks->database->EnableFileDeletions(false);
     return answer(status, reason);
 }
@@ -358,8 +368,9 @@ bool rocks_each_key(Rocks *rocks, int family, bool (*take)(void *to, RocksBytes 
 bool rocks_compact(Rocks *rocks, int family, char *reason)
 {
     rocksdb::CompactRangeOptions options;
-    return answer(rocks->database->CompactRange(options, rocks->families[static_cast<size_t>(family)], nullptr,
-                                                nullptr), reason);
+    return answer(rocks->database->CompactRange(
+                      options, rocks->families[static_cast<size_t>(family)], nullptr, nullptr),
+                  reason);
 }
 
 bool rocks_checkpoint(Rocks *rocks, const char *folder, char *reason)

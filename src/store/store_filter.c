@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The id filter of the store, brought up behind while the store already serves: loaded and brought up to
-// date from newer seals, or built again from all ids. The invariant: `filter_ready` is set only when
-// every id of every sealed seal is in it. A seal that is committed once the filter is in place adds
-// its own ids first (under `publishing`), so only the seals of the view at that moment are to be read.
+// The id filter of the store, brought up behind while the store already serves: loaded and brought
+// up to date from newer seals, or built again from all ids. The invariant: `filter_ready` is set
+// only when every id of every sealed seal is in it. A seal that is committed once the filter is in
+// place adds its own ids first (under `publishing`), so only the seals of the view at that moment
+// are to be read.
 #include <string.h>
 #include <unistd.h>
 
@@ -48,7 +49,8 @@ static StoreView *filter_install(UsageStore *store, IdFilter *filter)
     return view;
 }
 
-static Err *rows_take(UsageStore *store, Arena *arena, StoreView *view, StoreRange range, Batch *batch)
+static Err *rows_take(UsageStore *store, Arena *arena, StoreView *view, StoreRange range,
+                      Batch *batch)
 {
     Str          suffix, value;
     Err         *err = NULL;
@@ -56,7 +58,8 @@ static Err *rows_take(UsageStore *store, Arena *arena, StoreView *view, StoreRan
     StoreCursor *cursor = store_cursor_open(view, STORE_EVENTS, STORE_SCAN_ONCE);
     store_cursor_seek(cursor, range, STR(""), STR_NONE);
     while (err == NULL && !store->stopping && store_cursor_next(cursor, &suffix, &value)) {
-        err = store->hooks.ids_of_row(store->hooks.context, row_arena, suffix, value, batch_take, batch);
+        err = store->hooks.ids_of_row(store->hooks.context, row_arena, suffix, value, batch_take,
+                                      batch);
         if (err != NULL)
             err = refuse(arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
         arena_reset(row_arena);
@@ -111,7 +114,8 @@ static IdFilter *filter_load_fitting(UsageStore *store, Arena *arena, uint64_t *
     Str       path = filter_path(store, arena);
     id_filter_load(path, &filter, mark);
     StoreView *view = usage_store_view(store);
-    bool       fits = filter != NULL && *mark <= store_view_sealed(view) && store->hooks.ids_of_row != NULL;
+    bool fits =
+        filter != NULL && *mark <= store_view_sealed(view) && store->hooks.ids_of_row != NULL;
     store_view_release(view);
     if (fits)
         return filter;
@@ -127,7 +131,8 @@ static void *filter_run(void *argument)
     int64_t     began = clock_tick_us();
     uint64_t    mark = 0;
     IdFilter   *loaded = filter_load_fitting(store, arena, &mark);
-    StoreView  *view = filter_install(store, loaded != NULL ? loaded : id_filter_open(store->filter_bits));
+    StoreView *view =
+        filter_install(store, loaded != NULL ? loaded : id_filter_open(store->filter_bits));
     Err        *err = NULL;
     if (loaded != NULL)
         err = filter_catch_up(store, arena, view, mark);

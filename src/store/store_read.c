@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading rows through a view. Rows never change under their key and the view keeps their files, so no
-// snapshot is needed: whatever else is in the store is under other keys.
+// Reading rows through a view. Rows never change under their key and the view keeps their files, so
+// no snapshot is needed: whatever else is in the store is under other keys.
 #include <string.h>
 
 #include "base/assert.h"
@@ -72,7 +72,8 @@ bool store_cursor_next(StoreCursor *cursor, Str *suffix, Str *value)
 Err *store_cursor_failure(StoreCursor *cursor, Arena *arena)
 {
     char reason[ROCKS_REASON];
-    return rocks_cursor_failed(cursor->rocks, reason) ? store__failed(arena, "reading rows", reason) : NULL;
+    return rocks_cursor_failed(cursor->rocks, reason) ? store__failed(arena, "reading rows", reason)
+                                                      : NULL;
 }
 
 typedef struct Found {
@@ -88,45 +89,26 @@ static void found_value(void *to, size_t index, RocksBytes value)
     found->values[place] = (Str){ arena_copy(found->arena, value.at, value.length), value.length };
 }
 
-static Err *find_one(StoreView *view, Arena *arena, StoreFamily family, Str key, Str *value)
-{
-    char       reason[ROCKS_REASON];
-    Str        got = STR_NONE;
-    Found      found = { .arena = arena, .values = &got };
-    RocksBytes keys[1] = { store__bytes(key) };
-    if (!rocks_find(view->store->rocks, (int)family, keys, 1, found_value, &found, reason))
-        return store__failed(arena, "reading a row", reason);
-    *value = got;
-    return NULL;
-}
-
 Err *usage_store_meta(StoreView *view, Arena *arena, StoreRange range, Str *meta)
 {
-    char key[STORE_META_KEY];
-    Str  got;
+    char  key[STORE_META_KEY], reason[ROCKS_REASON];
+    Str   got = STR_NONE;
+    Found found = { .arena = arena, .values = &got };
     assert_that(store_view_holds(view, range.level, range.index));
     store__meta_key(META_RANGE, range.level, range.index, key);
-    TRY(find_one(view, arena, STORE_META, (Str){ key, sizeof key }, &got));
+    RocksBytes  asked = { key, sizeof key };
+    RocksLookup lookup = { STORE_META, &asked, 1, found_value, &found };
+    if (!rocks_find(view->store->rocks, &lookup, reason))
+        return store__failed(arena, "reading a range's own bytes", reason);
     if (got.at == NULL)
         return store__failed(arena, "reading a range's own bytes", "the row is missing");
     *meta = got;
     return NULL;
 }
 
-Err *usage_store_find(StoreView *view, Arena *arena, StoreRange range, StoreFamily family, Str suffix,
-                      Str *value)
-{
-    assert_that(family == STORE_EVENTS || family == STORE_CELLS || family == STORE_CHANGES);
-    assert_that(store_view_holds(view, range.level, range.index));
-    char *key = arena_take(arena, STORE_PREFIX + suffix.length);
-    store__prefix(range.level, range.index, key);
-    if (suffix.length > 0)
-        memcpy(key + STORE_PREFIX, suffix.at, suffix.length);
-    return find_one(view, arena, family, (Str){ key, STORE_PREFIX + suffix.length }, value);
-}
-
 // Ids that the filter cannot rule out; all of them while it is not ready.
-static size_t candidates(UsageStore *store, Arena *arena, const Hash128 *ids, size_t count, size_t **places)
+static size_t candidates(UsageStore *store, Arena *arena, const Hash128 *ids, size_t count,
+                         size_t **places)
 {
     bool *maybe = arena_take(arena, count);
     if (store->filter_ready)
@@ -158,7 +140,8 @@ Err *usage_store_find_ids(UsageStore *store, Arena *arena, const Hash128 *sorted
         keys[i] = (RocksBytes){ (const char *)bytes + 16 * i, 16 };
     }
     Found found = { .arena = arena, .places = places, .values = values };
-    if (!rocks_find(store->rocks, STORE_IDS, keys, asked, found_value, &found, reason))
+    RocksLookup lookup = { STORE_IDS, keys, asked, found_value, &found };
+    if (!rocks_find(store->rocks, &lookup, reason))
         return store__failed(arena, "looking up ids", reason);
     return NULL;
 }

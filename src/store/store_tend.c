@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Work behind the seals: folding 16 ranges into one, and dropping the files of folded ones. A fold reads
-// fixed ranges and hands rows to pure hooks, so doing it again gives the same rows; its one ingest
-// replaces the 16 at once.
+// Work behind the seals: folding 16 ranges into one, and dropping the files of folded ones. A fold
+// reads fixed ranges and hands rows to pure hooks, so doing it again gives the same rows; its one
+// ingest replaces the 16 at once.
 #include <string.h>
 
 #include "base/assert.h"
@@ -63,7 +63,9 @@ static Err *row_give(Fold *fold, StoreFamily family, Str suffix, Str value)
 static Err *family_over(Fold *fold, StoreFamily family)
 {
     const StoreHooks *hooks = &fold->store->hooks;
-    return hooks->merge_end == NULL ? NULL : hooks->merge_end(fold->state, fold->arena, family, &fold->emit);
+    return hooks->merge_end == NULL
+               ? NULL
+               : hooks->merge_end(fold->state, fold->arena, family, &fold->emit);
 }
 
 // The source with the lowest suffix; of equal ones the oldest range.
@@ -153,8 +155,8 @@ static Err *fold_into(UsageStore *store, Arena *arena, StoreRange into)
 {
     AUTO(Arena) state_arena = arena_open();
     AUTO(Arena) row_arena = arena_open();
-    Fold fold = { .store = store, .view = usage_store_view(store), .into = into, .arena = state_arena,
-                  .row_arena = row_arena };
+    Fold fold = { .store = store, .into = into, .arena = state_arena, .row_arena = row_arena };
+    fold.view = usage_store_view(store);
     Err *err = fold_run(&fold, arena);
     store_view_release(fold.view);
     return err;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing a range: one or more sorted files a family, put beside the store, then taken in by one call
-// together with the META row that makes the range count. Until that call nothing has happened.
+// Writing a range: one or more sorted files a family, put beside the store, then taken in by one
+// call together with the META row that makes the range count. Until that call nothing has happened.
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,7 +40,8 @@ static bool still_retired(UsageStore *store, StoreRange range)
     lock_take(&store->lock);
     for (size_t i = 0; i < store->retired.count && !found; i++) {
         const RetiredRanges *retired = &store->retired.at[i];
-        found = retired->level == range.level && range.index >= retired->from && range.index < retired->end;
+        found = retired->level == range.level && range.index >= retired->from
+                && range.index < retired->end;
     }
     lock_release(&store->lock);
     return found;
@@ -68,7 +69,8 @@ static Err *family_begin(StoreWriter *writer, Arena *arena, StoreFamily family)
     char        reason[ROCKS_REASON];
     size_t      room = strlen(store->folder) + 48;
     char       *path = memory_take(room);
-    snprintf(path, room, "%s/incoming/%llu.sst", store->folder, (unsigned long long)store->next_file++);
+    snprintf(path, room, "%s/incoming/%llu.sst", store->folder,
+             (unsigned long long)store->next_file++);
     vector_push(&writer->files, ((WrittenFile){ family, path }));
     if (rocks_file_open(store->rocks, (int)family, path, &writer->open[family], reason))
         return NULL;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening the store and its views. Which ranges are live is nowhere written as a list: it follows from the
-// META rows that exist. A range is live when its row is there, no row of a range that covers it is, and
-// no mark says it was removed. So one ingest that brings a row changes the truth at once, and files of
-// folded ranges may go at any time later.
+// Opening the store and its views. Which ranges are live is nowhere written as a list: it follows
+// from the META rows that exist. A range is live when its row is there, no row of a range that
+// covers it is, and no mark says it was removed. So one ingest that brings a row changes the truth
+// at once, and files of folded ranges may go at any time later.
 #include "store/usage_store.h"
 
 #include <dirent.h>
@@ -197,7 +197,8 @@ static bool view_whole(const StoreView *view)
 
 static void retire(UsageStore *store, StoreRange range, uint64_t version)
 {
-    RetiredRanges *last = store->retired.count == 0 ? NULL : &store->retired.at[store->retired.count - 1];
+    RetiredRanges *last =
+        store->retired.count == 0 ? NULL : &store->retired.at[store->retired.count - 1];
     bool joins = last != NULL && last->level == range.level && last->end == range.index
                  && last->version == version;
     if (joins)
@@ -217,7 +218,8 @@ static bool goes(StoreRange old, const StoreRange *came, const StoreRange *gone,
     return false;
 }
 
-void store__publish(UsageStore *store, const StoreRange *range, const StoreRange *gone, size_t gone_count)
+void store__publish(UsageStore *store, const StoreRange *range, const StoreRange *gone,
+                    size_t gone_count)
 {
     lock_take(&store->lock);
     StoreView *before = store->newest;
@@ -308,7 +310,8 @@ static Err *first_view_make(UsageStore *store, Arena *arena, const MetaRows *row
     for (size_t i = 0; i < rows->removed.count; i++)
         retire(store, rows->removed.at[i], 1);
     counter_set(METRIC_SEALED_SEALS, (int64_t)view->sealed);
-    return view_whole(view) ? NULL : store__failed(arena, "opening", "ranges are missing or overlap");
+    return view_whole(view) ? NULL
+                            : store__failed(arena, "opening", "ranges are missing or overlap");
 }
 
 static Err *rows_open(UsageStore *store, Arena *arena)
@@ -329,9 +332,12 @@ static Err *store_begin(UsageStore *store, Arena *arena, const UsageStoreOptions
         return store__failed(arena, "making its folder", strerror(errno));
     TRY(incoming_clear(store, arena));
     char *folder = str_terminated(arena, str_print(arena, "%s/rocks", store->folder));
-    RocksOptions rocks = { .folder = folder, .families = FAMILIES,
-                           .cache_bytes = options->cache_bytes == 0 ? CACHE_BYTES : options->cache_bytes,
-                           .threads = options->threads == 0 ? COMPACTION_THREADS : options->threads };
+    RocksOptions rocks = { .folder = folder,
+                           .families = FAMILIES,
+                           .cache_bytes =
+                               options->cache_bytes == 0 ? CACHE_BYTES : options->cache_bytes,
+                           .threads =
+                               options->threads == 0 ? COMPACTION_THREADS : options->threads };
     if (!rocks_open(&rocks, &store->rocks, reason))
         return store__failed(arena, "opening", reason);
     TRY(rows_open(store, arena));

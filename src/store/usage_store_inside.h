@@ -1,5 +1,5 @@
-// What the files of the usage store share. Two locks: `lock` for a moment, around the views; `publishing`
-// around each change of the set of ranges (filter, ingest, new view), taken first.
+// What the files of the usage store share. Two locks: `lock` for a moment, around the views;
+// `publishing` around each change of the set of ranges (filter, ingest, new view), taken first.
 #pragma once
 
 #include <stdatomic.h>
@@ -24,7 +24,8 @@ struct StoreView {
     StoreRange  ranges[];
 };
 
-// Ranges (level, [from, end)) that no view from `version` on names; their files go when older views have.
+// Ranges (level, [from, end)) that no view from `version` on names; their files go when older views
+// have.
 typedef struct RetiredRanges {
     uint8_t  level;
     uint64_t from, end;
@@ -70,9 +71,11 @@ void store__meta_key(uint8_t kind, uint8_t level, uint64_t index, char out[STORE
 void store__step(const UsageStore *store, const char *name);
 Err *store__failed(Arena *arena, const char *doing, const char *reason);
 
-// Makes and publishes the view after `range` came and `gone` went; both under `publishing`. A range of a
-// level above 0 replaces what it covers. `gone` must be extra ranges; they and the covered are retired.
-void store__publish(UsageStore *store, const StoreRange *range, const StoreRange *gone, size_t gone_count);
+// Makes and publishes the view after `range` came and `gone` went; both under `publishing`. A range
+// of a level above 0 replaces what it covers. `gone` must be extra ranges; they and the covered are
+// retired.
+void store__publish(UsageStore *store, const StoreRange *range, const StoreRange *gone,
+                    size_t gone_count);
 
 // Drops the files of retired ranges that no view needs.
 Err *store__sweep(UsageStore *store, Arena *arena);

@@ -1,5 +1,5 @@
-// A disk in memory for tests of the journal: it forgets on power loss what was not synced, sector by
-// sector and name by name, fails any call on demand, and keeps count of the faults that fired.
+// A disk in memory for tests of the journal: it forgets on power loss what was not synced, sector
+// by sector and name by name, fails any call on demand, and keeps count of the faults that fired.
 // One thread, one seed: the same calls give the same disk.
 #pragma once
 
@@ -264,8 +264,8 @@ static inline int disk_remove(void *context, const char *path)
     return 0;
 }
 
-static inline int disk_list(void *context, const char *folder, void (*each)(void *to, const char *name),
-                            void *to)
+static inline int disk_list(void *context, const char *folder,
+                            void (*each)(void *to, const char *name), void *to)
 {
     Disk *disk = context;
     (void)folder;
@@ -281,9 +281,16 @@ static inline int disk_list(void *context, const char *folder, void (*each)(void
 
 static inline JournalIo disk_io(Disk *disk)
 {
-    return (JournalIo){ .context = disk, .open = disk_open, .close = disk_close, .size = disk_size,
-                        .pread = disk_pread, .pwritev = disk_pwritev, .sync = disk_sync,
-                        .sync_folder = disk_sync_folder, .rename = disk_rename, .remove = disk_remove,
+    return (JournalIo){ .context = disk,
+                        .open = disk_open,
+                        .close = disk_close,
+                        .size = disk_size,
+                        .pread = disk_pread,
+                        .pwritev = disk_pwritev,
+                        .sync = disk_sync,
+                        .sync_folder = disk_sync_folder,
+                        .rename = disk_rename,
+                        .remove = disk_remove,
                         .list = disk_list };
 }
 
@@ -345,7 +352,8 @@ static inline void disk_power_loss_by(Disk *disk, DiskChoice kept, void *context
                 memcpy(file->durable + s * DISK_SECTOR, file->now + s * DISK_SECTOR, DISK_SECTOR);
             file->dirty[s] = false;
         }
-        // A file keeps its old size or gets the new one; the segments are sized before they are named.
+        // A file keeps its old size or gets the new one; the segments are sized before they are
+        // named.
         if (file->size != file->durable_size && !kept(context, which++))
             file->size = file->durable_size;
         file->durable_size = file->size;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Histories of the journal under faults: appends, releases, starts, with a failing, torn, short, lost or
-// crashing call at a random place (inside a start too), then death of the process or loss of power.
-// Checked against a list of what was acknowledged: nothing of it is ever missing, changed or out of
-// order; at most the one commit that failed may be there as well.
+// Histories of the journal under faults: appends, releases, starts, with a failing, torn, short,
+// lost or crashing call at a random place (inside a start too), then death of the process or loss
+// of power. Checked against a list of what was acknowledged: nothing of it is ever missing, changed
+// or out of order; at most the one commit that failed may be there as well.
 //   journal_sim_test            1,500 histories
 //   SEED=n journal_sim_test     only that one
 //   N=n journal_sim_test        that many
@@ -64,7 +64,8 @@ static Err *see(void *context, const JournalRecord *seen)
 {
     History *history = context;
     uint64_t last = history->count + history->pending;
-    while (history->expected <= last && !wanted(&history->records[history->expected], history->sealed))
+    while (history->expected <= last
+           && !wanted(&history->records[history->expected], history->sealed))
         history->expected++;
     check(history, seen->number == history->expected, "a record is missing or out of order");
     check(history, seen->number <= last, "a record that was never appended");
@@ -105,19 +106,25 @@ static void append(History *history)
     uint64_t n = history->count + 1;
     Record  *record = &history->records[n];
     uint64_t next = history->records[history->count].next;
-    *record = (Record){ .first = next, .next = next + seeded_below(&history->seeded, 4),
-                        .seed = seeded_next(&history->seeded),
-                        .length = (size_t)seeded_below(&history->seeded, n % 9 == 0 ? 9000 : 1500) };
+    *record =
+        (Record){ .first = next,
+                  .next = next + seeded_below(&history->seeded, 4),
+                  .seed = seeded_next(&history->seeded),
+                  .length = (size_t)seeded_below(&history->seeded, n % 9 == 0 ? 9000 : 1500) };
     Str whole = payload_of(history->arena, record);
-    Str parts[2] = { { whole.at, whole.length / 2 }, { whole.at + whole.length / 2, whole.length - whole.length / 2 } };
-    Err *err = journal_append(history->journal, history->arena, record->first, record->next, parts, 2);
+    Str parts[2] = { { whole.at, whole.length / 2 },
+                     { whole.at + whole.length / 2, whole.length - whole.length / 2 } };
+    Err *err =
+        journal_append(history->journal, history->arena, record->first, record->next, parts, 2);
     if (err == NULL) {
         history->count++;
         return;
     }
     check(history, err->code == ERR_JOURNAL_FAILED, "another error");
     history->pending = true;
-    check(history, journal_append(history->journal, history->arena, record->first, record->next, parts, 2) != NULL,
+    check(history,
+          journal_append(history->journal, history->arena, record->first, record->next, parts, 2)
+              != NULL,
           "an append after a failure");
 }
 
@@ -152,8 +159,8 @@ static void die(History *history)
     }
 }
 
-// A start without a fault always succeeds; one with a fault may be refused, and then changes nothing
-// that matters.
+// A start without a fault always succeeds; one with a fault may be refused, and then changes
+// nothing that matters.
 static void life(History *history)
 {
     if (seeded_below(&history->seeded, 3) > 0)
@@ -183,7 +190,8 @@ static void run_history(uint64_t seed)
     history->disk = disk_open_new(seed * 31);
     history->io = disk_io(history->disk);
     history->records[0].next = seeded_below(&history->seeded, 2);
-    for (int i = 0; i < LIVES && history->count < RECORDS && history->disk->file_count < DISK_FILES - 40; i++)
+    for (int i = 0;
+         i < LIVES && history->count < RECORDS && history->disk->file_count < DISK_FILES - 40; i++)
         life(history);
     for (int fault = 0; fault < DISK_FAULTS; fault++)
         fired[fault] += history->disk->fired[fault];
@@ -212,10 +220,11 @@ static void no_history_loses_what_was_acknowledged(void **state)
     }
     for (uint64_t n = 1; n <= histories; n++)
         run_history(n);
-    print_message("           %" PRIu64 " starts, %" PRIu64 " losses of power; EIO %" PRIu64 ", ENOSPC %" PRIu64
-                  ", short %" PRIu64 ", torn %" PRIu64 ", lost sync %" PRIu64 ", crash %" PRIu64 "\n",
-                  starts, lost_power, fired[DISK_EIO], fired[DISK_ENOSPC], fired[DISK_SHORT], fired[DISK_TORN],
-                  fired[DISK_LOST_SYNC], fired[DISK_CRASH]);
+    print_message("           %" PRIu64 " starts, %" PRIu64 " losses of power; EIO %" PRIu64
+                  ", ENOSPC %" PRIu64 ", short %" PRIu64 ", torn %" PRIu64 ", lost sync %" PRIu64
+                  ", crash %" PRIu64 "\n",
+                  starts, lost_power, fired[DISK_EIO], fired[DISK_ENOSPC], fired[DISK_SHORT],
+                  fired[DISK_TORN], fired[DISK_LOST_SYNC], fired[DISK_CRASH]);
     for (int fault = DISK_EIO; fault < DISK_FAULTS; fault++)
         assert_true(fired[fault] > 0);
 }

@@ -86,7 +86,8 @@ static void few_false_maybes_at_full_load(void **state)
     add(filter, 0, 1 << 20);
     uint64_t strangers = 2000000;
     uint64_t maybe = count_maybe(filter, 1ull << 32, (1ull << 32) + strangers);
-    print_message("           %.4f %% false positives at full load\n", 100.0 * (double)maybe / (double)strangers);
+    print_message("           %.4f %% false positives at full load\n",
+                  100.0 * (double)maybe / (double)strangers);
     assert_true(maybe > 0 && maybe < strangers * 12 / 10000);
     assert_int_equal(id_filter_bytes(filter), 2u << 20);
     id_filter_close(filter);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The journal on a disk in memory: what was acknowledged is given back, exactly, or the start is refused.
+// The journal on a disk in memory: what was acknowledged is given back, exactly, or the start is
+// refused.
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -91,7 +92,9 @@ static Err *append(Bench *bench, uint64_t number)
 {
     Str whole = payload_of(bench->arena, number, length_of(number));
     size_t cut = whole.length / 3;
-    Str parts[3] = { { whole.at, cut }, { whole.at + cut, 0 }, { whole.at + cut, whole.length - cut } };
+    Str parts[3] = { { whole.at, cut },
+                     { whole.at + cut, 0 },
+                     { whole.at + cut, whole.length - cut } };
     return journal_append(bench->journal, bench->arena, 10 * number, 10 * number + 10, parts, 3);
 }
 
@@ -248,8 +251,8 @@ static DiskFile *file_named(Disk *disk, const char *name)
     return &disk->files[found->file];
 }
 
-// Every bit of a small journal, one at a time: either the start is refused, or every record is given
-// back as it was. Nothing is ever lost or changed in silence, the newest record included.
+// Every bit of a small journal, one at a time: either the start is refused, or every record is
+// given back as it was. Nothing is ever lost or changed in silence, the newest record included.
 static void no_flipped_bit_loses_a_record(void **state)
 {
     (void)state;
@@ -333,7 +336,8 @@ static void another_partition_is_refused(void **state)
     bench_close(&bench);
 }
 
-// A client may send bytes that look like a record. Lying in a torn record, they must not stop the start.
+// A client may send bytes that look like a record. Lying in a torn record, they must not stop the
+// start.
 static void a_record_inside_a_payload_is_not_a_record(void **state)
 {
     (void)state;
@@ -419,8 +423,8 @@ static void a_short_write_is_continued(void **state)
     }
 }
 
-// After a failed sync the system may hold pages that the disk never got and call them clean. A record
-// found so counts after the restart, so it must then survive a power loss.
+// After a failed sync the system may hold pages that the disk never got and call them clean. A
+// record found so counts after the restart, so it must then survive a power loss.
 static void a_record_of_a_failed_sync_is_written_again(void **state)
 {
     (void)state;
@@ -524,7 +528,9 @@ static void real_files_and_the_keeper(void **state)
 {
     (void)state;
     char           folder[] = "/tmp/toll-journal-XXXXXX", command[64];
-    JournalOptions options = { .folder = str_of(mkdtemp(folder)), .partition = 3, .segment_bytes = SEGMENT };
+    JournalOptions options = { .folder = str_of(mkdtemp(folder)),
+                               .partition = 3,
+                               .segment_bytes = SEGMENT };
     Bench          bench = { .arena = arena_open() };
     Seen          *seen = arena_new(bench.arena, Seen);
     *seen = (Seen){ .arena = bench.arena };

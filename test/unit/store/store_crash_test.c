@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The usage store stopped dead at every step of a seal, a fold, a removal and a start. Whatever the step,
-// the next start finds the state before or after, never between, and doing the work again gives the
-// same rows in key order. Every life of the store is a process of its own: this one never opens it, so that
-// its children begin without RocksDB's threads.
+// The usage store stopped dead at every step of a seal, a fold, a removal and a start. Whatever the
+// step, the next start finds the state before or after, never between, and doing the work again
+// gives the same rows in key order. Every life of the store is a process of its own: this one never
+// opens it, so that its children begin without RocksDB's threads.
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -86,7 +86,8 @@ static void live(Life *life)
     life_end(life, store);
 }
 
-static Err *extra_write(UsageStore *store, Arena *arena, uint64_t index, const StoreRange *gone, size_t count)
+static Err *extra_write(UsageStore *store, Arena *arena, uint64_t index, const StoreRange *gone,
+                        size_t count)
 {
     StoreWriter *writer;
     TRY(store_writer_open(store, arena, store_range(0xF1, index), &writer));
@@ -145,18 +146,22 @@ static int run(void (*lives)(Life *life), Life *life)
     return WEXITSTATUS(status);
 }
 
-// For every n: a life that stops at its n-th step, one more that stops at its n-th step too (in the middle of
-// the repair, often), and one that lives.
+// For every n: a life that stops at its n-th step, one more that stops at its n-th step too (in the
+// middle of the repair, often), and one that lives.
 static void stop_everywhere(void (*lives)(Life *life), const char *name, uint64_t from)
 {
     const char *folder = toy_folder(name);
     char        command[1000], base[200];
-    Shared     *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    Shared *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(shared != MAP_FAILED);
-    Life life = { .folder = folder, .hash = &shared->hash, .sealed = &shared->sealed, .target = from };
+    Life life = {
+        .folder = folder, .hash = &shared->hash, .sealed = &shared->sealed, .target = from
+    };
     assert_int_equal(run(live, &life), 0);  // what all lives begin with
     snprintf(base, sizeof base, "%s-0", folder);
-    snprintf(command, sizeof command, "rm -rf %s && mv %s %s && cp -r %s %s", base, folder, base, base, folder);
+    snprintf(command, sizeof command, "rm -rf %s && mv %s %s && cp -r %s %s", base, folder, base,
+             base, folder);
     assert_int_equal(system(command), 0);
     life.target = from + 5;
     assert_int_equal(run(lives, &life), 0);

@@ -1,6 +1,6 @@
-// A toy flow for tests of the usage store: event number e belongs to account e % ACCOUNTS and adds e to its
-// cell. What a store must hold after any number of seals and folds can be said in one line, so every
-// test compares whole contents.
+// A toy flow for tests of the usage store: event number e belongs to account e % ACCOUNTS and adds
+// e to its cell. What a store must hold after any number of seals and folds can be said in one
+// line, so every test compares whole contents.
 #pragma once
 
 #include <dirent.h>
@@ -40,12 +40,13 @@ static inline Err *toy_put_ids(StoreWriter *writer, Arena *arena, uint64_t seal,
     }
     qsort(ids, events, 24, toy_compare);
     for (uint64_t i = 0; i < events; i++)
-        TRY(store_writer_put(writer, arena, STORE_IDS, (Str){ (char *)ids[i], 16 }, (Str){ (char *)ids[i] + 16, 8 }));
+        TRY(store_writer_put(writer, arena, STORE_IDS, (Str){ (char *)ids[i], 16 },
+                             (Str){ (char *)ids[i] + 16, 8 }));
     return NULL;
 }
 
-static inline Err *toy_put_account(StoreWriter *writer, Arena *arena, uint64_t seal, uint64_t events,
-                                   unsigned char account)
+static inline Err *toy_put_account(StoreWriter *writer, Arena *arena, uint64_t seal,
+                                   uint64_t events, unsigned char account)
 {
     Text     block = text_open(arena);
     uint64_t sum = 0;
@@ -62,7 +63,8 @@ static inline Err *toy_put_account(StoreWriter *writer, Arena *arena, uint64_t s
     Str suffix = { (char *)&account, 1 };
     TRY(store_writer_put(writer, arena, STORE_EVENTS, suffix, text_str(&block)));
     TRY(store_writer_put(writer, arena, STORE_CELLS, suffix, (Str){ cell, 8 }));
-    return seal % 3 == 0 ? store_writer_put(writer, arena, STORE_CHANGES, suffix, STR("late")) : NULL;
+    return seal % 3 == 0 ? store_writer_put(writer, arena, STORE_CHANGES, suffix, STR("late"))
+                         : NULL;
 }
 
 // The next seal of the store.
@@ -128,7 +130,8 @@ static inline void toy_join(ToyMerge *merge, StoreFamily family, Str value)
     }
 }
 
-static inline Err *toy_row(void *state, Arena *arena, StoreFamily family, Str suffix, Str value, StoreEmit *emit)
+static inline Err *toy_row(void *state, Arena *arena, StoreFamily family, Str suffix, Str value,
+                           StoreEmit *emit)
 {
     ToyMerge *merge = state;
     if (family == STORE_META) {
@@ -192,8 +195,8 @@ static inline Err *toy_tend_all(UsageStore *store, Arena *arena)
 
 // ---- what the store holds
 
-// Sums the view's cells and events by account and counts its changes and meta: they must be what `sealed`
-// seals bring, however they are folded. Answers false when they are not.
+// Sums the view's cells and events by account and counts its changes and meta: they must be what
+// `sealed` seals bring, however they are folded. Answers false when they are not.
 typedef struct ToyTotals {
     uint64_t cells[TOY_ACCOUNTS], events[TOY_ACCOUNTS], event_count, changes, meta;
 } ToyTotals;
@@ -214,11 +217,12 @@ static inline bool toy_add_row(ToyTotals *totals, StoreFamily family, Str suffix
     return true;
 }
 
-static inline bool toy_read_range(StoreView *view, Arena *arena, StoreRange range, ToyTotals *totals)
+static inline bool toy_read_range(StoreView *view, Arena *arena, StoreRange range,
+                                  ToyTotals *totals)
 {
     static const StoreFamily families[] = { STORE_EVENTS, STORE_CELLS, STORE_CHANGES };
     Str                      suffix, value, meta;
-    bool                     good = usage_store_meta(view, arena, range, &meta) == NULL && meta.length == 8;
+    bool good = usage_store_meta(view, arena, range, &meta) == NULL && meta.length == 8;
     totals->meta += good ? bytes_u64_be(meta.at) : 0;
     for (size_t i = 0; i < 3 && good; i++) {
         StoreCursor *cursor = store_cursor_open(view, families[i], STORE_SCAN_CACHED);
@@ -238,7 +242,8 @@ static inline bool toy_totals_right(const ToyTotals *totals, uint64_t sealed)
         events[e % TOY_ACCOUNTS] += e;
     for (uint64_t n = 0; n < sealed; n++)
         changes += n % 3 == 0 ? 4 * TOY_ACCOUNTS : 0;
-    return memcmp(events, totals->events, sizeof events) == 0 && memcmp(events, totals->cells, sizeof events) == 0
+    return memcmp(events, totals->events, sizeof events) == 0
+           && memcmp(events, totals->cells, sizeof events) == 0
            && totals->event_count == sealed * TOY_EVENTS && totals->changes == changes
            && totals->meta == sealed * TOY_EVENTS;
 }
@@ -274,7 +279,8 @@ static inline bool toy_ids_right(UsageStore *store, uint64_t sealed)
         return false;
     for (uint64_t i = 0; i < count; i++) {
         uint64_t e = bytes_u64_be(ids[i] + 16);
-        bool     there = values[i].at != NULL && values[i].length == 8 && bytes_u64_be(values[i].at) == e;
+        bool there =
+            values[i].at != NULL && values[i].length == 8 && bytes_u64_be(values[i].at) == e;
         if (there != (e < sealed * TOY_EVENTS))
             return false;
     }
@@ -317,15 +323,16 @@ static inline void toy_folder_remove(const char *path)
     assert_that(strstr(path, "/toll-store-") != NULL && system(command) == 0);
 }
 
-// In memory when there is room: these tests stop processes, not machines, and syncs would be most of
-// their time.
+// In memory when there is room: these tests stop processes, not machines, and syncs would be most
+// of their time.
 static inline const char *toy_folder(const char *name)
 {
     static char    path[128];
     struct statvfs shm;
     bool roomy = statvfs("/dev/shm", &shm) == 0 && access("/dev/shm", W_OK) == 0
                  && (uint64_t)shm.f_bavail * shm.f_bsize > (uint64_t)1 << 30;
-    snprintf(path, sizeof path, "%s/toll-store-%s-%d", roomy ? "/dev/shm" : "/tmp", name, (int)getpid());
+    snprintf(path, sizeof path, "%s/toll-store-%s-%d", roomy ? "/dev/shm" : "/tmp", name,
+             (int)getpid());
     toy_folder_remove(path);
     return path;
 }
