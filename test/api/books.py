@@ -57,4 +57,5 @@ class Books:
         return separator.join(sorted(scopes))
 
     def pepper(self):
-        raise NotImplementedError
+        lines = (self.server.data / "keys").read_text().splitlines()
+        return bytes.fromhex(dict(line.split(" ") for line in lines)["pepper"])

@@ -6,6 +6,7 @@ Api      HTTP with keep-alive, one connection a thread; every answer goes to a C
 Contract the printed OpenAPI document: every answer is checked against it, every route and declared
          error that was reached is remembered
 """
+import ctypes
 import http.client
 import json
 import os
@@ -46,6 +47,14 @@ def free_port():
         return probe.getsockname()[1]
 
 
+LIBC = ctypes.CDLL(None)
+
+
+def end_with_parent():
+    """In the child: a test run that is killed leaves no server behind."""
+    LIBC.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
 class Server:
     """One data directory; start, kill9, stop as often as wanted."""
 
@@ -81,7 +90,7 @@ class Server:
             args += ["--config", str(path)]
         log = open(self.log_path, "ab")
         self.process = subprocess.Popen(args, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                        start_new_session=True)
+                                        start_new_session=True, preexec_fn=end_with_parent)
         log.close()
         self.starts += 1
         return self.wait_ready() if wait else 0.0

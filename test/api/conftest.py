@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from client import Api, Server, run_toll  # noqa: E402
-from contract import Contract  # noqa: E402
+from contract import STATE, Contract  # noqa: E402
 
 TEST_SECONDS = 180
-STATE = {"contract": None, "whole": False}
 
 
 def pytest_collection_modifyitems(session, config, items):
@@ -83,7 +83,8 @@ class Names:
     """Ids that belong to one test: n.meter, n("acct")."""
 
     def __init__(self, test):
-        self.prefix = re.sub(r"[^A-Za-z0-9]+", "_", test)[-80:].strip("_")
+        short = re.sub(r"[^A-Za-z0-9]+", "_", test.split("::")[-1])[:60].strip("_")
+        self.prefix = f"{short}_{zlib.crc32(test.encode()):08x}"
         self.count = 0
 
     def __call__(self, kind="x"):
@@ -93,7 +94,7 @@ class Names:
 
 @pytest.fixture
 def n(request):
-    return Names(request.node.name)
+    return Names(request.node.nodeid)
 
 
 @pytest.fixture

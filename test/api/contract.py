@@ -6,9 +6,14 @@ import threading
 
 import jsonschema
 
+# What one session of tests shares: its contract, and whether all of test/api runs in it.
+STATE = {"contract": None, "whole": False}
+
 METHODS = ("get", "put", "post", "delete", "patch", "head")
 PROBLEM = "application/problem+json"
-PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "requestId", "errors"}
+PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "requestId", "errors",
+                   # of a refused measurement, and of a refused batch
+                   "outcome", "uniqueId", "accepted", "duplicates", "conflicts", "rejected", "results"}
 
 
 def closed(schema):
@@ -51,7 +56,7 @@ class Contract:
 
     def find(self, method, path):
         for route in self.routes:
-            if route[0] == method and route[2].match(path.split("?")[0]):
+            if route[0] == ("GET" if method == "HEAD" else method) and route[2].match(path.split("?")[0]):
                 return route
         return None
 

@@ -7,7 +7,7 @@ import pytest
 from books import Books, checksum, make_secret
 from client import Api, Server, quote
 
-OPEN = {"/livez", "/readyz", "/healthz", "/metrics", "/openapi.json", "/docs", "/problems/{code}"}
+OPEN = {"/livez", "/readyz", "/healthz", "/openapi.json", "/docs", "/problems/{code}"}
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,8 @@ SCOPES = {"usage:write": [("POST", "/v1/measurements"), ("POST", "/ingest/usage"
                            ("GET", "/v1/accounts/{id}"), ("GET", "/v1/plans"), ("GET", "/v1/plans/{id}"),
                            ("GET", "/v1/plans/{id}/versions"), ("GET", "/v1/plans/{id}/versions/{number}"),
                            ("GET", "/v1/subscriptions"), ("GET", "/v1/subscriptions/{id}"), ("POST", "/v1/rate")],
-          "bills:read": [("GET", "/v1/subscriptions/{id}/bill"), ("GET", "/v1/accounts/{id}/bill")]}
+          "bills:read": [("GET", "/v1/subscriptions/{id}/bill"), ("GET", "/v1/accounts/{id}/bill")],
+          "ops:read": [("GET", "/metrics")]}
 
 
 def test_a_scope_opens_its_routes_and_no_others(contract, as_key):
@@ -129,7 +130,8 @@ def test_another_projects_object_is_404(as_key, filled):
         answer = api.call("GET", path)
         assert (answer.status, answer.code) == (404, code), (path, answer)
     assert api.call("DELETE", f"/v1/meters/{filled['meter']}").status == 404
-    assert api.call("POST", f"/v1/plans/{filled['plan']}/publish", {"effectiveFrom": "2026-01-01T00:00:00Z"}).status == 404
+    publish = api.call("POST", f"/v1/plans/{filled['plan']}/publish", {"effectiveFrom": "2026-01-01T00:00:00Z"})
+    assert publish.status == 404
 
 
 def test_lists_show_nothing_of_another_project(as_key, filled):
@@ -172,6 +174,9 @@ def test_a_project_may_refuse_unknown_accounts(as_key, n, event):
     api.meter(meter)
     recent = dt.datetime.now().astimezone().isoformat()
     assert api.send([event(meter, account, ts=recent)])["results"][0]["code"] == "unknown_account"
+    for path, id in (("/v1/measurements", "uniqueId"), ("/ingest/usage", "idempotency_key")):
+        answer = api.call("POST", path, {"meter": meter, "account": account, "ts": recent, id: n("evt")})
+        assert (answer.status, answer.code) == (422, "unknown_account")
     api.put(f"/v1/accounts/{quote(account)}", {})
     assert api.send([event(meter, account, ts=recent)])["accepted"] == 1
 
@@ -182,6 +187,9 @@ def test_a_project_may_set_a_horizon(as_key, n, event):
     api.put(f"/v1/accounts/{quote(account)}", {})
     answer = api.send([event(meter, account, ts="2020-01-01T00:00:00Z")])
     assert answer["results"][0]["code"] == "timestamp_too_old"
+    for path, id in (("/v1/measurements", "uniqueId"), ("/ingest/usage", "idempotency_key")):
+        answer = api.call("POST", path, {"meter": meter, "account": account, "ts": "2020-01-01T00:00:00Z", id: n("evt")})
+        assert (answer.status, answer.code) == (422, "timestamp_too_old")
 
 
 def test_secrets_are_never_in_the_log(keys, as_key):

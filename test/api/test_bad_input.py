@@ -36,7 +36,8 @@ def refused(api, body, status, code, type="application/json", **headers):
 
 MALFORMED = ["", " ", "{", "[", '{"a":1,}', "[1,]", "{'a':1}", "[01]", "[1.]", "[.5]", "[+1]", "[1e]", "[-]", "[0x1]",
              "[NaN]", "[Infinity]", "[-Infinity]", "nul", "[truth]", '["a\tb"]', '["\\x"]', '["\\ud800"]',
-             '["\\udc00\\ud800"]', "[1 2]", "[1]]", "{}{}", "[] []", "// c\n[]", '{"a" 1}', '{1:2}', "\ufeff[]", "[\x00]"]
+             '["\\udc00\\ud800"]', "[1 2]", "[1]]", "{}{}", "[] []", "// c\n[]",
+             '{"a" 1}', '{1:2}', "\ufeff[]", "[\x00]"]
 
 
 @pytest.mark.parametrize("rest", MALFORMED, ids=repr)
@@ -205,13 +206,16 @@ def test_negative_where_it_makes_no_sense(api, n):
 def talk(api, raw, seconds=20):
     """Everything that comes back until the connection ends or falls silent."""
     with socket.create_connection(("127.0.0.1", api.server.port), timeout=seconds) as sock:
-        sock.sendall(raw)
-        sock.shutdown(socket.SHUT_WR)
         got = b""
+        try:
+            sock.sendall(raw)
+            sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # cut off in the middle: what was answered may still be read
         while True:
             try:
                 part = sock.recv(65536)
-            except (TimeoutError, ConnectionResetError):
+            except OSError:
                 return got
             if not part:
                 return got

@@ -22,7 +22,8 @@ def test_a_meter_counts_its_own_name_by_default(api, n):
 
 
 @pytest.mark.parametrize("body,pointer", [
-    ({}, "/aggregation"), ({"aggregation": "median"}, "/aggregation"), ({"aggregation": "sum", "event": "-x"}, "/event"),
+    ({}, "/aggregation"), ({"aggregation": "median"}, "/aggregation"),
+    ({"aggregation": "sum", "event": "-x"}, "/event"),
     ({"aggregation": "sum", "filter": {"a": "b"}}, "/filter/a"), ({"aggregation": "sum", "filter": []}, "/filter"),
     ({"aggregation": "sum", "filter": {"a": []}}, "/filter/a"),
     ({"aggregation": "sum", "dimensions": ["a", "a"]}, "/dimensions"),
@@ -78,7 +79,8 @@ def test_an_account(api, n):
 
 
 @pytest.mark.parametrize("body,pointer", [
-    ({"timeZone": "Mars/Olympus"}, "/timeZone"), ({"currency": "usd"}, "/currency"), ({"currency": "XXY"}, "/currency"),
+    ({"timeZone": "Mars/Olympus"}, "/timeZone"), ({"currency": "usd"}, "/currency"),
+    ({"currency": "XXY"}, "/currency"),
     ({"metadata": {"a": 1}}, "/metadata"), ({"metadata": {f"k{i}": "v" for i in range(51)}}, "/metadata"),
     ({"name": 7}, "/name"), ({"name": None, "email": []}, "/email")], ids=lambda part: str(part)[:40])
 def test_a_bad_account_is_refused(api, n, body, pointer):
@@ -107,7 +109,8 @@ def test_a_plan_is_drafted_published_and_then_fixed(api, n):
 
 def test_publishing_refuses_what_it_cannot(api, n):
     id = n("plan")
-    assert api.call("POST", f"/v1/plans/{id}/publish", {"effectiveFrom": "2026-01-01T00:00:00Z"}).code == "plan_not_found"
+    unknown = api.call("POST", f"/v1/plans/{id}/publish", {"effectiveFrom": "2026-01-01T00:00:00Z"})
+    assert unknown.code == "plan_not_found"
     api.publish(id, FLAT, "2026-01-01T00:00:00Z")
     nothing = api.call("POST", f"/v1/plans/{id}/publish", {"effectiveFrom": "2026-03-01T00:00:00Z"})
     assert (nothing.status, nothing.code) == (409, "plan_no_draft")

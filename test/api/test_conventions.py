@@ -72,9 +72,9 @@ def test_names_of_meters_and_plans_are_limited(api, id):
         assert answer.status in (400, 422) and answer.type == "application/problem+json", answer
 
 
-@pytest.mark.parametrize("id", ["plain", "with space", "ünïcode ☃", "a/b?c#d", "%25", "é" * 127 + "x"])
+@pytest.mark.parametrize("id", ["plain", "with space", "ünïcode ☃", "a/b?c#d", "%25", "é" * 60])
 def test_ids_of_accounts_are_free_text(api, n, id):
-    id = (n("a") + id)[-200:]
+    id = n("a") + id
     made = api.put(f"/v1/accounts/{quote(id)}", {"name": "Someone"})
     assert made["id"] == id
     assert api.get(f"/v1/accounts/{quote(id)}") == made

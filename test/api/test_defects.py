@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What users of the peers complain about, one test each: public defects that must not happen here.
 Those about wallets, invoices, taxes and runs come with these parts."""
+import random
 import threading
 import time
 
@@ -23,8 +24,8 @@ def events_of(api, meter, **query):
 def sold(api, n, meter, account, *, zone=None, **charge):
     plan = n("plan")
     api.put(f"/v1/accounts/{account}", {"timeZone": zone} if zone else {})
-    api.publish(plan, {"currency": "USD", "charges": [
-        {"id": "c", **({"meter": meter} if meter else {}), "model": "perUnit", "unitPrice": "1", **charge}]})
+    price = charge if "model" in charge else {"model": "perUnit", "unitPrice": "1", **charge}
+    api.publish(plan, {"currency": "USD", "charges": [{"id": "c", "meter": meter, **price}]})
     return api.subscribe(n("sub"), account, plan, "2026-01-01T00:00:00Z")["id"]
 
 
@@ -252,3 +253,22 @@ def test_an_account_named_by_two_spellings_is_two_accounts(api, meter, event, n)
     base = n("acct")
     api.send([event(meter, base + "a"), event(meter, base + "A"), event(meter, base + "a ")])
     assert [events_of(api, meter, account=base + tail) for tail in ("a", "A", "a ")] == [1, 1, 1]
+
+
+def test_a_duplicate_is_found_while_its_seal_ends(fresh, n):
+    """Seals of 16 events end in the middle of every batch: what is sealed meanwhile stays known."""
+    api, chance, known = fresh(seal_bits=4), random.Random(1), []
+    meter = api.meter(n("meter"))["id"]
+    for batch in range(25):
+        events, wanted = [], []
+        for i in range(500):
+            again = known and chance.random() < 0.5
+            id = chance.choice(known) if again else f"{batch}-{i}"
+            wanted.append("duplicate" if again else "accepted")
+            known += [] if again else [id]
+            events.append({"meter": meter, "account": "a", "uniqueId": id, "ts": "2026-06-01T00:00:00Z"})
+        results = api.send(events, query={"verbose": "true"})["results"]
+        assert [result["outcome"] for result in results] == wanted
+    assert events_of(api, meter) == len(known)
+    api.server.stop()
+    api.server.verify()

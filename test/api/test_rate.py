@@ -62,7 +62,8 @@ PACKAGE = {"meter": "m", "model": "package", "packageSize": "100", "packagePrice
 
 
 @pytest.mark.parametrize("charge,quantity,amount", [
-    (UNIT, "0", "0.00"), (UNIT, "0.004", "0.00"), (UNIT, "0.005", "0.01"), ({**UNIT, "unitPrice": "0.067"}, "55", "3.69"),
+    (UNIT, "0", "0.00"), (UNIT, "0.004", "0.00"), (UNIT, "0.005", "0.01"),
+    ({**UNIT, "unitPrice": "0.067"}, "55", "3.69"),
     (VOLUME, "0", "0.00"), (VOLUME, "100", "200.00"), (VOLUME, "100.0001", "100.00"), (VOLUME, "99.5", "199.00"),
     (VOLUME, "101", "101.00"),
     (GRADUATED, "0", "0.00"), (GRADUATED, "0.5", "5.50"), (GRADUATED, "10", "15.00"), (GRADUATED, "10.5", "18.25"),
@@ -70,7 +71,8 @@ PACKAGE = {"meter": "m", "model": "package", "packageSize": "100", "packagePrice
     ({**GRADUATED, "flatFeeAtZero": True}, "0", "5.00"),
     (PACKAGE, "0", "0.00"), (PACKAGE, "0.1", "7.00"), (PACKAGE, "100", "7.00"), (PACKAGE, "100.5", "14.00"),
     ({**UNIT, "included": "10"}, "8", "0.00"), ({**UNIT, "included": "10"}, "18.5", "8.50"),
-    ({**UNIT, "divideBy": "3"}, "1", "0.33"), ({**UNIT, "divideBy": "1000", "roundQuantity": {"mode": "up"}}, "1001", "2.00"),
+    ({**UNIT, "divideBy": "3"}, "1", "0.33"),
+    ({**UNIT, "divideBy": "1000", "roundQuantity": {"mode": "up"}}, "1001", "2.00"),
     ({**UNIT, "multiplyBy": "1.5", "roundQuantity": {"mode": "down", "places": 1}}, "1.5", "2.20"),
     ({**UNIT, "roundQuantity": {"mode": "nearest"}}, "2.5", "3.00"),
     ({**UNIT, "included": "1", "divideBy": "2", "roundQuantity": {"mode": "up"}}, "4", "2.00"),
@@ -90,7 +92,8 @@ def test_rounding_modes(api, mode, amounts):
 
 @pytest.mark.parametrize("currency,amount", [("JPY", "4"), ("KWD", "3.685"), ("USD", "3.69"), ("CLF", "3.6850")])
 def test_currencies_have_their_places(api, currency, amount):
-    assert line(rate(api, {**plan({**UNIT, "unitPrice": "0.067"}), "currency": currency}, {"m": "55"}))["amount"] == amount
+    document = {**plan({**UNIT, "unitPrice": "0.067"}), "currency": currency}
+    assert line(rate(api, document, {"m": "55"}))["amount"] == amount
 
 
 def test_what_does_not_end_stays_exact_and_prints_as_a_fraction(api):
@@ -132,7 +135,8 @@ FLAT = {"model": "flat", "amount": "0.61"}
 
 @pytest.mark.parametrize("prorate,more,amount", [
     ("day", {"activeFrom": "2026-02-15T00:00:00Z"}, "0.31"), ("none", {"activeFrom": "2026-02-15T00:00:00Z"}, "0.61"),
-    ("day", {"activeFrom": "2026-02-15T18:00:00Z"}, "0.31"), ("second", {"activeFrom": "2026-02-15T18:00:00Z"}, "0.29"),
+    ("day", {"activeFrom": "2026-02-15T18:00:00Z"}, "0.31"),
+    ("second", {"activeFrom": "2026-02-15T18:00:00Z"}, "0.29"),
     ("day", {"activeTo": "2026-02-02T00:00:00Z"}, "0.02"), ("day", {}, "0.61")])
 def test_flat_fees_are_prorated(api, prorate, more, amount):
     february = {"start": "2026-02-01T00:00:00Z", "end": "2026-03-01T00:00:00Z"}

@@ -40,10 +40,11 @@ def compare(bill, start, end, wanted, account):
 
 
 def check_steps(line):
-    """The last round step is the line's amount, from the line's exact amount."""
+    """The parts sum to the exact amount, and the last round step is the line's amount."""
     rounds = [step for step in line["steps"] if step["op"] == "round"]
     assert rounds and rounds[-1]["exact"] == line["exactAmount"] and rounds[-1]["amount"] == line["amount"], line
-    priced = [step for step in line["steps"] if step["op"] in ("tier", "unit", "package", "flat")]
+    segments = [step for step in line["steps"] if step["op"] == "segment"]  # what prorating made of the price
+    priced = segments or [step for step in line["steps"] if step["op"] in ("tier", "unit", "package", "flat")]
     if priced and not any(step["op"] == "floorAtZero" for step in line["steps"]):
         total = sum(Fraction(step["amount"]) for step in priced)
         assert oracle.show(total) == line["exactAmount"], line["steps"]

@@ -438,10 +438,8 @@ class Bill:
     def charge_lines(self, charge):
         share = self.shares[charge.get("prorate", "day")]
         if charge["model"] == "flat":
-            if charge.get("oneTime"):
-                if self.index:
-                    return
-                share = Fraction(1)
+            if charge.get("oneTime") and self.index:
+                return
             amount = exact(charge["amount"]) * share
             if self.round(amount):
                 self.lines.append(Line(charge["id"], (), None, None, amount, self.round(amount), "charge"))

@@ -39,7 +39,7 @@ class Replay:
 
     def wanted(self, account):
         subscription = {"account": account, "startsAt": self.starts}
-        return oracle.subscription_bill(self.oracle_of(account), self.plan, subscription, "UTC",
+        return oracle.subscription_bill(self.oracle_of(account), self.plan, subscription, self.plan.get("timeZone", "UTC"),
                                         oracle.instant(self.at))
 
     # ---- towards a server

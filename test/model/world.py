@@ -91,7 +91,8 @@ class World:
         """The same event in other words."""
         made = dict(sent)
         if "value" in made and self.random.random() < 0.5:
-            made["value"] = self.random.choice([format(made["value"], "f"), made["value"] * Decimal("1.0")])
+            value = Decimal(made["value"])
+            made["value"] = self.random.choice([format(value, "f"), value * Decimal("1.0")])
         if self.random.random() < 0.3:
             zone = dt.timezone(dt.timedelta(minutes=self.random.choice([-210, 60, 780])))
             moment = oracle.EPOCH + dt.timedelta(microseconds=oracle.instant(made["ts"]))
@@ -109,7 +110,7 @@ class World:
         made = dict(sent)
         change = self.random.choice(["value", "account", "ts", "properties", "meter"])
         if change == "value":
-            made["value"] = made.get("value", Decimal(1)) + 1
+            made["value"] = Decimal(made.get("value", 1)) + 1
         elif change == "account":
             made["account"] += "x"
         elif change == "ts":

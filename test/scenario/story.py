@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stories in domain words, played through HTTP. One line is one sentence; SENTENCES is the language.
+Names of a story are its own: each is prefixed with the story's name before it goes to the server."""
+import re
+
+from client import quote
+
+SENTENCES = []
+
+
+def sentence(pattern):
+    """`<word>` takes what stands there; `[ … ]` may be left out."""
+    text = re.escape(pattern).replace(r"\ ", " ").replace(r"\[", "(?:").replace(r"\]", ")?")
+    text = re.sub(r"<(\w+)>", lambda found: f"(?P<{found[1]}>.+?)", text)
+
+    def keep(function):
+        SENTENCES.append((re.compile(text + "$"), function))
+        return function
+    return keep
+
+
+class Story:
+    def __init__(self, api, name):
+        self.api, self.name = api, name
+        self.plan = None       # (name, document) while its indented lines come
+        self.events = {}       # what was sent, by id
+        self.made = 0
+        self.last = None       # verdict of the last event
+
+    def own(self, name):
+        return f"{self.name}.{name}"
+
+    def play(self, text):
+        for number, line in enumerate(text.splitlines(), 1):
+            bare = line.split("#")[0].rstrip()
+            if not bare:
+                continue
+            try:
+                if line[0] == " ":
+                    self.plan_line(bare.strip())
+                else:
+                    self.close_plan()
+                    self.say(bare)
+            except AssertionError as fault:
+                raise AssertionError(f"line {number}: {bare}\n{fault}") from fault
+        self.close_plan()
+
+    def say(self, line, only=None):
+        for pattern, function in SENTENCES:
+            found = pattern.match(line)
+            if found and function.__name__.startswith("plan_") == (only == "plan_"):
+                return function(self, **found.groupdict())
+        raise AssertionError(f"no such sentence: {line}")
+
+    # ---- plans
+
+    def plan_line(self, line):
+        assert self.plan is not None, "an indented line belongs to a plan"
+        self.say(line, only="plan_")
+
+    def close_plan(self):
+        if self.plan is not None:
+            name, document, effective = self.plan
+            self.plan = None
+            self.api.publish(self.own(name), document, effective)
+
+    def charge(self, id, meter=None, **members):
+        made = {"id": id, **({"meter": self.own(meter)} if meter else {}), **members}
+        self.plan[1]["charges"].append(made)
+        return made
+
+
+def tiers(text):
+    """15 at 2, 100 at 1.5, rest at 1"""
+    made = []
+    for part in text.split(","):
+        bound, price = part.strip().split(" at ")
+        made.append({**({} if bound == "rest" else {"upTo": bound}), "unitPrice": price})
+    return made
+
+
+def terms(text):
+    """region eu, tier pro"""
+    return dict(part.strip().split(" ") for part in text.split(",")) if text else {}
+
+
+def filter_of(text):
+    return {key: [value] for key, value in terms(text).items()}
+
+
+@sentence("plan <name> in <currency>[ from <date>]")
+def begin_plan(story, name, currency, date):
+    story.plan = (name, {"currency": currency, "charges": []}, (date or "2020-01-01") + "T00:00:00Z")
+
+
+@sentence("<id>: flat <amount>")
+def plan_flat(story, id, amount):
+    story.charge(id, model="flat", amount=amount)
+
+
+@sentence("<id>: <meter> graduated, <bounds>")
+def plan_graduated(story, id, meter, bounds):
+    story.charge(id, meter, model="graduated", tiers=tiers(bounds))
+
+
+@sentence("<id>: <meter> volume, <bounds>")
+def plan_volume(story, id, meter, bounds):
+    story.charge(id, meter, model="volume", tiers=tiers(bounds))
+
+
+@sentence("<id>: <meter> in packages of <size> for <price>")
+def plan_package(story, id, meter, size, price):
+    story.charge(id, meter, model="package", packageSize=size, packagePrice=price)
+
+
+@sentence("<id>: <meter> at <price>[ for <filter>][ per <group>]")
+def plan_unit(story, id, meter, price, filter, group):
+    made = story.charge(id, meter, model="perUnit", unitPrice=price)
+    if filter:
+        made["filter"] = filter_of(filter)
+    if group:
+        made["groupBy"] = [group]
+
+
+@sentence("at least <amount>")
+def plan_minimum(story, amount):
+    story.plan[1]["minimum"] = {"amount": amount}
+
+
+@sentence("at most <amount>")
+def plan_maximum(story, amount):
+    story.plan[1]["maximum"] = {"amount": amount}
+
+
+@sentence("committed to <amount>[ with <percent> % off]")
+def plan_commitment(story, amount, percent):
+    story.plan[1]["commitment"] = {"amount": amount, "discountPercent": percent or "0"}
+
+
+@sentence("<percent> % off")
+def plan_discount(story, percent):
+    story.plan[1].setdefault("discounts", []).append({"id": f"off{percent}", "percent": percent})
+
+
+@sentence("credits of <amount> included")
+def plan_credits(story, amount):
+    story.plan[1]["includedCredits"] = {"amount": amount}
+
+
+@sentence("by <unit>s from the start")
+def plan_period(story, unit):
+    story.plan[1]["period"] = {"every": 1, "unit": unit, "anchor": "subscription"}
+
+
+# ---- meters, accounts, subscriptions
+
+@sentence("meter <name> is the <kind> of <stream>[ by <dimensions>][ where <filter>]")
+def meter(story, name, kind, stream, dimensions, filter):
+    property, _, stream = stream.rpartition(" in ")
+    body = {"event": story.own(stream), "aggregation": {"unique count": "uniqueCount"}.get(kind, kind)}
+    if property:
+        body["property"] = property
+    if dimensions:
+        body["dimensions"] = sorted(dimensions.split(", "))
+    if filter:
+        body["filter"] = filter_of(filter)
+    story.api.put(f"/v1/meters/{story.own(name)}", body)
+
+
+@sentence("<account> lives in <zone>")
+def zone(story, account, zone):
+    story.api.put(f"/v1/accounts/{quote(story.own(account))}", {"timeZone": zone})
+
+
+@sentence("<account> takes <plan> from <date>[ until <end>]")
+def subscribe(story, account, plan, date, end):
+    path = f"/v1/accounts/{quote(story.own(account))}"
+    if story.api.call("GET", path).status == 404:
+        story.api.put(path, {})
+    more = {"endsAt": moment(end)} if end else {}
+    story.api.subscribe(story.own(account), story.own(account), story.own(plan), moment(date), **more)
+
+
+def moment(text):
+    return text if "T" in text else text + "T00:00:00Z"
+
+
+# ---- usage
+
+@sentence("<account> uses <value> <stream> on <date>[ with <properties>][ as <id>]")
+def use(story, account, value, stream, date, properties, id):
+    story.made += 1
+    id = id or str(story.made)
+    story.events[id] = {"meter": story.own(stream), "account": story.own(account), "value": value,
+                        "ts": moment(date), "uniqueId": story.own(id),
+                        **({"properties": terms(properties)} if properties else {})}
+    story.last = send(story, story.events[id])
+    assert story.last == "accepted", story.last
+
+
+def send(story, event):
+    return story.api.send([event], query={"verbose": "true"})["results"][0]["outcome"]
+
+
+@sentence("everything is sent again: <verdict>")
+def resend_all(story, verdict):
+    answer = story.api.send(list(story.events.values()), query={"verbose": "true"})
+    assert {result["outcome"] for result in answer["results"]} == {verdict}, answer
+
+
+@sentence("<id> is sent again[ with <value>]: <verdict>")
+def resend(story, id, value, verdict):
+    event = story.events[id] if value is None else {**story.events[id], "value": value}
+    outcome = send(story, event)
+    assert outcome == verdict, outcome
+
+
+@sentence("the server is killed")
+def kill(story):
+    story.api.server.kill9()
+    story.api.server.start()
+
+
+@sentence("the server is restarted")
+def restart(story):
+    story.api.server.restart()
+
+
+# ---- what must be true
+
+def bill_of(story, account, date, **query):
+    return story.api.bill(story.own(account), at=moment(date), **query)
+
+
+@sentence("<account> owes <amount> on <date>")
+def owes(story, account, amount, date):
+    got = bill_of(story, account, date)["amountDue"]
+    assert got == amount, f"owes {got}"
+
+
+@sentence("the bill of <account> on <date> says <charge>[ for <group>]: <usage> -> <amount>")
+def says(story, account, date, charge, group, usage, amount):
+    lines = [line for line in bill_of(story, account, date)["lines"] if line.get("charge") == charge
+             and (group is None or group in (line.get("group") or {}).values())]
+    got = [(line["usage"], line["amount"]) for line in lines]
+    assert got == [(usage, amount)], f"says {got}"
+
+
+@sentence("the bill of <account> on <date> runs from <start> to <end>")
+def runs(story, account, date, start, end):
+    got = bill_of(story, account, date)["period"]
+    assert got == {"start": moment(start), "end": moment(end)}, f"runs {got}"
+
+
+@sentence("<meter> of <account> from <start> to <end> is <value>")
+def measured(story, meter, account, start, end, value):
+    row, = story.api.usage(story.own(meter), account=story.own(account), window="total",
+                           **{"from": moment(start), "to": moment(end)})["data"]
+    assert row["value"] == value, f"is {row['value']}"
