@@ -24,9 +24,8 @@ static void known_refresh(Partition *partition)
     partition->known_epoch = partition->epoch;
 }
 
-// The generation for a sequence that is being put; the next one is made when the last is full. It only
-// joins the known ones: none of them may leave in the middle of a request, whose probe is older than a
-// seal that has ended since.
+// The generation for a sequence that is being put; the next one is made when the last is full. The others
+// stay known until the next submission: the probe of this one counts on their ids.
 static Generation *generation_for(Partition *partition, uint64_t sequence)
 {
     uint64_t    number = partition_seal_of(partition, sequence);
@@ -36,9 +35,9 @@ static Generation *generation_for(Partition *partition, uint64_t sequence)
         return last;
     lock_take(&partition->state_lock);
     last = partition_generation_add(partition, number);
-    vector_push(&partition->known, last);
-    generation_retain(last);
     lock_release(&partition->state_lock);
+    generation_retain(last);
+    vector_push(&partition->known, last);
     return last;
 }
 

@@ -511,6 +511,44 @@ static void an_atomic_request_stores_all_or_nothing(void **state)
     world_close(world);
 }
 
+// A request that is longer than several seals, sent right behind another: the seals that are finished
+// while it is being decided must not be forgotten before its last event.
+static void ids_sealed_during_a_long_request_are_still_known(void **state)
+{
+    enum { ROUNDS = 150, FIRST = 48, LONG = 100 };
+    (void)state;
+    World *world = world_new(4, 11);
+    for (int round = 0; round < ROUNDS; round++) {
+        AUTO(Arena) arena = arena_open();
+        Known     *known = arena_array(arena, Known, LONG);
+        Event     *events = arena_array(arena, Event, LONG);
+        Submission submission = {
+            .project = STR("prj"), .events = events, .count = FIRST, .bytes = 1,
+            .verdicts = arena_array(arena, Verdict, LONG),
+        };
+        for (size_t i = 0; i < LONG; i++) {
+            known[i] = random_known(world, world->made++);
+            events[i] = event_of(arena, &known[i]);
+        }
+        submit(world, &submission);
+        for (size_t i = LONG - FIRST; i < LONG; i++)
+            events[i] = event_of(arena, &known[i - (LONG - FIRST)]);
+        for (size_t i = 0; i < LONG - FIRST; i++) {
+            known[i] = random_known(world, world->made++);
+            events[i] = event_of(arena, &known[i]);
+        }
+        submission = (Submission){
+            .project = STR("prj"), .events = events, .count = LONG, .bytes = 1,
+            .verdicts = submission.verdicts,
+        };
+        submit(world, &submission);
+        assert_int_equal(submission.counts[OUTCOME_ACCEPTED], LONG - FIRST);
+        assert_int_equal(submission.counts[OUTCOME_DUPLICATE], FIRST);
+    }
+    check_recount(world);
+    world_close(world);
+}
+
 static void outcomes_survive(void **state)
 {
     (void)state;
@@ -536,6 +574,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_atomic_request_stores_all_or_nothing),
         cmocka_unit_test(outcomes_survive),
+        cmocka_unit_test(ids_sealed_during_a_long_request_are_still_known),
         cmocka_unit_test(reads_of_unsealed_events_equal_a_list),
         cmocka_unit_test(reads_equal_a_list_of_everything),
     };
