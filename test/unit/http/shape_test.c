@@ -24,7 +24,7 @@ typedef struct Thing {
 
 static const char *const colours[] = { "red", "green", NULL };
 static const Field part_fields[] = { MEMBER("id", TEXT, .required = true) };
-static const Shape part_shape = SHAPE("Part", part_fields);
+static const Shape part_shape = SHAPE("Part", part_fields, .doc = "A part.");
 static const Field thing_fields[] = {
     FIELD(Thing, name, "name", TEXT, .required = true, .least = 1, .most = 5, .doc = "Its name."),
     FIELD(Thing, size, "size", WHOLE, .least = -3, .most = 10),
