@@ -29,8 +29,8 @@ static const Field thing_fields[] = {
     FIELD(Thing, name, "name", TEXT, .required = true, .least = 1, .most = 5, .doc = "Its name."),
     FIELD(Thing, size, "size", WHOLE, .least = -3, .most = 10),
     FIELD(Thing, price, "price", DECIMAL, .nullable = true),
-    FIELD(Thing, at, "at", INSTANT),
-    FIELD(Thing, is_new, "isNew", BOOL),
+    FIELD(Thing, at, "at", INSTANT, .doc = "When."),
+    FIELD(Thing, is_new, "isNew", BOOL, .doc = "Whether."),
     FIELD(Thing, colour, "colour", ENUM, .choices = colours),
     FIELD(Thing, parts, "parts", ARRAY, .most = 2, .shape = &part_shape),
     FIELD(Thing, rest, "rest", MAP, .of = KIND_DECIMAL),
@@ -137,7 +137,8 @@ static void test_schema(void **state)
         "\"size\":{\"type\":\"integer\",\"minimum\":-3,\"maximum\":10},"
         "\"price\":{\"type\":[\"string\",\"null\"],"
         "\"pattern\":\"^-?[0-9]+(\\\\.[0-9]+)?([eE][+-]?[0-9]+)?$\"},"
-        "\"at\":{\"type\":\"string\",\"format\":\"date-time\"},\"isNew\":{\"type\":\"boolean\"},"
+        "\"at\":{\"description\":\"When.\",\"type\":\"string\",\"format\":\"date-time\"},"
+        "\"isNew\":{\"description\":\"Whether.\",\"type\":\"boolean\"},"
         "\"colour\":{\"type\":\"string\",\"enum\":[\"red\",\"green\"]},"
         "\"parts\":{\"type\":\"array\",\"maxItems\":2,"
         "\"items\":{\"$ref\":\"#/components/schemas/Part\"}},"
