@@ -187,6 +187,15 @@ model: $(BUILD)/toll | test-ready  ## random plans and events against an oracle 
 crash: $(BUILD)/toll | test-ready  ## kill -9 under load, N= times
 	$(PYTHON) test/crash/crash.py
 
+$(BUILD)/test/crash/faulty_disk.so: test/crash/faulty_disk.c
+	@mkdir -p $(@D)
+	$(call say,$@)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(C_WARNINGS) $(WERROR) -O1 -g -shared -fPIC $< -o $@
+
+.PHONY: faults
+faults: $(BUILD)/toll $(BUILD)/test/crash/faulty_disk.so | test-ready  ## a disk that fails under the server, N= rounds (5)
+	FAULTY_DISK_SO=$(abspath $(BUILD))/test/crash/faulty_disk.so $(PYTHON) test/crash/faults.py
+
 FUZZ_TARGETS := $(call programs,test/fuzz/*_fuzz.c)
 .PHONY: fuzz
 fuzz: | test-ready  ## libFuzzer on every decoder, T= seconds each (60)

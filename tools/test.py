@@ -33,6 +33,7 @@ STEPS = [
     ("api", ["-j2", "api"], {}),
     ("model", ["model"], {}),
     ("crash", ["crash"], {"N": "10"}),
+    ("faults", ["faults"], {"N": "1"}),
     ("unit-asan", ["-j2"] + ASAN + ["unit"], {}),
     ("fuzz-replay", ["-j2"] + ASAN + ["fuzz-replay"], {}),
 ]

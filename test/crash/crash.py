@@ -128,11 +128,11 @@ class Client:
 class Directory:
     """One data directory over many kills."""
 
-    def __init__(self, rng):
+    def __init__(self, rng, server=None, client=Client):
         self.random = rng
-        self.server = Server(seal_bits=rng.choice([4, 5, 6, 8, 10]))
+        self.server = server or Server(seal_bits=rng.choice([4, 5, 6, 8, 10]))
         self.api = Api(self.server)
-        self.clients = [Client(f"c{i}", Api(self.server), rng.random()) for i in range(CLIENTS)]
+        self.clients = [client(f"c{i}", Api(self.server), rng.random()) for i in range(CLIENTS)]
         self.kills = 0
         self.server.start()
         self.api.put("/v1/meters/work", {"aggregation": "sum", "dimensions": ["kind"]})
