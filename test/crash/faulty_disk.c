@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A disk that fails on demand: preloaded into the server, it stands between the process and the calls
-// that write and sync files. What is to fail is an order in a file that the test and this library map:
-// the n-th call of a kind on a path that contains a text fails, tears or is cut short. Without an order
-// every call goes through, and sockets and other paths always do.
+// A disk that fails on demand: preloaded into the server, it stands between the process and the
+// calls that write and sync files. What is to fail is an order in a file that the test and this
+// library map: the n-th call of a kind on a path that contains a text fails, tears or is cut short.
+// Without an order every call goes through, and sockets and other paths always do.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>

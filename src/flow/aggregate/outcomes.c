@@ -19,7 +19,7 @@ struct Outcomes {
     Lock          lock;
     Arena        *names;    // of projects
     VECTOR(Tally) tallies;  // one for each (generation, project, hour)
-    VECTOR(Tally) unsure;   // part of those: of the commit that is not durable yet, unseen by readers
+    VECTOR(Tally) unsure;   // part of those: not durable yet, unseen by readers
     VECTOR(Kept)  kept;     // oldest first
 };
 
