@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A merge of the sealed ranges' events by account, from which come the cells that the ranges would hold
-// had the meter been there from the beginning.
+// A merge of the sealed ranges' events by account, from which come the cells that the ranges would
+// hold had the meter been there from the beginning.
 #include "flow/aggregate/backfill.h"
 
 #include "flow/aggregate/stored.h"

@@ -1,5 +1,5 @@
-// A cell: what one meter counted for one account, one tuple of dimension values and one hour (or UTC
-// day). Cells add up: two of the same key make one, in any order, with the same result.
+// A cell: what one meter counted for one account, one tuple of dimension values and one hour (or
+// UTC day). Cells add up: two of the same key make one, in any order, with the same result.
 #pragma once
 
 #include "catalog/meter.h"
@@ -34,8 +34,8 @@ bool cell_equal(const Cell *a, const Cell *b, Aggregation aggregation);
 void cell_write(const Cell *cell, Aggregation aggregation, Text *value);
 bool cell_read(Str value, Cell *cell, Aggregation *aggregation);  // borrows; false: damaged
 
-// Dimension values of an event under a meter, as stored in keys: for each dimension in order, a byte 0
-// when the property is absent, else 1 and the counted text.
+// Dimension values of an event under a meter, as stored in keys: for each dimension in order, a
+// byte 0 when the property is absent, else 1 and the counted text.
 void cell_dimensions(const Meter *meter, Str properties, Text *dimensions);
 
 // Does the meter count this event, and with what? False: filtered out, nothing is counted.

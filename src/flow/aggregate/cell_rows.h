@@ -1,6 +1,6 @@
-// All cells of one meter and one account on their way into a range: hours come in in any order, rows
-// go out sorted, hours first, then the days made from them. Used by seals, backfills and recounts, so
-// that all three give the same rows.
+// All cells of one meter and one account on their way into a range: hours come in in any order,
+// rows go out sorted, hours first, then the days made from them. Used by seals, backfills and
+// recounts, so that all three give the same rows.
 #pragma once
 
 #include "flow/aggregate/cell.h"

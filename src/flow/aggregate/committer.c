@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one thread that makes durable. A record is one write and one sync; only then are its events
-// folded, so that a reader never sees what a crash could take back, and only then is anybody answered.
+// folded, so that a reader never sees what a crash could take back, and only then is anybody
+// answered.
 #include "base/counter.h"
 #include "flow/aggregate/partition_inside.h"
 
@@ -24,7 +25,8 @@ static Err *commit_write(Partition *partition, Arena *arena, Commit *commit)
                           sizeof parts / sizeof *parts);
 }
 
-// The record's rows in order; digests come from the submissions, whose accepted events are those rows.
+// The record's rows in order; digests come from the submissions, whose accepted events are those
+// rows.
 static void fold_event(Partition *partition, uint64_t sequence, const Digest *digest)
 {
     Generation *generation = partition_generation(partition, partition_seal_of(partition, sequence));

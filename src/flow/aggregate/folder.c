@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What goes on behind: sixteen ranges become one, and the earlier events of a meter that came late are
-// folded into cells of its own range. Until that is done, reads of the meter scan; nobody waits.
+// What goes on behind: sixteen ranges become one, and the earlier events of a meter that came late
+// are folded into cells of its own range. Until that is done, reads of the meter scan; nobody
+// waits.
 #include "base/log.h"
 #include "flow/aggregate/backfill.h"
 
@@ -63,8 +64,9 @@ static Err *job_run(Partition *partition, Arena *arena, Job job, const Activatio
     return NULL;
 }
 
-// After every seal and every change of meters the store is tended, then one job is done, until there
-// is none. A failure is logged and met again at the next seal: nothing that is read depends on it.
+// After every seal and every change of meters the store is tended, then one job is done, until
+// there is none. A failure is logged and met again at the next seal: nothing that is read depends
+// on it.
 void *folder_run(void *context)
 {
     Partition *partition = context;

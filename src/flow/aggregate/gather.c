@@ -27,6 +27,7 @@ struct Gather {
     Map              *found;     // window + group -> bucket
     Map              *texts;     // bucket + text; unique count only
     VECTOR(Bucket)    buckets;
+    UsageTake         hand_on;   // .take == NULL: gather
 };
 
 static bool dimension_find(const Meter *meter, Str key, size_t *place)
@@ -168,6 +169,29 @@ void gather_cell(Gather *gather, Instant start, Str dimensions, const Cell *cell
     latest_keep(gather, bucket, before);
 }
 
+void gather_hand_on(Gather *gather, UsageTake take)
+{
+    gather->hand_on = take;
+}
+
+// The group of the tuple that gather_wants read last.
+static void measure_hand_on(Gather *gather, size_t window, const Event *event,
+                            const Measure *measure)
+{
+    Str          group[METER_DIMENSIONS_MAX];
+    UsageMeasure handed = {
+        .window = window,
+        .group = group,
+        .counts = measure->counts,
+        .value = measure->value,
+        .event = event,
+        .sequence = measure->sequence,
+    };
+    for (size_t i = 0; i < gather->query->group_count; i++)
+        group[i] = gather->values[gather->group_of[i]];
+    gather->hand_on.take(gather->hand_on.context, &handed);
+}
+
 static Str unique_text(Gather *gather, const Event *event)
 {
     Property property;
@@ -202,9 +226,13 @@ void gather_event(Gather *gather, const Event *event, uint64_t sequence, const S
     Str dimensions = text_str(&gather->scratch);
     if ((only != NULL && !str_equal(*only, dimensions)) || !gather_wants(gather, dimensions))
         return;
+    measure.sequence = sequence;
+    if (gather->hand_on.take != NULL) {
+        measure_hand_on(gather, window, event, &measure);
+        return;
+    }
     Bucket *bucket = bucket_of(gather, window);
     Str     before = bucket->cell.latest_id;
-    measure.sequence = sequence;
     cell_add(&bucket->cell, gather->meter->aggregation, &measure);
     latest_keep(gather, bucket, before);
     if (gather->meter->aggregation == AGGREGATE_UNIQUE_COUNT && measure.counts)
@@ -268,8 +296,8 @@ static UsageGroup group_of(const Gather *gather, const Bucket *bucket)
     return group;
 }
 
-// By window, then by group values, absent ones first. The encoding starts with the length of a text,
-// so texts are compared decoded.
+// By window, then by group values, absent ones first. The encoding starts with the length of a
+// text, so texts are compared decoded.
 static int bucket_order(const void *a, const void *b)
 {
     const Bucket *left = a, *right = b;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows lie in one mapping and cells in blocks, so neither ever moves; the tables of streams and cells are
-// open addressing and double, which only happens under the state lock.
+// Rows lie in one mapping and cells in blocks, so neither ever moves; the tables of streams and
+// cells are open addressing and double, which only happens under the state lock.
 #include "flow/aggregate/generation.h"
 
 #include <stdatomic.h>

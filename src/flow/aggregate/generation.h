@@ -1,6 +1,6 @@
 // A generation: the events of one future seal, in memory: rows in order of sequence, their ids, and
-// the cells folded from them. The sequencer puts rows, the committer folds them once they are durable
-// (under the partition's state lock), readers follow chains that only contain folded rows.
+// the cells folded from them. The sequencer puts rows, the committer folds them once they are
+// durable (under the partition's state lock), readers follow chains that only contain folded rows.
 #pragma once
 
 #include "flow/aggregate/cell.h"
@@ -83,7 +83,8 @@ void generation_put_other(Generation *generation, uint32_t index, RowKind kind);
 // Committer, under the state lock: links the row and folds it into the cells of `meters`.
 void generation_fold(Generation *generation, uint32_t index, const Digest *digest,
                      ActivationList meters);
-// Brings near what folding the row will touch, step by step: each needs what the one before brought.
+// Brings near what folding the row will touch, step by step: each needs what the one before
+// brought.
 typedef enum PrefetchStep { PREFETCH_SLOT, PREFETCH_STREAM, PREFETCH_CELL } PrefetchStep;
 void generation_prefetch_fold(const Generation *generation, uint32_t index, PrefetchStep step);
 

@@ -1,6 +1,6 @@
-// What the usage store needs to know to fold sixteen ranges into one: cells of one key add up, small
-// event blocks of one account and day join, counts of changes add up, and the ranges' own bytes
-// follow each other. Pure: the same ranges give the same rows.
+// What the usage store needs to know to fold sixteen ranges into one: cells of one key add up,
+// small event blocks of one account and day join, counts of changes add up, and the ranges' own
+// bytes follow each other. Pure: the same ranges give the same rows.
 #pragma once
 
 #include "flow/aggregate/names.h"

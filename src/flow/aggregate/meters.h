@@ -1,5 +1,5 @@
-// The meters of a partition, as its journal made them: each activation has a number, the sequence of
-// its own record, and counts events after it. Changing a meter's dimensions is a new activation.
+// The meters of a partition, as its journal made them: each activation has a number, the sequence
+// of its own record, and counts events after it. Changing a meter's dimensions is a new activation.
 // Changed under the partition's state lock; an activation itself never changes but for `removed`.
 #pragma once
 
@@ -42,6 +42,7 @@ static inline bool activation_counts(const Activation *activation, uint64_t sequ
            (activation->removed == 0 || sequence < activation->removed);
 }
 
-// Activates a definition (canonical JSON, as meter_to_json writes it). A number that is there already
-// is left alone (a replay meets it again). Refuses STORE_FAILED when the definition does not read.
+// Activates a definition (canonical JSON, as meter_to_json writes it). A number that is there
+// already is left alone (a replay meets it again). Refuses STORE_FAILED when the definition does
+// not read.
 Err *meters_add(Meters *meters, Arena *arena, const Activation *wanted) MUST_CHECK;

@@ -113,7 +113,8 @@ static void stream_copy(UsageMoment *moment, CopiedGeneration *copy, const Gener
     copy->streams[copy->stream_count++] = (CopiedStream){ stream->event, stream->newest_row };
 }
 
-// state_lock held. All streams of the account, so that later reads of the moment agree with this one.
+// state_lock held. All streams of the account, so that later reads of the moment agree with this
+// one.
 static void generation_copy(UsageMoment *moment, uint32_t project, uint32_t account, size_t index)
 {
     Partition        *partition = moment->partition;

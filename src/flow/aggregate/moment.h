@@ -1,6 +1,6 @@
-// The inside of a UsageMoment. What readers need of the unsealed generations is copied under the state
-// lock: the cells of the accounts that are asked for, and where their rows begin. The first read of a
-// moment that is not as-of moves it to "now", so that the copy and the moment are one.
+// The inside of a UsageMoment. What readers need of the unsealed generations is copied under the
+// state lock: the cells of the accounts that are asked for, and where their rows begin. The first
+// read of a moment that is not as-of moves it to "now", so that the copy and the moment are one.
 #pragma once
 
 #include "flow/aggregate/partition_inside.h"

@@ -1,6 +1,6 @@
-// How many events got which verdict, by project and UTC hour of arrival, and the newest refusals with
-// their reasons. Counts are pending until a journal record carries them; then they belong to that
-// record's generation, and with its seal they go into the store.
+// How many events got which verdict, by project and UTC hour of arrival, and the newest refusals
+// with their reasons. Counts are pending until a journal record carries them; then they belong to
+// that record's generation, and with its seal they go into the store.
 #pragma once
 
 #include "base/bytes.h"
@@ -29,10 +29,11 @@ void outcomes_refuse(Outcomes *outcomes, Str project, const Refusal *refusal);
 void outcomes_settle(Outcomes *outcomes);
 bool outcomes_are_pending(Outcomes *outcomes);
 
-// Writes all that is pending as bytes for a journal record of that generation; it is pending no more.
+// Writes all that is pending as bytes for a journal record of that generation; it is pending no
+// more.
 void outcomes_record(Outcomes *outcomes, uint64_t generation, Text *bytes);
-// The generation's share, for its seal; and what a record or a seal holds, back into memory. A seal's
-// bytes may be several of outcomes_of's put together. False: damaged.
+// The generation's share, for its seal; and what a record or a seal holds, back into memory. A
+// seal's bytes may be several of outcomes_of's put together. False: damaged.
 void outcomes_of(Outcomes *outcomes, uint64_t generation, Text *bytes);
 bool outcomes_take(Outcomes *outcomes, uint64_t generation, Str bytes);
 

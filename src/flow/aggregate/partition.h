@@ -1,5 +1,5 @@
-// One partition of usage: the owner of its journal, its ids, its cells, and of the threads that turn
-// requests into durable verdicts.
+// One partition of usage: the owner of its journal, its ids, its cells, and of the threads that
+// turn requests into durable verdicts.
 //
 //   HTTP thread:  partition_submit -> probe sealed ids -> queue
 //   sequencer:    verdict per event -> journal record
@@ -7,7 +7,8 @@
 //   sealer:       a full generation -> sorted files -> the usage store
 //
 // Nothing is answered before the sync of the commit that was open when it got its verdict. A failed
-// write or sync latches the partition: every submit answers JOURNAL_FAILED until the process restarts.
+// write or sync latches the partition: every submit answers JOURNAL_FAILED until the process
+// restarts.
 #pragma once
 
 #include "base/json.h"
@@ -52,13 +53,14 @@ typedef struct Submission {
     struct Submission     *next;
 } Submission;
 
-// Opens, recovers (replays what is not sealed) and starts the threads. Refuses STORE_FAILED with the
-// damaged range when the journal is not whole.
+// Opens, recovers (replays what is not sealed) and starts the threads. Refuses STORE_FAILED with
+// the damaged range when the journal is not whole.
 Err *partition_open(Arena *arena, const PartitionOptions *options, Partition **partition) MUST_CHECK;
 // Stops taking submissions, commits what is queued, answers it, stops the threads.
 void partition_close(Partition *partition);
 
-// Takes the submission or refuses it at once (QUEUE_FULL, SEALING_BEHIND, JOURNAL_FAILED, NOT_READY).
+// Takes the submission or refuses it at once (QUEUE_FULL, SEALING_BEHIND, JOURNAL_FAILED,
+// NOT_READY).
 Err *partition_submit(Partition *partition, Arena *arena, Submission *submission) MUST_CHECK;
 
 // NULL while all is well; else why /readyz must say no.

@@ -1,9 +1,12 @@
 // The inside of a partition, for the files of this folder alone.
 //
-//   partition.c   open, close, submit, meters           sequencer.c  verdicts, records
-//   committer.c   write, sync, fold, answer             recover.c    seals' own bytes and the journal's tail
-//   seal.c        a full generation to the store        backfill.c   a meter's earlier events, as one unit
-//   merge.c       sixteen ranges to one                 moment.c ... reading
+//   partition.c   open, close, submit, meters
+//   sequencer.c   verdicts, records
+//   committer.c   write, sync, fold, answer
+//   recover.c     seals' own bytes and the journal's tail
+//   seal.c        a full generation to the store
+//   folder.c      behind: folds of ranges, backfills
+//   moment.c ...  reading
 //
 // Locks, in the order in which they may be taken together: queue_lock, then state_lock. The names and
 // the outcomes have their own, taken last.
@@ -62,7 +65,7 @@ typedef struct Unsealed {
 } Unsealed;
 
 enum { GENERATIONS_WAITING_MAX = 2,      // full ones behind the active one: beyond, SEALING_BEHIND
-       UNSEALED_FREE = 1 << 16,          // rows that may always be unsealed, whatever the seal's size
+       UNSEALED_FREE = 1 << 16,          // rows that may be unsealed, whatever a seal's size
        COMMIT_BYTES = 4 << 20, STORE_RUNS_MAX = 256, OUTCOMES_FLUSH_US = 1000000 };
 
 struct Partition {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One usage read: cells where they fit, events where they do not. Every event that counts is met in
 // exactly one way:
-//   * in a whole hour or day, from a cell: of the range or generation it lies in when it came after the
-//     meter's activation, of the activation's own range when it came before and is folded in;
+//   * in a whole hour or day, from a cell: of the range or generation it lies in when it came after
+//     the meter's activation, of the activation's own range when it came before and is folded in;
 //   * else by itself: at a ragged edge, before an activation that is not folded in yet, for unique
 //     counts, and in cells that hold events past the moment's sequence.
 #include "base/assert.h"
@@ -30,6 +30,11 @@ typedef struct Read {
 typedef struct Days {
     int32_t first, last;
 } Days;
+
+typedef struct DayList {
+    Days  *at;  // ascending
+    size_t count;
+} DayList;
 
 static bool is_met_by_itself(const Read *read, Instant ts, uint64_t sequence)
 {
@@ -68,16 +73,16 @@ static Err *block_scan(const Read *read, const EventKey *key, Str block, const S
     return NULL;
 }
 
-static bool day_is_wanted(const Days *days, size_t count, int32_t day)
+static bool day_is_wanted(DayList days, int32_t day)
 {
-    for (size_t i = 0; i < count; i++)
-        if (day >= days[i].first && day <= days[i].last)
+    for (size_t i = 0; i < days.count; i++)
+        if (day >= days.at[i].first && day <= days.at[i].last)
             return true;
     return false;
 }
 
 // Rows of the range from the prefix on, while they are of the wanted days.
-static Err *range_scan(const Read *read, StoreRange range, Str prefix, const Days *days, size_t count,
+static Err *range_scan(const Read *read, StoreRange range, Str prefix, DayList days,
                        const Stale *stale)
 {
     char     from[EVENT_KEY_BYTES];
@@ -85,7 +90,7 @@ static Err *range_scan(const Read *read, StoreRange range, Str prefix, const Day
         .project = read->activation->project,
         .event = read->activation->event,
         .account = stale != NULL ? stale->account : read->account,
-        .day = days[0].first,
+        .day = days.at[0].first,
     };
     Str suffix, value;
     bool is_one = prefix.length == EVENT_KEY_STREAM;
@@ -94,9 +99,9 @@ static Err *range_scan(const Read *read, StoreRange range, Str prefix, const Day
     while (store_cursor_next(read->events, &suffix, &value)) {
         if (!event_key_read(suffix, &key))
             return refuse(read->arena, ERR_STORE_FAILED, STR_NONE, "a stored event key is damaged");
-        if (is_one && key.day > days[count - 1].last)
+        if (is_one && key.day > days.at[days.count - 1].last)
             break;
-        if (day_is_wanted(days, count, key.day))
+        if (day_is_wanted(days, key.day))
             TRY(block_scan(read, &key, value, stale));
     }
     return store_cursor_failure(read->events, read->arena);
@@ -117,25 +122,25 @@ static Err *stale_scan(const Read *read, StoreRange range, const Stale *stale)
     char prefix[EVENT_KEY_STREAM];
     Days days = { (int32_t)instant_utc_day(stale->start),
                   (int32_t)instant_utc_day((Instant){ stale->end.us - 1 }) };
-    return range_scan(read, range, stream_prefix(read, stale->account, prefix), &days, 1, stale);
+    return range_scan(read, range, stream_prefix(read, stale->account, prefix),
+                      (DayList){ &days, 1 }, stale);
 }
 
 // The days that hold ragged edges, or all that the windows touch.
-static Days *days_of(const Read *read, bool all, size_t *count)
+static DayList days_of(const Read *read, bool all)
 {
     const Segments *segments = &read->segments;
-    Days           *days = arena_array(read->arena, Days, segments->count);
-    *count = 0;
+    DayList         days = { arena_array(read->arena, Days, segments->count), 0 };
     for (size_t i = 0; i < segments->count; i++) {
         const Segment *at = &segments->at[i];
         if (!all && at->kind != SEGMENT_EVENTS)
             continue;
         Days more = { (int32_t)instant_utc_day(at->start),
                       (int32_t)instant_utc_day((Instant){ at->end.us - 1 }) };
-        if (*count > 0 && more.first <= days[*count - 1].last + 1)
-            days[*count - 1].last = more.last;
+        if (days.count > 0 && more.first <= days.at[days.count - 1].last + 1)
+            days.at[days.count - 1].last = more.last;
         else
-            days[(*count)++] = more;
+            days.at[days.count++] = more;
     }
     return days;
 }
@@ -143,13 +148,12 @@ static Days *days_of(const Read *read, bool all, size_t *count)
 static Err *range_events(const Read *read, StoreRange range)
 {
     char     prefix[EVENT_KEY_STREAM];
-    size_t   count;
     unsigned bits = read->moment->partition->options.seal_bits;
     bool     begins_before = range.first_seal << bits < read->activation->sequence;
-    Days *days = days_of(read, read->scans_all || (!read->is_folded && begins_before), &count);
-    if (count == 0)
+    DayList  days = days_of(read, read->scans_all || (!read->is_folded && begins_before));
+    if (days.count == 0)
         return NULL;
-    return range_scan(read, range, stream_prefix(read, read->account, prefix), days, count, NULL);
+    return range_scan(read, range, stream_prefix(read, read->account, prefix), days, NULL);
 }
 
 // ---- cells in the store
@@ -175,7 +179,8 @@ static Err *cell_take(const Read *read, StoreRange range, const CellKey *key, St
     return stale_scan(read, range, &stale);
 }
 
-static Err *cells_scan(const Read *read, StoreRange range, Str prefix, Str from, const CellKey *last)
+static Err *cells_scan(const Read *read, StoreRange range, Str prefix, Str from,
+                       const CellKey *last)
 {
     Str     suffix, value;
     CellKey key;
@@ -304,7 +309,8 @@ static void piece_read(const Read *read, const MomentPiece *piece)
 
 static Err *read_all(Read *read, const MomentPiece *pieces, size_t count)
 {
-    read->scans_all = read->activation->meter->aggregation == AGGREGATE_UNIQUE_COUNT ||
+    read->scans_all = read->scans_all ||
+                      read->activation->meter->aggregation == AGGREGATE_UNIQUE_COUNT ||
                       read->moment->sequence < read->activation->sequence;
     read->is_folded = read->activation->is_fresh ||
                       store_view_holds(read->moment->view, STORE_EXTRA_LEVEL,
@@ -355,26 +361,41 @@ static Err *pieces_take(Read *read, MomentPiece **pieces, size_t *count)
     return NULL;
 }
 
+// Into answers, or, when `take` says where to, event by event.
+static Err *read_run(Read *read, UsageAnswer *answers, const UsageTake *take)
+{
+    const UsageQuery *query = read->query;
+    MomentPiece      *pieces = NULL;
+    size_t            count = 0;
+    TRY(activation_get(read));
+    if (query->account.at != NULL)
+        read->account = names_find(read->moment->partition->names, NAME_ACCOUNT,
+                                   read->activation->project, query->account);
+    bool is_known = query->account.at == NULL || read->account != NAME_NONE;
+    if (is_known)
+        TRY(pieces_take(read, &pieces, &count));
+    TRY(gather_open(read->arena, query, read->activation->meter, &read->gather));
+    if (take != NULL)
+        gather_hand_on(read->gather, *take);
+    read->segments = segments_of(read->arena, query->windows, query->window_count);
+    Err *err = is_known ? read_all(read, pieces, count) : NULL;
+    if (err == NULL && take == NULL)
+        err = gather_finish(read->gather, answers);
+    gather_close(read->gather);
+    return err;
+}
+
 Err *usage_read(UsageMoment *moment, Arena *arena, const UsageQuery *query, UsageAnswer *answers)
 {
-    Partition   *partition = moment->partition;
-    Read         read = { .moment = moment, .arena = arena, .query = query, .account = NAME_NONE };
-    MomentPiece *pieces = NULL;
-    size_t       count = 0;
-    TRY(activation_get(&read));
-    if (query->account.at != NULL)
-        read.account = names_find(partition->names, NAME_ACCOUNT, read.activation->project,
-                                  query->account);
-    bool is_known = query->account.at == NULL || read.account != NAME_NONE;
-    if (is_known)
-        TRY(pieces_take(&read, &pieces, &count));
-    TRY(gather_open(arena, query, read.activation->meter, &read.gather));
-    read.segments = segments_of(arena, query->windows, query->window_count);
-    Err *err = is_known ? read_all(&read, pieces, count) : NULL;
-    if (err == NULL)
-        err = gather_finish(read.gather, answers);
-    gather_close(read.gather);
-    return err;
+    Read read = { .moment = moment, .arena = arena, .query = query, .account = NAME_NONE };
+    return read_run(&read, answers, NULL);
+}
+
+Err *usage_scan(UsageMoment *moment, Arena *arena, const UsageQuery *query, UsageTake take)
+{
+    Read read = { .moment = moment, .arena = arena, .query = query, .account = NAME_NONE };
+    read.scans_all = true;
+    return read_run(&read, NULL, &take);
 }
 
 OutcomeHours usage_outcomes(Partition *partition, Arena *arena, const OutcomeQuery *query)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The events themselves: lists for drill-down, newest first, and one by its id. A list keeps only the
-// best `limit` rows while it looks, so its memory does not grow with history.
+// The events themselves: lists for drill-down, newest first, and one by its id. A list keeps only
+// the best `limit` rows while it looks, so its memory does not grow with history.
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -10,7 +10,7 @@
 typedef struct EventList {
     const UsageMoment      *moment;
     const UsageEventsQuery *query;
-    Arena                  *arena;    // of the answer; what falls out of the list stays until its end
+    Arena                  *arena;    // of the answer
     uint32_t                project, event, account;  // NAME_NONE: all
     UsageEvent             *heap;     // the oldest of those kept on top
     size_t                  count, room;

@@ -206,6 +206,14 @@ static Err *events_recount(Run *run)
     return store_cursor_failure(run->events, run->arena);
 }
 
+static const char *seals_name(const Run *run)
+{
+    Str name = str_print(run->arena, "seals %llu to %llu",
+                         (unsigned long long)run->range.first_seal,
+                         (unsigned long long)run->range.end_seal - 1);
+    return str_terminated(run->arena, name);
+}
+
 static Err *cells_count(Run *run)
 {
     Str      suffix, value;
@@ -214,8 +222,7 @@ static Err *cells_count(Run *run)
     while (store_cursor_next(run->cells, &suffix, &value))
         stored++;
     if (stored != run->range_cells)
-        drift(run, "seals %llu to %llu hold %llu cells, their events give %llu",
-              (unsigned long long)run->range.first_seal, (unsigned long long)run->range.end_seal - 1,
+        drift(run, "%s hold %llu cells, their events give %llu", seals_name(run),
               (unsigned long long)stored, (unsigned long long)run->range_cells);
     run->recount->cells += stored;
     return store_cursor_failure(run->cells, run->arena);
@@ -234,8 +241,7 @@ static void sequences_check(Run *run)
     }
     lock_release(&run->partition->state_lock);
     if (run->range_events + others != run->end - run->first)
-        drift(run, "seals %llu to %llu hold %llu events and %llu others, not %llu",
-              (unsigned long long)run->range.first_seal, (unsigned long long)run->range.end_seal - 1,
+        drift(run, "%s hold %llu events and %llu others, not %llu", seals_name(run),
               (unsigned long long)run->range_events, (unsigned long long)others,
               (unsigned long long)(run->end - run->first));
 }

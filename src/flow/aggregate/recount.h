@@ -1,6 +1,6 @@
 // Proof that what is derived is what the events say: cells, ids and sequences of the usage store,
-// counted again from the sealed events. For `toll verify`, on a partition opened read_only, where the
-// journal's tail has been checked and folded by opening it.
+// counted again from the sealed events. For `toll verify`, on a partition opened read_only, where
+// the journal's tail has been checked and folded by opening it.
 #pragma once
 
 #include "flow/aggregate/partition.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Coming back: first what the seals say of names, meters and outcomes, then the journal's records
-// behind the sealed position, folded as they were the first time. A replay never validates; it drops
-// an event whose id came earlier among the rows in memory (a local journal has no others: its writer
-// had looked among the sealed ones).
+// behind the sealed position, folded as they were the first time. A replay never validates; it
+// drops an event whose id came earlier among the rows in memory (a local journal has no others: its
+// writer had looked among the sealed ones).
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -110,7 +110,8 @@ static bool is_known(Partition *partition, Hash128 id)
     return false;
 }
 
-static Err *event_replay(Replay *replay, Generation *generation, uint32_t index, const RecordRow *row)
+static Err *event_replay(Replay *replay, Generation *generation, uint32_t index,
+                         const RecordRow *row)
 {
     Partition *partition = replay->partition;
     uint32_t   project;
@@ -223,8 +224,8 @@ Err *partition_recover(Partition *partition, Arena *arena)
     TRY(journal_replay(partition->journal, arena, from, record_replay, &replay));
     if (partition->next_sequence == 0)
         TRY(genesis(partition, arena));
-    log_line(LOG_INFO, "usage recovered sealed=%llu replayed=%llu ms=%lld", (unsigned long long)from,
-             (unsigned long long)(partition->next_sequence - from),
+    log_line(LOG_INFO, "usage recovered sealed=%llu replayed=%llu ms=%lld",
+             (unsigned long long)from, (unsigned long long)(partition->next_sequence - from),
              (long long)(clock_tick_us() - began) / 1000);
     return NULL;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A full generation becomes a range of the usage store: its events by account and day, its ids, its
-// cells, its late changes, and the facts of its records, in one atomic step. A crash anywhere leaves
-// nothing, and the next start seals the same rows again from the journal.
+// cells, its late changes, and the facts of its records, in one atomic step. A crash anywhere
+// leaves nothing, and the next start seals the same rows again from the journal.
 #include <stdlib.h>
 
 #include "base/assert.h"
@@ -129,7 +129,11 @@ static Err *block_write(Seal *seal, const StreamOrder *order, int32_t day)
     if (seal->block.count == 0)
         return NULL;
     EventKey head = {
-        order->project, order->stream->event, order->stream->account, day, seal->block.at[0].sequence,
+        .project = order->project,
+        .event = order->stream->event,
+        .account = order->stream->account,
+        .day = day,
+        .sequence = seal->block.at[0].sequence,
     };
     event_block_encode(seal->block.at, seal->block.count, &block);
     seal->block.count = 0;
@@ -206,12 +210,12 @@ static Err *stream_write(Seal *seal, const StreamOrder *order, const uint32_t *r
 static int stream_order(const void *a, const void *b)
 {
     const StreamOrder *left = a, *right = b;
+    const Stream      *one = left->stream, *two = right->stream;
     if (left->project != right->project)
         return left->project < right->project ? -1 : 1;
-    if (left->stream->event != right->stream->event)
-        return left->stream->event < right->stream->event ? -1 : 1;
-    return left->stream->account < right->stream->account ? -1
-                                                          : left->stream->account > right->stream->account;
+    if (one->event != two->event)
+        return one->event < two->event ? -1 : 1;
+    return one->account < two->account ? -1 : one->account > two->account;
 }
 
 // A counting sort of the rows by stream: `ends[i]` becomes where the rows of the i-th in order end.
@@ -398,8 +402,9 @@ static Err *families_write(Seal *seal)
 
 static Err *seal_write(Partition *partition, Arena *arena, const Unsealed *unsealed)
 {
-    Seal       seal = { .partition = partition, .generation = unsealed->generation, .arena = arena };
-    StoreRange range = store_range(0, generation_number(unsealed->generation));
+    const Generation *generation = unsealed->generation;
+    Seal       seal = { .partition = partition, .generation = generation, .arena = arena };
+    StoreRange range = store_range(0, generation_number(generation));
     TRY(store_writer_open(partition->store, arena, range, &seal.writer));
     Err *err = families_write(&seal);
     if (err == NULL)
@@ -436,11 +441,17 @@ static void seal_publish(Partition *partition)
     journal_release(partition->journal, sealed_end);
 }
 
+// state_lock held.
+static bool seal_is_due(const Partition *partition)
+{
+    return !partition->latched && partition->unsealed.count > 0 &&
+           partition->unsealed.at[0].is_full;
+}
+
 static bool seal_next(Partition *partition, Unsealed *unsealed)
 {
     lock_take(&partition->state_lock);
-    while (!partition->seal_stopping &&
-           (partition->latched || partition->unsealed.count == 0 || !partition->unsealed.at[0].is_full))
+    while (!partition->seal_stopping && !seal_is_due(partition))
         signal_wait(&partition->state_changed, &partition->state_lock);
     bool stopping = partition->seal_stopping;
     if (!stopping)

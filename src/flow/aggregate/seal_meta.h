@@ -2,7 +2,8 @@
 // are its parts' put together, in order.
 //
 //   version byte, varint length + names, varint length + meters, then outcomes (outcomes.h)
-//   names as record.h writes them; meters: signed sequence, project, event, number, flags, definition
+//   names as record.h writes them; meters: signed sequence, project, event, number, flags,
+//   definition
 #pragma once
 
 #include "flow/aggregate/record.h"

@@ -1,5 +1,6 @@
-// Windows cut into what cells can answer: whole UTC days, whole hours at their edges, and the ragged
-// rest that only events can answer. Neighbours of one kind are joined, so that one seek serves them.
+// Windows cut into what cells can answer: whole UTC days, whole hours at their edges, and the
+// ragged rest that only events can answer. Neighbours of one kind are joined, so that one seek
+// serves them.
 #pragma once
 
 #include "flow/aggregate/usage.h"
@@ -18,7 +19,8 @@ typedef struct Segments {
 
 Segments segments_of(Arena *arena, const UsageWindow *windows, size_t count);
 
-// The segment of that kind that holds [start, start + one unit of it), or holds the instant; NULL: none.
+// The segment of that kind that holds [start, start + one unit of it), or holds the instant; NULL:
+// none.
 const Segment *segments_find(const Segments *segments, SegmentKind kind, Instant start);
 
 #define WINDOW_NONE SIZE_MAX

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one thread that decides. It takes submissions project by project in turn, gives every event its
-// verdict against the sealed ids (found by the probe) and the unsealed ones (in memory), and writes
-// what is new into the open record. What it decides is told to nobody before the record is durable.
+// The one thread that decides. It takes submissions project by project in turn, gives every event
+// its verdict against the sealed ids (found by the probe) and the unsealed ones (in memory), and
+// writes what is new into the open record. What it decides is told to nobody before the record is
+// durable.
 #include "flow/aggregate/partition_inside.h"
 
 #include "base/assert.h"
@@ -24,13 +25,13 @@ static void known_refresh(Partition *partition)
     partition->known_epoch = partition->epoch;
 }
 
-// The generation for a sequence that is being put; the next one is made when the last is full. The others
-// stay known until the next submission: the probe of this one counts on their ids.
+// The generation for a sequence that is being put; the next one is made when the last is full. The
+// others stay known until the next submission: the probe of this one counts on their ids.
 static Generation *generation_for(Partition *partition, uint64_t sequence)
 {
     uint64_t    number = partition_seal_of(partition, sequence);
-    Generation *last = partition->known.count == 0 ? NULL
-                                                   : partition->known.at[partition->known.count - 1];
+    size_t      count = partition->known.count;
+    Generation *last = count == 0 ? NULL : partition->known.at[count - 1];
     if (last != NULL && generation_number(last) == number)
         return last;
     lock_take(&partition->state_lock);
@@ -93,14 +94,15 @@ static uint32_t name_number(Partition *partition, NameKind kind, uint32_t parent
 static void accept(Partition *partition, Submission *submission, size_t index)
 {
     PartitionProbe *probe = submission->probe;
+    uint32_t       *account = &probe->accounts[index];
     const Event    *event = &submission->events[index];
     uint64_t        sequence = partition->next_sequence++;
     if (probe->project == NAME_NONE)
         probe->project = name_number(partition, NAME_PROJECT, 0, submission->project);
     if (probe->events[index] == NAME_NONE)
         probe->events[index] = name_number(partition, NAME_EVENT, probe->project, event->event);
-    if (probe->accounts[index] == NAME_NONE)
-        probe->accounts[index] = name_number(partition, NAME_ACCOUNT, probe->project, event->account);
+    if (*account == NAME_NONE)
+        *account = name_number(partition, NAME_ACCOUNT, probe->project, event->account);
     partition_event_note(partition, probe->events[index]);
     Row numbers = {
         .event = probe->events[index],
@@ -119,7 +121,9 @@ static bool conflicts_within(const Submission *submission)
     const uint32_t *by_id = submission->probe->by_id;
     for (size_t i = 1; i < submission->count; i++) {
         const Event *a = &submission->events[by_id[i - 1]], *b = &submission->events[by_id[i]];
-        Identity     first = { .fingerprint = a->fingerprint, .ts = a->ts, .ts_given = a->ts_given };
+        Identity     first = {
+                .fingerprint = a->fingerprint, .ts = a->ts, .ts_given = a->ts_given,
+        };
         if (a->refusal == NULL && b->refusal == NULL && hash_equal(a->id, b->id) &&
             identity_compare(&first, b) == OUTCOME_CONFLICT)
             return true;
@@ -127,8 +131,8 @@ static bool conflicts_within(const Submission *submission)
     return false;
 }
 
-// An atomic request is judged whole before anything of it is claimed. Refused: nothing is stored, and
-// what would have been accepted is rejected with ATOMIC_REFUSED.
+// An atomic request is judged whole before anything of it is claimed. Refused: nothing is stored,
+// and what would have been accepted is rejected with ATOMIC_REFUSED.
 static bool atomic_refused(Partition *partition, Submission *submission)
 {
     bool refused = conflicts_within(submission);

@@ -1,18 +1,21 @@
-// Reading usage: exact for any range of instants, to the last acknowledged event, or as of an earlier
-// sequence. Answers come from cells where they fit and from events where they do not (ragged edges,
-// uniqueCount, as-of, meters not folded yet); both ways give the same numbers.
+// Reading usage: exact for any range of instants, to the last acknowledged event, or as of an
+// earlier sequence. Answers come from cells where they fit and from events where they do not
+// (ragged edges, uniqueCount, as-of, meters not folded yet); both ways give the same numbers.
 #pragma once
 
 #include "flow/aggregate/partition.h"
 
-// A consistent moment {sequence, sealed view, unsealed generations}. Any number of reads on it agree.
+// A consistent moment {sequence, sealed view, unsealed generations}. Any number of reads on it
+// agree.
 typedef struct UsageMoment UsageMoment;
 
 #define SEQUENCE_NEWEST UINT64_MAX
 // as_of: events with a later sequence do not count. Refuses PARAMETER_INVALID past the newest.
-Err     *usage_moment_open(Partition *partition, Arena *arena, uint64_t as_of, UsageMoment **moment) MUST_CHECK;
-void     usage_moment_close(UsageMoment *moment);
-// Of the last event that counts. A moment that is not as-of settles at its first read: ask after it.
+Err *usage_moment_open(Partition *partition, Arena *arena, uint64_t as_of,
+                       UsageMoment **moment) MUST_CHECK;
+void usage_moment_close(UsageMoment *moment);
+// Of the last event that counts. A moment that is not as-of settles at its first read: ask after
+// it.
 uint64_t usage_moment_sequence(const UsageMoment *moment);
 
 // The opaque text of a sequence on the wire, and back (CURSOR-like: refuses PARAMETER_INVALID).
@@ -47,15 +50,35 @@ typedef struct UsageGroup {
     Digest     digest;      // of all `events`
 } UsageGroup;
 
-// For each window its groups, in ascending order of group values (null first). A window without events
-// has one group only when there is no group_by, else none.
+// For each window its groups, in ascending order of group values (null first). A window without
+// events has one group only when there is no group_by, else none.
 typedef struct UsageAnswer {
     UsageGroup *groups;
     size_t      count;
 } UsageAnswer;
 
 // answers: one for each window, in the arena. METER_NOT_FOUND, AMOUNT_TOO_LARGE, STORE_FAILED.
-Err *usage_read(UsageMoment *moment, Arena *arena, const UsageQuery *query, UsageAnswer *answers) MUST_CHECK;
+Err *usage_read(UsageMoment *moment, Arena *arena, const UsageQuery *query,
+                UsageAnswer *answers) MUST_CHECK;
+
+// The events that usage_read would count or ignore, one by one, in no order. All is borrowed until
+// the call returns.
+typedef struct UsageMeasure {
+    size_t       window;
+    const Str   *group;    // one for each group_by; .at == NULL: absent
+    bool         counts;   // false: ignored
+    Decimal      value;
+    const Event *event;    // identity and digest included
+    uint64_t     sequence;
+} UsageMeasure;
+
+typedef struct UsageTake {
+    void (*take)(void *context, const UsageMeasure *measure);
+    void  *context;
+} UsageTake;
+
+Err *usage_scan(UsageMoment *moment, Arena *arena, const UsageQuery *query,
+                UsageTake take) MUST_CHECK;
 
 // The events themselves, newest first by (ts, unique_id), for lists and drill-down.
 typedef struct UsageEvent {

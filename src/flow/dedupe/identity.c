@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rule of "same event", in one place for the sequencer, for replays and for probes of sealed ids.
+// The rule of "same event", in one place for the sequencer, for replays and for probes of sealed
+// ids.
 #include "flow/dedupe/identity.h"
 
 #include "base/bytes.h"

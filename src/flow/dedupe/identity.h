@@ -13,8 +13,9 @@ typedef struct Identity {
     uint32_t account;
 } Identity;
 
-// DUPLICATE when what the client sent is what is stored. The two instants are compared only when both
-// sides sent one: a retry without ts is the same event, and the stored ts stays. Else CONFLICT.
+// DUPLICATE when what the client sent is what is stored. The two instants are compared only when
+// both sides sent one: a retry without ts is the same event, and the stored ts stays. Else
+// CONFLICT.
 Outcome identity_compare(const Identity *stored, const Event *sent);
 
 // The value under an id in the usage store. It begins with the sequence as a varint.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A whole partition against a list in memory: random events with duplicates, conflicts and late ones,
-// meters before and after them, tiny seals and folds, reads of any window as of any sequence, closing
-// and opening in between. Whatever way a number is read, it is the number the list gives.
+// A whole partition against a list in memory: random events with duplicates, conflicts and late
+// ones, meters before and after them, tiny seals and folds, reads of any window as of any sequence,
+// closing and opening in between. Whatever way a number is read, it is the number the list gives.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -511,8 +511,8 @@ static void an_atomic_request_stores_all_or_nothing(void **state)
     world_close(world);
 }
 
-// A request that is longer than several seals, sent right behind another: the seals that are finished
-// while it is being decided must not be forgotten before its last event.
+// A request that is longer than several seals, sent right behind another: the seals that are
+// finished while it is being decided must not be forgotten before its last event.
 static void ids_sealed_during_a_long_request_are_still_known(void **state)
 {
     enum { ROUNDS = 150, FIRST = 48, LONG = 100 };

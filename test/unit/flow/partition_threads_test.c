@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A partition under many threads: four submit overlapping ids at once, others read all the while,
 // meters come, change and go, seals are tiny. Every id is accepted once and by one sender; whoever
-// was answered sees his event in the next read; sums only rise and never pass what was submitted; at
-// the end the totals are exact, also after closing and opening, and a recount is clean.
+// was answered sees his event in the next read; sums only rise and never pass what was submitted;
+// at the end the totals are exact, also after closing and opening, and a recount is clean.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
