@@ -11,7 +11,7 @@ static const Field step_fields[] = {
     MEMBER("op", TEXT, .required = true, .doc = "Operator; `toll print steps` lists them."),
 };
 static const Shape step_shape = SHAPE("Step", step_fields, .open = true,
-                                      .doc = "One step of a line's arithmetic, replayable by hand.");
+                                      .doc = "One step of a line's arithmetic.");
 
 static const char *const line_kinds[] = {
     "usage", "fee", "quantity", "minimum", "trueUp", "overage", NULL,

@@ -82,8 +82,8 @@ static void report_tell(const VerifyReport *report)
     printf("sequence %" PRIu64 ", of which sealed: %" PRIu64 " events, %" PRIu64 " ids, %" PRIu64
            " cells in %" PRIu64 " ranges\n", report->sequence, usage->events, usage->ids,
            usage->cells, usage->ranges);
-    printf("%" PRIu64 " projects, %" PRIu64 " meters, %" PRIu64 " audit entries\n", report->projects,
-           report->meters, report->audit_entries);
+    printf("%" PRIu64 " projects, %" PRIu64 " meters, %" PRIu64 " audit entries\n",
+           report->projects, report->meters, report->audit_entries);
     if (usage->drifts == 0)
         printf("clean: everything derived is what its events give\n");
     else

@@ -29,8 +29,9 @@ static Err *commit_write(Partition *partition, Arena *arena, Commit *commit)
 // rows.
 static void fold_event(Partition *partition, uint64_t sequence, const Digest *digest)
 {
-    Generation *generation = partition_generation(partition, partition_seal_of(partition, sequence));
+    uint64_t    seal = partition_seal_of(partition, sequence);
     uint32_t    row = partition_row_of(partition, sequence);
+    Generation *generation = partition_generation(partition, seal);
     assert_that(generation != NULL);
     generation_fold(generation, row, digest,
                     meters_of_event(partition->meters, generation_row(generation, row)->event));
@@ -48,7 +49,8 @@ static void fold_prefetch(Partition *partition, const Commit *commit)
     }
 }
 
-static void fold_submission(Partition *partition, const Commit *commit, const Submission *submission)
+static void fold_submission(Partition *partition, const Commit *commit,
+                            const Submission *submission)
 {
     static const Digest nothing;
     if (submission->probe->meter != NULL && !submission->probe->meter->is_needless)
@@ -110,7 +112,8 @@ static void count_outcomes(Partition *partition, Submission *submission)
         submission->counts[submission->verdicts[i].outcome]++;
     for (int k = 0; k < OUTCOME_COUNT; k++)
         counter_add(metrics[k], (int64_t)submission->counts[k]);
-    outcomes_add(partition->outcomes, submission->project, submission->received, submission->counts);
+    outcomes_add(partition->outcomes, submission->project, submission->received,
+                 submission->counts);
     if (submission->counts[OUTCOME_REJECTED] + submission->counts[OUTCOME_CONFLICT] > 0)
         tell_refusals(partition, submission);
 }

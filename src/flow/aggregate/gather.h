@@ -8,7 +8,8 @@
 typedef struct Gather Gather;
 
 // PARAMETER_INVALID when the query filters or groups by what is no dimension of the meter.
-Err *gather_open(Arena *arena, const UsageQuery *query, const Meter *meter, Gather **gather) MUST_CHECK;
+Err *gather_open(Arena *arena, const UsageQuery *query, const Meter *meter,
+                 Gather **gather) MUST_CHECK;
 void gather_close(Gather *gather);
 
 // Does the query want events with these dimension values (as cell_dimensions writes them)?

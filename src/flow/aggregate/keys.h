@@ -2,7 +2,7 @@
 //
 //   events   project, event, account, UTC day, first sequence   -> event_block.h
 //   cells    project, meter activation, account, level, start, dimensions   -> cell.h
-//   changes  project, account, event, UTC day   -> varint: how many of its events came on a later day
+//   changes  project, account, event, UTC day   -> varint: how many of them came on a later day
 //   ids      the 128-bit hash   -> identity.h
 //
 // Days and starts are signed and stored with the sign bit turned, so that they sort too.

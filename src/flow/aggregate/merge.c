@@ -50,7 +50,8 @@ static Err *events_flush(Fold *fold, Arena *arena, StoreEmit *emit)
         return NULL;
     Text block = text_open(fold->held);
     event_block_encode(fold->rows.at, fold->rows.count, &block);
-    Err *err = store_emit(emit, arena, (Str){ fold->suffix, sizeof fold->suffix }, text_str(&block));
+    Str  suffix = { fold->suffix, sizeof fold->suffix };
+    Err *err = store_emit(emit, arena, suffix, text_str(&block));
     fold->rows.count = 0;
     arena_reset(fold->held);
     return err;

@@ -12,7 +12,7 @@ typedef struct Activation {
     Meter       *meter;
     Str          definition;  // canonical JSON
     uint64_t     sequence;    // events with a greater one are folded as they come
-    bool         is_fresh;    // no earlier event of the stream exists, so there is nothing to fold in
+    bool         is_fresh;    // the stream had no event before: nothing to fold in
     uint64_t     removed;     // sequence of its removal, 0 while it counts
 } Activation;
 
@@ -29,8 +29,8 @@ void    meters_close(Meters *meters);
 
 uint32_t       meters_count(const Meters *meters);  // the next number
 Activation    *meters_get(const Meters *meters, uint32_t number);
-Activation    *meters_find(const Meters *meters, uint32_t project, Str id);  // the newest not removed
-ActivationList meters_of_event(const Meters *meters, uint32_t event);        // removed ones included
+Activation    *meters_find(const Meters *meters, uint32_t project, Str id);  // newest, not removed
+ActivationList meters_of_event(const Meters *meters, uint32_t event);        // also removed ones
 
 // True when it ended because another of its id came, at that one's sequence, and not by a removal.
 bool meters_replaced(const Meters *meters, const Activation *activation);

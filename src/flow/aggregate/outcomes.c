@@ -64,7 +64,8 @@ static void tally_add(Outcomes *outcomes, const Tally *more)
             tally = old;
     }
     if (tally == NULL) {
-        Tally empty = { more->generation, project_kept(outcomes, more->project), more->hour, { 0 } };
+        Str   project = project_kept(outcomes, more->project);
+        Tally empty = { more->generation, project, more->hour, { 0 } };
         vector_push(&outcomes->tallies, empty);
         tally = &outcomes->tallies.at[outcomes->tallies.count - 1];
     }

@@ -161,7 +161,8 @@ static void probe_names(Partition *partition, Arena *arena, const Submission *su
     Str            *accounts = arena_array(arena, Str, submission->count);
     NameList        list = { arena, accounts, submission->count };
     for (size_t i = 0; i < submission->count; i++)
-        accounts[i] = submission->events[i].refusal == NULL ? submission->events[i].account : STR_NONE;
+        if (submission->events[i].refusal == NULL)
+            accounts[i] = submission->events[i].account;
     names_hold(partition->names);
     probe->project = names_find_held(partition->names, NAME_PROJECT, 0, submission->project);
     names_find_many_held(partition->names, NAME_ACCOUNT, probe->project, &list, probe->accounts);

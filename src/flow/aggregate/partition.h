@@ -47,7 +47,7 @@ typedef struct Submission {
     void    *context;
 
     Verdict *verdicts;      // count of them, taken by the caller, filled by the partition
-    Err     *failure;       // set instead of verdicts when nothing was decided (journal failed, busy)
+    Err     *failure;       // set instead of verdicts when nothing was decided
     size_t   counts[OUTCOME_COUNT];
     struct PartitionProbe *probe;     // the partition's own
     struct Submission     *next;
@@ -55,7 +55,8 @@ typedef struct Submission {
 
 // Opens, recovers (replays what is not sealed) and starts the threads. Refuses STORE_FAILED with
 // the damaged range when the journal is not whole.
-Err *partition_open(Arena *arena, const PartitionOptions *options, Partition **partition) MUST_CHECK;
+Err *partition_open(Arena *arena, const PartitionOptions *options,
+                    Partition **partition) MUST_CHECK;
 // Stops taking submissions, commits what is queued, answers it, stops the threads.
 void partition_close(Partition *partition);
 
@@ -69,7 +70,8 @@ Err *partition_health(Partition *partition, Arena *arena);
 // Starts counting for a meter from the next event on, durable when it returns; earlier events are
 // folded in behind, and reads scan until that is done. The same definition again changes nothing;
 // other `dimensions` fold the history again. Meters are part of the journal: a replay knows them.
-Err *partition_meter_put(Partition *partition, Arena *arena, Str project, const Meter *meter) MUST_CHECK;
+Err *partition_meter_put(Partition *partition, Arena *arena, Str project,
+                         const Meter *meter) MUST_CHECK;
 Err *partition_meter_remove(Partition *partition, Arena *arena, Str project, Str meter) MUST_CHECK;
 
 // True when the meter is active with another definition than this one.
@@ -78,7 +80,7 @@ bool partition_meter_differs(Partition *partition, Arena *arena, Str project, co
 // True when the stream has at least one event.
 bool partition_event_known(Partition *partition, Str project, Str event);
 
-uint64_t partition_sequence(Partition *partition);  // of the last durable event; 0 when there is none
+uint64_t partition_sequence(Partition *partition);  // of the last durable event; 0: none
 
 // Accounts in the order in which durable usage first named them: index 0, 1, ... For the projection
 // into the books. False past the end. Names live as long as the partition.

@@ -8,8 +8,8 @@
 //   folder.c      behind: folds of ranges, backfills
 //   moment.c ...  reading
 //
-// Locks, in the order in which they may be taken together: queue_lock, then state_lock. The names and
-// the outcomes have their own, taken last.
+// Locks, in the order in which they may be taken together: queue_lock, then state_lock. The names
+// and the outcomes have their own, taken last.
 #pragma once
 
 #include <stdatomic.h>

@@ -347,8 +347,8 @@ static Err *activation_get(Read *read)
 }
 
 // The first copy may move the moment to "now". A definition that was found before and ended in
-// between has not counted up to there, so the one that is active now is asked; what ends later, ends
-// behind the moment.
+// between has not counted up to there, so the one that is active now is asked; what ends later,
+// ends behind the moment.
 static Err *pieces_take(Read *read, MomentPiece **pieces, size_t *count)
 {
     MomentQuestion question = { read->activation, read->account };
