@@ -66,7 +66,8 @@ static void bench_journal(Arena *arena, const char *folder, size_t bytes, int ro
     int64_t began = clock_tick_us();
     for (int i = 0; i < rounds; i++) {
         int64_t start = clock_tick_us();
-        must(journal_append(journal, arena, (uint64_t)i, (uint64_t)i + 1, &payload, 1));
+        JournalEntry entry = { (uint64_t)i, (uint64_t)i + 1, &payload, 1 };
+        must(journal_append(journal, arena, &entry));
         journal_release(journal, (uint64_t)i);
         took[i] = clock_tick_us() - start;
     }
@@ -166,15 +167,14 @@ static void bench_find(UsageStore *store, uint64_t sealed, const char *what, uin
            usage_store_runs(store), sealed, (double)LOOKUPS / (double)spent, (double)cpu / LOOKUPS);
 }
 
-static Err *join_row(void *state, Arena *arena, StoreFamily family, Str suffix, Str value,
-                     StoreEmit *emit)
+static Err *join_row(void *state, Arena *arena, const StoreRow *row, StoreEmit *emit)
 {
     Text *last = state;
-    if (family == STORE_META || (last->length > 0 && str_equal(text_str(last), suffix)))
+    if (row->family == STORE_META || (last->length > 0 && str_equal(text_str(last), row->suffix)))
         return NULL;  // the bench keeps the first of equal rows: what is measured is the merge
     text_clear(last);
-    text_add(last, suffix);
-    return store_emit(emit, arena, suffix, value);
+    text_add(last, row->suffix);
+    return store_emit(emit, arena, row->suffix, row->value);
 }
 
 static void *join_begin(void *context, Arena *arena, StoreRange into)

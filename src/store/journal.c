@@ -267,27 +267,27 @@ void journal_release(Journal *journal, uint64_t sealed)
         continue;
 }
 
-Err *journal_append(Journal *journal, Arena *arena, uint64_t first, uint64_t next, const Str *parts,
-                    size_t count)
+Err *journal_append(Journal *journal, Arena *arena, const JournalEntry *entry)
 {
-    assert_that(journal->replayed && first <= next);
-    assert_that(journal->number == 0 || first == journal->next);
+    assert_that(journal->replayed && entry->first <= entry->next);
+    assert_that(journal->number == 0 || entry->first == journal->next);
     TRY(journal_health(journal, arena));
 
     unsigned char bytes[JOURNAL_HEADER];
     JournalHeader header = { .version = JOURNAL_VERSION, .partition = journal->partition,
                              .identity = journal->identity, .number = journal->number + 1,
-                             .first = first, .next = next, .previous = journal->last_sum };
-    for (size_t i = 0; i < count; i++)
-        header.length += parts[i].length;
-    journal__header_write(journal, &header, parts, count, bytes);
+                             .first = entry->first, .next = entry->next,
+                             .previous = journal->last_sum };
+    for (size_t i = 0; i < entry->count; i++)
+        header.length += entry->parts[i].length;
+    journal__header_write(journal, &header, entry->parts, entry->count, bytes);
 
     uint64_t extent = journal__sectors(JOURNAL_HEADER + header.length);
     int      file;
     int      failed = segment_with_room(journal, extent, &file);
     if (failed != 0)
         return latch(journal, arena, "segment", failed);
-    failed = record_write(journal, file, bytes, parts, count);
+    failed = record_write(journal, file, bytes, entry->parts, entry->count);
     if (failed != 0)
         return latch(journal, arena, "write", failed);
     int64_t began = clock_tick_us();

@@ -74,11 +74,16 @@ Err *journal_replay(Journal *journal, Arena *arena, uint64_t from_sequence,
 uint64_t journal_last_number(const Journal *journal);
 uint64_t journal_last_next(const Journal *journal);
 
-// Durable when it returns NULL. `first` must be journal_last_next (any value for the first record).
+// Durable when it returns NULL. `first` of the entry must be journal_last_next (any value for the first record).
 // Any failure latches: this and every later append is JOURNAL_FAILED until the process restarts. A
 // record whose append failed may be found at the next start: repeat requests by their ids.
-Err *journal_append(Journal *journal, Arena *arena, uint64_t first, uint64_t next,
-                    const Str *parts, size_t count) MUST_CHECK;
+typedef struct JournalEntry {
+    uint64_t   first, next;  // sequences [first, next)
+    const Str *parts;        // the payload, put together in order
+    size_t     count;
+} JournalEntry;
+
+Err *journal_append(Journal *journal, Arena *arena, const JournalEntry *entry) MUST_CHECK;
 
 // Everything below `sealed` is kept elsewhere: segments with only such records are zeroed and used
 // again. The one that holds the newest record stays. A record without sequences at `sealed` itself

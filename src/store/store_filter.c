@@ -54,12 +54,13 @@ static Err *rows_take(UsageStore *store, Arena *arena, StoreView *view, StoreRan
 {
     Str          suffix, value;
     Err         *err = NULL;
+    StoreIdTake  ids = { batch_take, batch };
     AUTO(Arena)  row_arena = arena_open();
     StoreCursor *cursor = store_cursor_open(view, STORE_EVENTS, STORE_SCAN_ONCE);
     store_cursor_seek(cursor, range, STR(""), STR_NONE);
     while (err == NULL && !store->stopping && store_cursor_next(cursor, &suffix, &value)) {
-        err = store->hooks.ids_of_row(store->hooks.context, row_arena, suffix, value, batch_take,
-                                      batch);
+        StoreRow row = { STORE_EVENTS, suffix, value };
+        err = store->hooks.ids_of_row(store->hooks.context, row_arena, &row, &ids);
         if (err != NULL)
             err = refuse(arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
         arena_reset(row_arena);

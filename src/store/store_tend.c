@@ -53,7 +53,8 @@ static Err *row_give(Fold *fold, StoreFamily family, Str suffix, Str value)
     const StoreHooks *hooks = &fold->store->hooks;
     if (hooks->merge_row == NULL)
         return family == STORE_META ? NULL : store_emit(&fold->emit, fold->arena, suffix, value);
-    Err *err = hooks->merge_row(fold->state, fold->row_arena, family, suffix, value, &fold->emit);
+    StoreRow row = { family, suffix, value };
+    Err     *err = hooks->merge_row(fold->state, fold->row_arena, &row, &fold->emit);
     if (err != NULL)
         return err_move(fold->arena, err);
     arena_reset(fold->row_arena);

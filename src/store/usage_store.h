@@ -42,6 +42,16 @@ typedef struct StoreRange {
 StoreRange store_range(uint8_t level, uint64_t index);
 bool       store_range_is_extra(StoreRange range);
 
+typedef struct StoreRow {
+    StoreFamily family;
+    Str         suffix, value;
+} StoreRow;
+
+typedef struct StoreIdTake {
+    void (*take)(void *taker, Hash128 id);
+    void  *taker;
+} StoreIdTake;
+
 // What the flow knows about the rows.
 typedef struct StoreHooks {
     void *context;
@@ -55,14 +65,12 @@ typedef struct StoreHooks {
     // again gives the same rows. NULL hooks: rows pass as they are (equal suffixes: STORE_FAILED),
     // the newest meta stays.
     void *(*merge_begin)(void *context, Arena *arena, StoreRange into);
-    Err *(*merge_row)(void *state, Arena *arena, StoreFamily family, Str suffix, Str value,
-                      StoreEmit *emit);
+    Err  *(*merge_row)(void *state, Arena *arena, const StoreRow *row, StoreEmit *emit);
     Err  *(*merge_end)(void *state, Arena *arena, StoreFamily family, StoreEmit *emit);
     // Always called once after merge_begin, also when the fold failed or was interrupted; or NULL.
     void  (*merge_close)(void *state);
     // The ids in one row of events, to bring the filter up to date. NULL: it is built from all ids.
-    Err *(*ids_of_row)(void *context, Arena *arena, Str suffix, Str value,
-                       void (*take)(void *taker, Hash128 id), void *taker);
+    Err  *(*ids_of_row)(void *context, Arena *arena, const StoreRow *row, const StoreIdTake *ids);
     // For tests, which stop the process here; or NULL.
     void (*step)(void *context, const char *name);
 } StoreHooks;

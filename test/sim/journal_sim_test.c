@@ -114,17 +114,15 @@ static void append(History *history)
     Str whole = payload_of(history->arena, record);
     Str parts[2] = { { whole.at, whole.length / 2 },
                      { whole.at + whole.length / 2, whole.length - whole.length / 2 } };
-    Err *err =
-        journal_append(history->journal, history->arena, record->first, record->next, parts, 2);
+    JournalEntry entry = { record->first, record->next, parts, 2 };
+    Err         *err = journal_append(history->journal, history->arena, &entry);
     if (err == NULL) {
         history->count++;
         return;
     }
     check(history, err->code == ERR_JOURNAL_FAILED, "another error");
     history->pending = true;
-    check(history,
-          journal_append(history->journal, history->arena, record->first, record->next, parts, 2)
-              != NULL,
+    check(history, journal_append(history->journal, history->arena, &entry) != NULL,
           "an append after a failure");
 }
 

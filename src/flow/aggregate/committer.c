@@ -21,8 +21,8 @@ static Err *commit_write(Partition *partition, Arena *arena, Commit *commit)
         text_str(&before_names), text_str(&commit->text.names), text_str(&before_rows),
         text_str(&commit->text.rows), text_str(&rest),
     };
-    return journal_append(partition->journal, arena, commit->first, commit->next, parts,
-                          sizeof parts / sizeof *parts);
+    JournalEntry entry = { commit->first, commit->next, parts, sizeof parts / sizeof *parts };
+    return journal_append(partition->journal, arena, &entry);
 }
 
 // The record's rows in order; digests come from the submissions, whose accepted events are those

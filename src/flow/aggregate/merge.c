@@ -180,19 +180,18 @@ static void *fold_begin(void *context, Arena *arena, StoreRange into)
     return fold;
 }
 
-static Err *fold_row(void *state, Arena *arena, StoreFamily family, Str suffix, Str value,
-                     StoreEmit *emit)
+static Err *fold_row(void *state, Arena *arena, const StoreRow *row, StoreEmit *emit)
 {
     Fold *fold = state;
-    switch (family) {
-    case STORE_EVENTS: return events_row(fold, arena, suffix, value, emit);
-    case STORE_CELLS: return cells_row(fold, arena, suffix, value, emit);
-    case STORE_CHANGES: return changes_row(fold, arena, suffix, value, emit);
-    case STORE_META: return meta_row(fold, arena, value);
+    switch (row->family) {
+    case STORE_EVENTS: return events_row(fold, arena, row->suffix, row->value, emit);
+    case STORE_CELLS: return cells_row(fold, arena, row->suffix, row->value, emit);
+    case STORE_CHANGES: return changes_row(fold, arena, row->suffix, row->value, emit);
+    case STORE_META: return meta_row(fold, arena, row->value);
     case STORE_IDS:
     case STORE_FAMILIES: break;
     }
-    assert_that(family != STORE_IDS && family != STORE_FAMILIES);
+    assert_that(row->family != STORE_IDS && row->family != STORE_FAMILIES);
     return NULL;
 }
 
@@ -218,23 +217,23 @@ static void fold_close(void *state)
 }
 
 // The filter catches up on a thread of its own, which may begin before the names are recovered.
-static Err *ids_of_row(void *context, Arena *arena, Str suffix, Str value,
-                       void (*take)(void *taker, Hash128 id), void *taker)
+static Err *ids_of_row(void *context, Arena *arena, const StoreRow *row, const StoreIdTake *ids)
 {
-    Merge       *merge = context;
-    EventKey     key;
-    BlockRow    *rows;
-    size_t       count;
+    Merge    *merge = context;
+    EventKey  key;
+    BlockRow *rows;
+    size_t    count;
     lock_take(&merge->lock);
     while (!merge->are_ready)
         signal_wait(&merge->ready, &merge->lock);
     lock_release(&merge->lock);
-    if (!event_key_read(suffix, &key) || key.project >= names_count(merge->names, NAME_PROJECT))
+    if (!event_key_read(row->suffix, &key) ||
+        key.project >= names_count(merge->names, NAME_PROJECT))
         return damaged(arena, "event key");
-    TRY(event_block_decode(arena, value, &rows, &count));
+    TRY(event_block_decode(arena, row->value, &rows, &count));
     Str project = names_text(merge->names, NAME_PROJECT, key.project, NULL);
     for (size_t i = 0; i < count; i++)
-        take(taker, event_id(project, rows[i].unique_id, &merge->key));
+        ids->take(ids->taker, event_id(project, rows[i].unique_id, &merge->key));
     return NULL;
 }
 

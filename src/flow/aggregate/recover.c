@@ -203,8 +203,9 @@ static Err *genesis(Partition *partition, Arena *arena)
     record_add_none(&record);
     record_heads(&record, &before_names, &before_rows);
     Str parts[] = { text_str(&before_names), text_str(&before_rows), text_str(&record.rows) };
+    JournalEntry entry = { 0, 1, parts, sizeof parts / sizeof *parts };
     if (!partition->options.read_only)
-        TRY(journal_append(partition->journal, arena, 0, 1, parts, sizeof parts / sizeof *parts));
+        TRY(journal_append(partition->journal, arena, &entry));
     static const Digest nothing;
     Generation         *generation = generation_of(partition, 0);
     generation_put_other(generation, 0, ROW_NONE);

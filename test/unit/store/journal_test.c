@@ -95,7 +95,8 @@ static Err *append(Bench *bench, uint64_t number)
     Str parts[3] = { { whole.at, cut },
                      { whole.at + cut, 0 },
                      { whole.at + cut, whole.length - cut } };
-    return journal_append(bench->journal, bench->arena, 10 * number, 10 * number + 10, parts, 3);
+    return journal_append(bench->journal, bench->arena,
+                          &(JournalEntry){ 10 * number, 10 * number + 10, parts, 3 });
 }
 
 static void append_all(Bench *bench, uint64_t from, uint64_t end)
@@ -144,7 +145,7 @@ static void gives_records_without_sequences_behind_the_position(void **state)
     Str   note = STR("note");
     assert_null(start(&bench, 0, seen));
     append_all(&bench, 1, 3);
-    assert_null(journal_append(bench.journal, bench.arena, 30, 30, &note, 1));
+    assert_null(journal_append(bench.journal, bench.arena, &(JournalEntry){ 30, 30, &note, 1 }));
     journal_release(bench.journal, 30);
     stop(&bench);
     assert_null(start(&bench, 30, seen));
@@ -164,7 +165,7 @@ static void a_record_larger_than_a_segment_has_its_own(void **state)
     Str   large = payload_of(bench.arena, 77, 5 * SEGMENT);
     assert_null(start(&bench, 0, seen));
     append_all(&bench, 1, 4);
-    assert_null(journal_append(bench.journal, bench.arena, 40, 50, &large, 1));
+    assert_null(journal_append(bench.journal, bench.arena, &(JournalEntry){ 40, 50, &large, 1 }));
     append_all(&bench, 5, 9);
     stop(&bench);
     assert_null(start(&bench, 0, seen));
@@ -183,7 +184,7 @@ static void very_many_parts_are_one_record(void **state)
     for (size_t i = 0; i < 3333; i++)
         parts[i] = (Str){ whole.at + i, 1 };
     assert_null(start(&bench, 0, seen));
-    assert_null(journal_append(bench.journal, bench.arena, 10, 20, parts, 3333));
+    assert_null(journal_append(bench.journal, bench.arena, &(JournalEntry){ 10, 20, parts, 3333 }));
     stop(&bench);
     assert_null(start(&bench, 0, seen));
     assert_true(str_equal(seen->payload[0], whole));
@@ -354,7 +355,8 @@ static void a_record_inside_a_payload_is_not_a_record(void **state)
     bench.disk->fault_at = bench.disk->calls + 1;
     bench.disk->fault = DISK_TORN;
     bench.disk->seeded = seeded_of(11);
-    assert_non_null(journal_append(bench.journal, bench.arena, 20, 30, parts, 2));
+    JournalEntry entry = { 20, 30, parts, 2 };
+    assert_non_null(journal_append(bench.journal, bench.arena, &entry));
     // The torn write lacks its first sector but has all the others.
     DiskFile *file = file_named(bench.disk, "0000000000000001.journal");
     memcpy(file->now + 1536, foreign, 4096);
@@ -475,7 +477,8 @@ static void every_torn_commit_is_cut(void **state)
     bench.disk->fault_at = bench.disk->calls + 2;  // its sync
     bench.disk->fault = DISK_CRASH;
     Str long_one = payload_of(bench.arena, 4, 4700);
-    assert_non_null(journal_append(bench.journal, bench.arena, 40, 50, &long_one, 1));
+    JournalEntry entry = { 40, 50, &long_one, 1 };
+    assert_non_null(journal_append(bench.journal, bench.arena, &entry));
     stop(&bench);
     Disk  *whole = bench.disk;
     size_t with = 0;
@@ -510,7 +513,8 @@ static void a_cut_tail_takes_new_records(void **state)
     Str long_one = payload_of(bench.arena, 4, 3000);
     bench.disk->fault_at = bench.disk->calls + 2;
     bench.disk->fault = DISK_CRASH;
-    assert_non_null(journal_append(bench.journal, bench.arena, 40, 50, &long_one, 1));
+    JournalEntry entry = { 40, 50, &long_one, 1 };
+    assert_non_null(journal_append(bench.journal, bench.arena, &entry));
     stop(&bench);
     Subset subset = { .kept = 0x15 };
     disk_power_loss_by(bench.disk, subset_keeps, &subset);

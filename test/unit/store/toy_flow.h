@@ -130,24 +130,23 @@ static inline void toy_join(ToyMerge *merge, StoreFamily family, Str value)
     }
 }
 
-static inline Err *toy_row(void *state, Arena *arena, StoreFamily family, Str suffix, Str value,
-                           StoreEmit *emit)
+static inline Err *toy_row(void *state, Arena *arena, const StoreRow *row, StoreEmit *emit)
 {
     ToyMerge *merge = state;
-    if (family == STORE_META) {
-        merge->meta += bytes_u64_be(value.at);
+    if (row->family == STORE_META) {
+        merge->meta += bytes_u64_be(row->value.at);
         return NULL;
     }
-    if (merge->has && str_equal(text_str(&merge->suffix), suffix)) {
-        toy_join(merge, family, value);
+    if (merge->has && str_equal(text_str(&merge->suffix), row->suffix)) {
+        toy_join(merge, row->family, row->value);
         return NULL;
     }
     TRY(toy_flush(merge, arena, emit));
     merge->has = true;
     text_clear(&merge->suffix);
     text_clear(&merge->value);
-    text_add(&merge->suffix, suffix);
-    text_add(&merge->value, value);
+    text_add(&merge->suffix, row->suffix);
+    text_add(&merge->value, row->value);
     return NULL;
 }
 
@@ -161,14 +160,13 @@ static inline Err *toy_end(void *state, Arena *arena, StoreFamily family, StoreE
     return store_emit(emit, arena, STR(""), (Str){ meta, 8 });
 }
 
-static inline Err *toy_ids(void *context, Arena *arena, Str suffix, Str value,
-                           void (*take)(void *taker, Hash128 id), void *taker)
+static inline Err *toy_ids(void *context, Arena *arena, const StoreRow *row,
+                           const StoreIdTake *ids)
 {
     (void)context;
     (void)arena;
-    (void)suffix;
-    for (size_t i = 0; i + 8 <= value.length; i += 8)
-        take(taker, toy_id(bytes_u64_be(value.at + i)));
+    for (size_t i = 0; i + 8 <= row->value.length; i += 8)
+        ids->take(ids->taker, toy_id(bytes_u64_be(row->value.at + i)));
     return NULL;
 }
 
