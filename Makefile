@@ -167,7 +167,7 @@ unit: $(UNIT_TESTS)  ## unit tests (ONLY=folder/name picks some; MODE=asan with 
 
 .PHONY: api
 api: $(BUILD)/toll $(call programs,test/api/*.c) | test-ready  ## every call over HTTP, answers checked against the OpenAPI
-	$(PYTHON) -m pytest -q -p no:cacheprovider test/api
+	TOLL=$(BUILD)/toll $(PYTHON) -m pytest -q -p no:cacheprovider test/api test/scenario
 
 CASE_ADAPTERS := $(patsubst %.c,$(BUILD)/%.c.o,$(wildcard test/cases/adapter/*.c))
 $(BUILD)/test/cases/adapter.a: $(CASE_ADAPTERS)
@@ -181,11 +181,11 @@ cases: $(BUILD)/test/cases/cases | test-ready  ## prices and calendars against p
 
 .PHONY: model
 model: $(BUILD)/toll | test-ready  ## random plans and events against an oracle with exact fractions (N=, SEED=)
-	$(PYTHON) -m pytest -q -p no:cacheprovider test/model
+	TOLL=$(BUILD)/toll $(PYTHON) -m pytest -q -p no:cacheprovider test/model
 
 .PHONY: crash
 crash: $(BUILD)/toll | test-ready  ## kill -9 under load, N= times
-	$(PYTHON) test/crash/crash.py
+	TOLL=$(BUILD)/toll $(PYTHON) test/crash/crash.py
 
 $(BUILD)/test/crash/faulty_disk.so: test/crash/faulty_disk.c
 	@mkdir -p $(@D)
