@@ -46,6 +46,18 @@ def test_an_event_that_does_not_exist(api, n):
     assert (answer.status, answer.code) == (404, "event_not_found")
 
 
+@pytest.mark.parametrize("length", [255, 256, 1000, 5000, 20_000])
+def test_an_id_longer_than_any_is_refused_and_hurts_nobody(api, length):
+    """A length that only a path can have once ended the process."""
+    for path in ("/v1/measurements/", "/v1/accounts/", "/v1/meters/", "/v1/plans/", "/v1/subscriptions/"):
+        answer = api.call("GET", path + "x" * length)
+        assert answer.status in (400, 404, 414, 422, 431), answer
+    for query in ("/v1/measurements?account=", "/v1/measurements?meter=", "/v1/usage?meter=", "/v1/usage?meter=m&account=",
+                  "/v1/usage?meter=m&groupBy=", "/v1/measurements?account=a&cursor="):
+        answer = api.call("GET", query + "x" * length)
+        assert answer.status in (200, 400, 404, 414, 422, 431), answer
+
+
 @pytest.mark.parametrize("uid", ["a/b?c=d&e#f", "with space", "ünïcode ☃", "%41", "..", "a+b"])
 def test_ids_are_percent_encoded_in_paths(api, meter, event, n, uid):
     made = event(meter, uid=n("u") + uid)

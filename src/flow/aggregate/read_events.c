@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "flow/aggregate/moment.h"
 #include "flow/aggregate/stored.h"
+#include "flow/ingest/measurement.h"
 
 typedef struct EventList {
     const UsageMoment      *moment;
@@ -288,11 +289,13 @@ Err *usage_event_find(UsageMoment *moment, Arena *arena, Str project, Str unique
                       UsageEvent **event)
 {
     Partition *partition = moment->partition;
-    Hash128    id = event_id(project, unique_id, &partition->options.key);
     Str        value;
     Identity   identity;
     size_t     count;
     *event = NULL;
+    if (unique_id.length > EVENT_ID_BYTES)
+        return NULL;
+    Hash128 id = event_id(project, unique_id, &partition->options.key);
     moment->is_fixed = true;
     if (find_in_memory(moment, id, arena, event))
         return NULL;
