@@ -8,6 +8,7 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/metadata.h>
 #include <rocksdb/options.h>
@@ -109,6 +110,29 @@ rocksdb::DBOptions database_options(const RocksOptions *wanted)
     return options;
 }
 
+// The files that this thread's ingest has asked to delete; nullptr outside of one.
+thread_local std::vector<std::string> *deferred = nullptr;
+
+// An ingest whose write of the manifest failed may have happened all the same, which only the next
+// start can tell. RocksDB deletes its files at once, and a store whose manifest names files that are
+// gone never opens again. So what an ingest deletes goes when it has succeeded; after a failure
+// nothing is deleted until another succeeds, which begins a new manifest, or until the next start.
+class PatientFiles : public rocksdb::FileSystemWrapper {
+public:
+    PatientFiles() : rocksdb::FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+
+    const char *Name() const override { return "PatientFiles"; }
+
+    rocksdb::IOStatus DeleteFile(const std::string &name, const rocksdb::IOOptions &options,
+                                 rocksdb::IODebugContext *debug) override
+    {
+        if (deferred == nullptr)
+            return target()->DeleteFile(name, options, debug);
+        deferred->push_back(name);
+        return rocksdb::IOStatus::OK();
+    }
+};
+
 rocksdb::Status each_key_of_file(const rocksdb::Options &options, const std::string &path,
                                  bool (*take)(void *to, RocksBytes key), void *to, bool *more)
 {
@@ -128,10 +152,12 @@ rocksdb::Status each_key_of_file(const rocksdb::Options &options, const std::str
 }  // namespace
 
 struct Rocks {
+    std::unique_ptr<rocksdb::Env>              files;  // outlives the database
     rocksdb::DB                               *database = nullptr;
     std::vector<rocksdb::ColumnFamilyHandle *> families;
     std::vector<rocksdb::ColumnFamilyOptions>  options;
     rocksdb::ColumnFamilyHandle               *unused = nullptr;  // "default" must exist
+    bool                                       in_doubt = false;  // whether the last ingest happened
 };
 
 struct RocksFile {
@@ -154,8 +180,11 @@ bool rocks_open(const RocksOptions *wanted, Rocks **rocks, char *reason)
         descriptors.emplace_back(wanted->families[i].name, made->options.back());
     }
     descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
-    rocksdb::Status status = rocksdb::DB::Open(database_options(wanted), wanted->folder,
-                                               descriptors, &made->families, &made->database);
+    made->files = rocksdb::NewCompositeEnv(std::make_shared<PatientFiles>());
+    rocksdb::DBOptions options = database_options(wanted);
+    options.env = made->files.get();
+    rocksdb::Status status = rocksdb::DB::Open(options, wanted->folder, descriptors,
+                                               &made->families, &made->database);
     if (!answer(status, reason))
         return false;
     made->unused = made->families.back();
@@ -230,7 +259,17 @@ bool rocks_ingest(Rocks *rocks, const RocksIngest *files, size_t count, char *re
         if (!argument.external_files.empty())
             arguments.push_back(std::move(argument));
     }
-    return answer(rocks->database->IngestExternalFiles(arguments), reason);
+    std::vector<std::string> unneeded;
+    deferred = &unneeded;
+    rocksdb::Status status = rocks->database->IngestExternalFiles(arguments);
+    deferred = nullptr;
+    if (!status.ok() && !rocks->in_doubt)
+        rocks->in_doubt = rocks->database->DisableFileDeletions().ok();
+    if (status.ok() && rocks->in_doubt)
+        rocks->in_doubt = !rocks->database->EnableFileDeletions(false).ok();
+    for (size_t i = 0; i < unneeded.size() && status.ok(); i++)
+        rocks->files->DeleteFile(unneeded[i]).PermitUncheckedError();
+    return answer(status, reason);
 }
 
 bool rocks_drop(Rocks *rocks, int family, RocksBytes from, RocksBytes to, char *reason)
