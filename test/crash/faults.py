@@ -223,6 +223,20 @@ def a_manifest_that_is_not_written(setting):
                error=setting.random.choice([EIO, ENOSPC]), stays=True, passes=setting.random.randrange(4))
 
 
+def a_manifest_that_fails_once(setting):
+    """A seal that fails ends ingest; a fold that fails is done again."""
+    setting.load()
+    time.sleep(0.2)
+    setting.server.arm(SYNC, "/rocks/MANIFEST", passes=setting.random.randrange(4))
+    setting.until_hit()
+    time.sleep(0.2 * setting.random.random())
+    setting.load_stop()
+    if any(client.refused_by for client in setting.clients):
+        must(setting.api.call("GET", "/readyz").status == 503, "ready after a failure")
+    setting.end()
+    setting.come_back()
+
+
 def a_short_write_is_continued(setting):
     setting.load()
     time.sleep(0.2)
@@ -284,7 +298,7 @@ def a_full_file_system(setting):
 
 
 FAULTS = [a_failed_sync, a_failed_write, a_torn_write, no_room_for_a_segment, no_room_for_a_seal,
-          a_seal_whose_files_do_not_sync, a_manifest_that_is_not_written, a_short_write_is_continued,
+          a_seal_whose_files_do_not_sync, a_manifest_that_is_not_written, a_manifest_that_fails_once, a_short_write_is_continued,
           a_start_on_a_dead_disk, a_second_server]
 
 
