@@ -22,13 +22,15 @@ static const Shape period_shape = SHAPE("RatePeriod", period_fields, .doc = "[st
 static const Field request_fields[] = {
     MEMBER("plan", JSON, .required = true, .doc = "A plan document."),
     MEMBER("period", OBJECT, .required = true, .shape = &period_shape, .doc = "What is billed."),
-    MEMBER("usage", MAP, .of = KIND_JSON,
+    MEMBER("usage", MAP, .of = KIND_JSON, .nullable = true,
            .doc = "By meter: a quantity, or a list of {group, quantity}."),
-    MEMBER("quantities", MAP, .of = KIND_JSON,
+    MEMBER("quantities", MAP, .of = KIND_JSON, .nullable = true,
            .doc = "By name: a quantity, or a list of {from, value}."),
-    MEMBER("activeFrom", INSTANT, .doc = "When the subscription began, if within the period."),
-    MEMBER("activeTo", INSTANT, .doc = "When it ended, if within the period."),
-    MEMBER("at", INSTANT, .doc = "What counts as now; the end of the period when absent."),
+    MEMBER("activeFrom", INSTANT, .nullable = true,
+           .doc = "When the subscription began, if within the period."),
+    MEMBER("activeTo", INSTANT, .nullable = true, .doc = "When it ended, if within the period."),
+    MEMBER("at", INSTANT, .nullable = true,
+           .doc = "What counts as now; the end of the period when absent."),
 };
 static const Shape request_shape =
     SHAPE("RateRequest", request_fields, .doc = "Usage to be priced by a plan.");

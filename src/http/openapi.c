@@ -28,21 +28,19 @@ static void refusals_add(Refusals *refusals, const ErrCode *codes, size_t count)
 static Refusals refusals_of(const Route *route)
 {
     static const ErrCode guarded[] = { ERR_UNAUTHENTICATED, ERR_FORBIDDEN };
-    static const ErrCode with_query[] = { ERR_PARAMETER_INVALID };
     static const ErrCode with_body[] = {
         ERR_LENGTH_REQUIRED, ERR_BODY_TOO_LARGE, ERR_UNSUPPORTED_MEDIA_TYPE,
         ERR_UNSUPPORTED_ENCODING, ERR_BODY_NOT_DECODABLE, ERR_REQUEST_TIMEOUT, ERR_JSON_INVALID,
         ERR_JSON_TOO_DEEP, ERR_JSON_DUPLICATE_MEMBER, ERR_QUEUE_FULL,
     };
-    static const ErrCode everywhere[] = { ERR_REQUEST_MALFORMED, ERR_UNKNOWN_PARAMETER };
+    static const ErrCode everywhere[] = { ERR_REQUEST_MALFORMED, ERR_UNKNOWN_PARAMETER,
+                                          ERR_PARAMETER_INVALID };  // a query may not decode
     static const ErrCode on_worker[] = { ERR_QUEUE_FULL };
     Refusals refusals = { 0 };
     refusals_add(&refusals, everywhere, sizeof everywhere / sizeof *everywhere);
     refusals_add(&refusals, route->refuses, route->refuse_count);
     if (route->scope != NULL)
         refusals_add(&refusals, guarded, sizeof guarded / sizeof *guarded);
-    if (route->query_count > 0 || strchr(route->path, '{') != NULL)
-        refusals_add(&refusals, with_query, sizeof with_query / sizeof *with_query);
     if (takes_body(route))
         refusals_add(&refusals, with_body, sizeof with_body / sizeof *with_body);
     if (route->runs == RUNS_ON_WORKER)
