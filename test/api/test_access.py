@@ -188,7 +188,8 @@ def test_a_project_may_set_a_horizon(as_key, n, event):
     answer = api.send([event(meter, account, ts="2020-01-01T00:00:00Z")])
     assert answer["results"][0]["code"] == "timestamp_too_old"
     for path, id in (("/v1/measurements", "uniqueId"), ("/ingest/usage", "idempotency_key")):
-        answer = api.call("POST", path, {"meter": meter, "account": account, "ts": "2020-01-01T00:00:00Z", id: n("evt")})
+        old = {"meter": meter, "account": account, "ts": "2020-01-01T00:00:00Z", id: n("evt")}
+        answer = api.call("POST", path, old)
         assert (answer.status, answer.code) == (422, "timestamp_too_old")
 
 

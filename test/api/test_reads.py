@@ -52,8 +52,8 @@ def test_an_id_longer_than_any_is_refused_and_hurts_nobody(api, length):
     for path in ("/v1/measurements/", "/v1/accounts/", "/v1/meters/", "/v1/plans/", "/v1/subscriptions/"):
         answer = api.call("GET", path + "x" * length)
         assert answer.status in (400, 404, 414, 422, 431), answer
-    for query in ("/v1/measurements?account=", "/v1/measurements?meter=", "/v1/usage?meter=", "/v1/usage?meter=m&account=",
-                  "/v1/usage?meter=m&groupBy=", "/v1/measurements?account=a&cursor="):
+    for query in ("/v1/measurements?account=", "/v1/measurements?meter=", "/v1/usage?meter=",
+                  "/v1/usage?meter=m&account=", "/v1/usage?meter=m&groupBy=", "/v1/measurements?account=a&cursor="):
         answer = api.call("GET", query + "x" * length)
         assert answer.status in (200, 400, 404, 414, 422, 431), answer
 

@@ -39,8 +39,8 @@ class Replay:
 
     def wanted(self, account):
         subscription = {"account": account, "startsAt": self.starts}
-        return oracle.subscription_bill(self.oracle_of(account), self.plan, subscription, self.plan.get("timeZone", "UTC"),
-                                        oracle.instant(self.at))
+        zone = self.plan.get("timeZone", "UTC")
+        return oracle.subscription_bill(self.oracle_of(account), self.plan, subscription, zone, oracle.instant(self.at))
 
     # ---- towards a server
 
