@@ -130,8 +130,8 @@ static const Meter meter = {
     .property = STR_INIT("value"),
 };
 
-// Events of the account, or of all, that a read finds now.
-static uint64_t read_now(World *world, Str account)
+// Events of the account, or of all, up to *sequence; there comes back what the answer reaches to.
+static uint64_t read_as_of(World *world, Str account, uint64_t *sequence)
 {
     AUTO(Arena) arena = arena_open();
     UsageMoment *moment;
@@ -139,8 +139,9 @@ static uint64_t read_now(World *world, Str account)
     UsageWindow  window = { { 0 }, { (int64_t)DAYS * 86400000000 } };
     UsageQuery   query = { .project = STR("prj"), .meter = meter.id, .account = account,
                            .windows = &window, .window_count = 1 };
-    must(usage_moment_open(world->partition, arena, SEQUENCE_NEWEST, &moment));
+    must(usage_moment_open(world->partition, arena, *sequence, &moment));
     must(usage_read(moment, arena, &query, &answer));
+    *sequence = usage_moment_sequence(moment);
     usage_moment_close(moment);
     if (answer.count == 0)
         return 0;
@@ -148,6 +149,12 @@ static uint64_t read_now(World *world, Str account)
     assert_that(decimal_compare(answer.groups[0].value,
                                 decimal_whole((int64_t)answer.groups[0].events)) == 0);
     return answer.groups[0].events;
+}
+
+static uint64_t read_now(World *world, Str account)
+{
+    uint64_t sequence = SEQUENCE_NEWEST;
+    return read_as_of(world, account, &sequence);
 }
 
 // Marks what was accepted. The next read of an account has at least what had been answered of it.
@@ -207,11 +214,13 @@ static void *reader_run(void *context)
     World   *world = actor->world;
     uint64_t before = 0;
     while (!world->done) {
-        uint64_t least = world->answered;
-        uint64_t seen = read_now(world, actor->number == 0 ? STR_NONE : STR("a1"));
+        Str      account = actor->number == 0 ? STR_NONE : STR("a1");
+        uint64_t least = world->answered, sequence = SEQUENCE_NEWEST;
+        uint64_t seen = read_as_of(world, account, &sequence);
         uint64_t most = world->submitted;
         assert_that(seen >= before && seen <= most);
         assert_that(actor->number != 0 || (seen >= least && seen <= IDS));
+        assert_that(read_as_of(world, account, &sequence) == seen);
         before = seen;
     }
     return NULL;
