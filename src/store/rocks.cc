@@ -114,8 +114,8 @@ rocksdb::DBOptions database_options(const RocksOptions *wanted)
 thread_local std::vector<std::string> *deferred = nullptr;
 
 // An ingest whose write of the manifest failed may have happened all the same, which only the next
-// start can tell. RocksDB deletes its files at once, and a store whose manifest names files that are
-// gone never opens again. So what an ingest deletes goes when it has succeeded; after a failure
+// start can tell. RocksDB deletes its files at once, and a store whose manifest names files that
+// are gone never opens again. So what an ingest deletes goes when it has succeeded; after a failure
 // nothing is deleted until another succeeds, which begins a new manifest, or until the next start.
 class PatientFiles : public rocksdb::FileSystemWrapper {
 public:
@@ -157,7 +157,7 @@ struct Rocks {
     std::vector<rocksdb::ColumnFamilyHandle *> families;
     std::vector<rocksdb::ColumnFamilyOptions>  options;
     rocksdb::ColumnFamilyHandle               *unused = nullptr;  // "default" must exist
-    bool                                       in_doubt = false;  // whether the last ingest happened
+    bool                                       in_doubt = false;  // did the last ingest happen?
 };
 
 struct RocksFile {

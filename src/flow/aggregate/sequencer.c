@@ -163,7 +163,7 @@ static void decide_events(Partition *partition, Submission *submission)
 static void decide_meter(Partition *partition, Arena *arena, const Submission *submission)
 {
     MeterWork *work = submission->probe->meter;
-    uint32_t   project = name_number(partition, NAME_PROJECT, 0, submission->project);
+    uint32_t   project = names_find(partition->names, NAME_PROJECT, 0, submission->project);
     lock_take(&partition->state_lock);
     Activation *active = meters_find(partition->meters, project, work->id);
     uint32_t    number = active != NULL && work->is_removal ? active->number
@@ -172,7 +172,8 @@ static void decide_meter(Partition *partition, Arena *arena, const Submission *s
     work->is_needless = work->is_removal ? active == NULL : is_same;
     lock_release(&partition->state_lock);
     if (work->is_needless)
-        return;
+        return;  // and no name may be new: a record without sequences need not be written
+    project = name_number(partition, NAME_PROJECT, 0, submission->project);
     uint32_t    event = name_number(partition, NAME_EVENT, project, work->event);
     RecordMeter record = {
         .project = project,
