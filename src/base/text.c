@@ -74,9 +74,12 @@ bool str_is_utf8(Str text)
 
 bool str_has_control(Str text)
 {
-    for (size_t i = 0; i < text.length; i++)
-        if ((unsigned char)text.at[i] < 0x20 || text.at[i] == 0x7f)
+    const unsigned char *at = (const unsigned char *)text.at;
+    for (size_t i = 0; i < text.length; i++) {
+        bool is_c1 = at[i] == 0xc2 && i + 1 < text.length && at[i + 1] >= 0x80 && at[i + 1] <= 0x9f;
+        if (at[i] < 0x20 || at[i] == 0x7f || is_c1)
             return true;
+    }
     return false;
 }
 

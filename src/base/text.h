@@ -25,7 +25,7 @@ bool str_equal(Str a, Str b);
 int  str_compare(Str a, Str b);  // by bytes, the shorter first when one begins the other
 bool str_starts(Str whole, Str start);
 bool str_is_utf8(Str text);      // valid UTF-8, no surrogates
-bool str_has_control(Str text);  // any byte below 0x20, or 0x7f
+bool str_has_control(Str text);  // U+0000..U+001F, U+007F..U+009F
 Str  str_copy(Arena *arena, Str from);
 Str  str_print(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 Str  str_print_list(Arena *arena, const char *format, va_list arguments)
