@@ -89,27 +89,6 @@ rocksdb::ColumnFamilyOptions family_options(RocksKind kind,
     return options;
 }
 
-rocksdb::DBOptions database_options(const RocksOptions *wanted)
-{
-    rocksdb::DBOptions options;
-    options.create_if_missing = true;
-    options.create_missing_column_families = true;
-    options.paranoid_checks = true;
-    options.max_background_jobs = wanted->threads;
-    options.max_subcompactions = 1;
-    options.max_open_files = -1;
-    options.max_file_opening_threads = 2;
-    options.avoid_flush_during_shutdown = true;
-    options.info_log_level = rocksdb::WARN_LEVEL;
-    options.max_log_file_size = 1 << 20;
-    options.keep_log_file_num = 2;
-    options.stats_dump_period_sec = 0;
-    options.stats_persist_period_sec = 0;
-    options.bytes_per_sync = 1 << 20;
-    options.max_total_wal_size = 1 << 20;
-    return options;
-}
-
 // The files that this thread's ingest has asked to delete; nullptr outside of one.
 thread_local std::vector<std::string> *deferred = nullptr;
 
@@ -133,6 +112,36 @@ public:
     }
 };
 
+// One for the process, as RocksDB's own is, whose threads outlive a database.
+rocksdb::Env *patient_files()
+{
+    static rocksdb::Env *const files =
+        rocksdb::NewCompositeEnv(std::make_shared<PatientFiles>()).release();
+    return files;
+}
+
+rocksdb::DBOptions database_options(const RocksOptions *wanted)
+{
+    rocksdb::DBOptions options;
+    options.env = patient_files();
+    options.create_if_missing = true;
+    options.create_missing_column_families = true;
+    options.paranoid_checks = true;
+    options.max_background_jobs = wanted->threads;
+    options.max_subcompactions = 1;
+    options.max_open_files = -1;
+    options.max_file_opening_threads = 2;
+    options.avoid_flush_during_shutdown = true;
+    options.info_log_level = rocksdb::WARN_LEVEL;
+    options.max_log_file_size = 1 << 20;
+    options.keep_log_file_num = 2;
+    options.stats_dump_period_sec = 0;
+    options.stats_persist_period_sec = 0;
+    options.bytes_per_sync = 1 << 20;
+    options.max_total_wal_size = 1 << 20;
+    return options;
+}
+
 rocksdb::Status each_key_of_file(const rocksdb::Options &options, const std::string &path,
                                  bool (*take)(void *to, RocksBytes key), void *to, bool *more)
 {
@@ -152,7 +161,6 @@ rocksdb::Status each_key_of_file(const rocksdb::Options &options, const std::str
 }  // namespace
 
 struct Rocks {
-    std::unique_ptr<rocksdb::Env>              files;  // outlives the database
     rocksdb::DB                               *database = nullptr;
     std::vector<rocksdb::ColumnFamilyHandle *> families;
     std::vector<rocksdb::ColumnFamilyOptions>  options;
@@ -180,11 +188,8 @@ bool rocks_open(const RocksOptions *wanted, Rocks **rocks, char *reason)
         descriptors.emplace_back(wanted->families[i].name, made->options.back());
     }
     descriptors.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
-    made->files = rocksdb::NewCompositeEnv(std::make_shared<PatientFiles>());
-    rocksdb::DBOptions options = database_options(wanted);
-    options.env = made->files.get();
-    rocksdb::Status status = rocksdb::DB::Open(options, wanted->folder, descriptors,
-                                               &made->families, &made->database);
+    rocksdb::Status status = rocksdb::DB::Open(database_options(wanted), wanted->folder,
+                                               descriptors, &made->families, &made->database);
     if (!answer(status, reason))
         return false;
     made->unused = made->families.back();
@@ -268,7 +273,7 @@ bool rocks_ingest(Rocks *rocks, const RocksIngest *files, size_t count, char *re
     if (status.ok() && rocks->in_doubt)
         rocks->in_doubt = !rocks->database->EnableFileDeletions(false).ok();
     for (size_t i = 0; i < unneeded.size() && status.ok(); i++)
-        rocks->files->DeleteFile(unneeded[i]).PermitUncheckedError();
+        patient_files()->DeleteFile(unneeded[i]).PermitUncheckedError();
     return answer(status, reason);
 }
 
