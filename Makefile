@@ -194,7 +194,8 @@ $(BUILD)/test/crash/faulty_disk.so: test/crash/faulty_disk.c
 
 .PHONY: faults
 faults: $(BUILD)/toll $(BUILD)/test/crash/faulty_disk.so | test-ready  ## a disk that fails under the server, N= rounds (5)
-	FAULTY_DISK_SO=$(abspath $(BUILD))/test/crash/faulty_disk.so $(PYTHON) test/crash/faults.py
+	TOLL=$(BUILD)/toll FAULTY_DISK_SO=$(BUILD)/test/crash/faulty_disk.so \
+	    $(PYTHON) test/crash/faults.py
 
 FUZZ_TARGETS := $(call programs,test/fuzz/*_fuzz.c)
 .PHONY: fuzz

@@ -298,8 +298,8 @@ def a_full_file_system(setting):
 
 
 FAULTS = [a_failed_sync, a_failed_write, a_torn_write, no_room_for_a_segment, no_room_for_a_seal,
-          a_seal_whose_files_do_not_sync, a_manifest_that_is_not_written, a_manifest_that_fails_once, a_short_write_is_continued,
-          a_start_on_a_dead_disk, a_second_server]
+          a_seal_whose_files_do_not_sync, a_manifest_that_is_not_written, a_manifest_that_fails_once,
+          a_short_write_is_continued, a_start_on_a_dead_disk, a_second_server]
 
 
 # ---- running
@@ -339,6 +339,8 @@ def main():
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10 ** 9))
     only = sys.argv[1:]
     toll_binary()
+    if not os.path.exists(LIBRARY):
+        raise SystemExit(f"no library at {LIBRARY}: run make faults, or set FAULTY_DISK_SO=")
     counts = {"passed": 0, "failed": 0, "skip": 0}
     for at in range(rounds):
         for fault in FAULTS + [a_full_file_system]:
