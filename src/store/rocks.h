@@ -54,8 +54,8 @@ bool     rocks_file_finish(RocksFile *file, char *reason);
 void     rocks_file_close(RocksFile *file);
 
 // All the files or none. They are moved: `paths` are gone afterwards. Files of a ROCKS_SCANNED
-// family must overlap nothing. One call at a time. After false it has not happened for this process,
-// until another does; at the next open it may have, as after a crash in the midst of it.
+// family must overlap nothing. One call at a time. After false it has not happened for this
+// process; at the next open it may have, as after a crash in the midst of it.
 typedef struct RocksIngest {
     int         family;
     const char *path;
