@@ -8,22 +8,28 @@ bool claims_meet(const Subscription *a, const Subscription *b)
     return !a_first && !b_first;
 }
 
-static bool both_claim(const Charge *a, const Charge *b)
+// The meter whose events both take; STR_NONE: none.
+static Str claimed_by_both(const Charge *a, const Charge *b)
 {
-    return a->source == SOURCE_METER && b->source == SOURCE_METER && !a->also_counts &&
-           !b->also_counts && str_equal(a->meter, b->meter) &&
-           !filter_apart(&a->filter, &b->filter);
+    if (a->also_counts || b->also_counts || filter_apart(&a->filter, &b->filter))
+        return STR_NONE;
+    for (size_t i = 0; i < charge_meter_count(a); i++)
+        if (charge_reads(b, charge_meter(a, i)))
+            return charge_meter(a, i);
+    return STR_NONE;
 }
 
 Err *claims_check(Arena *arena, const Plan *a, const Plan *b, Str other_subscription)
 {
     for (size_t i = 0; i < a->charge_count; i++)
-        for (size_t k = 0; k < b->charge_count; k++)
-            if (both_claim(&a->charges[i], &b->charges[k]))
+        for (size_t k = 0; k < b->charge_count; k++) {
+            Str meter = claimed_by_both(&a->charges[i], &b->charges[k]);
+            if (meter.at != NULL)
                 return refuse(arena, ERR_USAGE_CLAIMED_TWICE, STR_NONE,
                               "charge %.*s would bill usage of meter %.*s that charge %.*s of "
                               "subscription %.*s bills",
-                              STR_ARG(a->charges[i].id), STR_ARG(a->charges[i].meter),
+                              STR_ARG(a->charges[i].id), STR_ARG(meter),
                               STR_ARG(b->charges[k].id), STR_ARG(other_subscription));
+        }
     return NULL;
 }

@@ -234,11 +234,36 @@ static void dimension_check(const Meter *meter, Str key, Str pointer, Faults *fa
                    STR_ARG(key), STR_ARG(meter->id));
 }
 
+// Shares of the events' values need a meter that adds these values up.
+static void events_check(const Meter *meter, const Charge *charge, Str pointer, Faults *faults)
+{
+    if (charge->terms.needs_events && charge->terms.property.at == NULL &&
+        meter->aggregation != AGGREGATE_SUM)
+        faults_add(faults, ERR_PLAN_INVALID, pointer,
+                   "a share event by event needs a meter that sums, and %.*s does not",
+                   STR_ARG(meter->id));
+}
+
+static Err *meters_check(DbTx *tx, ProjectId project, const Charge *charge, Str pointer,
+                         Faults *faults)
+{
+    for (size_t i = 0; i < charge_meter_count(charge); i++) {
+        Meter *meter;
+        TRY(catalog__meter_find(tx, project, charge_meter(charge, i), &meter));
+        if (meter == NULL)
+            faults_add(faults, ERR_PLAN_INVALID, pointer, "there is no meter %.*s",
+                       STR_ARG(charge_meter(charge, i)));
+    }
+    return NULL;
+}
+
 static Err *charge_check(DbTx *tx, ProjectId project, const Charge *charge, Str pointer,
                          Faults *faults)
 {
     Arena *arena = db_arena(tx);
     Meter *meter;
+    if (charge->source == SOURCE_METERS)
+        return meters_check(tx, project, charge, pointer, faults);
     if (charge->source != SOURCE_METER)
         return NULL;
     TRY(catalog__meter_find(tx, project, charge->meter, &meter));
@@ -247,6 +272,7 @@ static Err *charge_check(DbTx *tx, ProjectId project, const Charge *charge, Str 
                    "there is no meter %.*s", STR_ARG(charge->meter));
         return NULL;
     }
+    events_check(meter, charge, pointer_of(arena, pointer, STR("meter")), faults);
     for (size_t i = 0; i < charge->filter.count; i++) {
         Str key = charge->filter.terms[i].key;
         dimension_check(meter, key,
@@ -255,6 +281,9 @@ static Err *charge_check(DbTx *tx, ProjectId project, const Charge *charge, Str 
     for (size_t i = 0; i < charge->group_count; i++)
         dimension_check(meter, charge->group_by[i], pointer_of(arena, pointer, STR("groupBy")),
                         faults);
+    for (size_t i = 0; i < charge->terms.dimension_count; i++)
+        dimension_check(meter, charge->terms.dimensions[i],
+                        pointer_of(arena, pointer, STR("dimensions")), faults);
     return NULL;
 }
 
@@ -269,15 +298,15 @@ static Err *charges_check(DbTx *tx, ProjectId project, const Plan *plan)
 
 static Err *meters_note(DbTx *tx, const PlanRef *ref, const Plan *plan)
 {
-    for (size_t i = 0; i < plan->charge_count; i++) {
-        bool added;
-        if (plan->charges[i].source == SOURCE_METER)
+    for (size_t i = 0; i < plan->charge_count; i++)
+        for (size_t k = 0; k < charge_meter_count(&plan->charges[i]); k++) {
+            bool added;
             TRY(db_insert(tx, &sql[METER_ADD],
                           DB_VALUES(db_text(ref->project.tenant), db_text(ref->project.id),
-                                    db_text(plan->charges[i].meter), db_text(ref->plan),
-                                    db_whole(ref->number)),
+                                    db_text(charge_meter(&plan->charges[i], k)),
+                                    db_text(ref->plan), db_whole(ref->number)),
                           &added));
-    }
+        }
     return NULL;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // From usage to lines: everything is exact until a line's amount is rounded, once.
 // Worked: 1,204,001 x 0.00009 = 108.36009 -> 108.36.
+#include <stdlib.h>
+
 #include "price/price_inside.h"
 
 Line *rating_line(Rating *rating, LineKind kind, const Charge *charge)
@@ -84,41 +86,200 @@ static Err *included_pool(Rating *rating, const Charge *charge, const Included *
     return NULL;
 }
 
-static Err *usage_line(Rating *rating, const Charge *charge, const GroupUsage *usage,
-                       Rational *pool)
+static int events_compare(const void *left, const void *right)
 {
-    Line    *line = rating_line(rating, LINE_USAGE, charge);
-    Rational quantity = usage->usage;
-    line->measured = true;
-    line->usage = usage->usage;
-    line->group = charge->group_count > 0 ? usage->values : NULL;
-    line->events = usage->events;
-    line->digest = usage->digest;
-    if (charge->included_per_group.given) {
-        Rational own;
-        TRY(included_pool(rating, charge, &charge->included_per_group, &own));
-        quantity = quantity_included(rating, &line->steps, quantity, &own);
-    }
-    if (charge->included.given)
-        quantity = quantity_included(rating, &line->steps, quantity, pool);
-    line->quantity = quantity_convert(rating, &line->steps, charge, quantity);
+    const EventUsage *a = left, *b = right;
+    if (a->ts.us != b->ts.us)
+        return a->ts.us < b->ts.us ? -1 : 1;
+    return str_compare(a->unique_id, b->unique_id);
+}
 
-    Pricing pricing = { .arena = rating->arena, .steps = &line->steps, .shows_fees = true };
-    charge->model->price(&pricing, &charge->terms, line->quantity);
-    return line_finish(rating, line, rational_add(rating->arena, pricing.units, pricing.fees));
+static size_t name_place(const Str *names, Str name)
+{
+    size_t i = 0;
+    while (!str_equal(names[i], name))
+        i++;
+    return i;
+}
+
+// Values of the named dimensions out of a group's.
+static const Str *values_of(Rating *rating, const Charge *charge, const GroupUsage *usage,
+                            const Str *names, size_t count)
+{
+    Str *values = arena_array(rating->arena, Str, count);
+    for (size_t i = 0; i < count; i++)
+        values[i] = usage->values[name_place(charge->read_by, names[i])];
+    return values;
+}
+
+static const NamedText *cell_of(Rating *rating, const Charge *charge, const GroupUsage *usage)
+{
+    const PriceTerms *terms = &charge->terms;
+    NamedText        *cell = arena_array(rating->arena, NamedText, terms->dimension_count);
+    const Str *values = values_of(rating, charge, usage, terms->dimensions, terms->dimension_count);
+    for (size_t i = 0; i < terms->dimension_count; i++)
+        cell[i] = (NamedText){ terms->dimensions[i], values[i] };
+    return cell;
+}
+
+// The pools of what is free: of the line's group, and of the whole charge.
+typedef struct Pools {
+    Rational group, charge;
+} Pools;
+
+// Adds what one group comes to, to its line.
+static void group_price(Rating *rating, Line *line, const GroupUsage *usage, Pools *pools)
+{
+    Arena        *arena = rating->arena;
+    const Charge *charge = line->charge;
+    Rational      quantity = usage->usage;
+    line->usage = rational_add(arena, line->usage, usage->usage);
+    line->events += usage->events;
+    digest_add(&line->digest, &usage->digest);
+    if (charge->included_per_group.given)
+        quantity = quantity_included(rating, &line->steps, quantity, &pools->group);
+    if (charge->included.given)
+        quantity = quantity_included(rating, &line->steps, quantity, &pools->charge);
+    quantity = quantity_convert(rating, &line->steps, charge, quantity);
+    line->quantity = rational_add(arena, line->quantity, quantity);
+
+    Pricing pricing = { .arena = arena,
+                        .steps = &line->steps,
+                        .shows_fees = true,
+                        .is_shared = charge->pricing_unit.at != NULL,
+                        .events = usage->each,
+                        .event_count = usage->each_count };
+    if (usage->each_count > 1)
+        qsort(usage->each, usage->each_count, sizeof *usage->each, events_compare);
+    if (charge->terms.dimension_count > 0)
+        pricing.cell = cell_of(rating, charge, usage);
+    charge->model->price(&pricing, &charge->terms, quantity);
+    line->exact =
+        rational_add(arena, line->exact, rational_add(arena, pricing.units, pricing.fees));
+}
+
+// From the charge's own unit into the plan's currency.
+static Rational converted(Rating *rating, Line *line, Rational price)
+{
+    const Charge *charge = line->charge;
+    if (charge->pricing_unit.at == NULL)
+        return price;
+    Rational amount = rational_multiply(rating->arena, price, charge->conversion_rate);
+    Step    *step = steps_add(&line->steps, rating->arena, STEP_CONVERT);
+    step_set_rational(step, rating->arena, "price", price);
+    step_set(step, "pricingUnit", charge->pricing_unit);
+    step_set_rational(step, rating->arena, "conversionRate", charge->conversion_rate);
+    step_set_rational(step, rating->arena, "amount", amount);
+    return amount;
+}
+
+// A line over groups: one, or those of a matrix that have the same values of group_by.
+static Err *usage_line(Rating *rating, const Charge *charge, const GroupUsage *const *groups,
+                       size_t count, Rational *pool)
+{
+    Line *line = rating_line(rating, LINE_USAGE, charge);
+    Pools pools = { rational_zero(), *pool };
+    line->measured = true;
+    if (charge->group_count > 0)
+        line->group = values_of(rating, charge, groups[0], charge->group_by, charge->group_count);
+    if (charge->included_per_group.given)
+        TRY(included_pool(rating, charge, &charge->included_per_group, &pools.group));
+    for (size_t i = 0; i < count; i++)
+        group_price(rating, line, groups[i], &pools);
+    *pool = pools.charge;
+    return line_finish(rating, line, converted(rating, line, line->exact));
+}
+
+static int values_compare(const Str *a, const Str *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if ((a[i].at == NULL) != (b[i].at == NULL))
+            return a[i].at == NULL ? -1 : 1;
+        int order = str_compare(a[i], b[i]);
+        if (order != 0)
+            return order;
+    }
+    return 0;
+}
+
+// A group's values with those of group_by in front, and the group.
+typedef struct Ordered {
+    const Str        *values;
+    const GroupUsage *group;
+} Ordered;
+
+static int ordered_compare(const void *left, const void *right, void *count)
+{
+    const Ordered *a = left, *b = right;
+    return values_compare(a->values, b->values, *(const size_t *)count);
+}
+
+// The groups of a matrix, those of one line together.
+static Err *matrix_lines(Rating *rating, const Charge *charge, const ChargeUsage *usage,
+                         Rational *pool)
+{
+    Arena             *arena = rating->arena;
+    const PriceTerms  *terms = &charge->terms;
+    Ordered           *ordered = arena_array(arena, Ordered, usage->count);
+    const GroupUsage **groups = arena_array(arena, const GroupUsage *, usage->count);
+    size_t             keys = charge->read_count;
+    Str               *names = arena_array(arena, Str, keys);
+    for (size_t i = 0; i < keys; i++)
+        names[i] = i < charge->group_count ? charge->group_by[i]
+                                           : terms->dimensions[i - charge->group_count];
+    for (size_t i = 0; i < usage->count; i++)
+        ordered[i] = (Ordered){ values_of(rating, charge, &usage->groups[i], names, keys),
+                                &usage->groups[i] };
+    if (usage->count > 1)
+        qsort_r(ordered, usage->count, sizeof *ordered, ordered_compare, &keys);
+    for (size_t i = 0; i < usage->count; i++)
+        groups[i] = ordered[i].group;
+    for (size_t first = 0, end; first < usage->count; first = end) {
+        for (end = first + 1; end < usage->count; end++)
+            if (values_compare(ordered[first].values, ordered[end].values, charge->group_count))
+                break;
+        TRY(usage_line(rating, charge, groups + first, end - first, pool));
+    }
+    return NULL;
 }
 
 static Err *usage_lines(Rating *rating, const Charge *charge, const ChargeUsage *usage)
 {
-    Rational   pool = rational_zero();
-    GroupUsage nothing = { .usage = rational_zero() };
+    Rational          pool = rational_zero();
+    const GroupUsage  nothing = { .usage = rational_zero() };
+    const GroupUsage *only = &nothing;
     if (charge->included.given)
         TRY(included_pool(rating, charge, &charge->included, &pool));
     if (usage->count == 0 && charge->group_count == 0)
-        return usage_line(rating, charge, &nothing, &pool);
-    for (size_t i = 0; i < usage->count; i++)
-        TRY(usage_line(rating, charge, &usage->groups[i], &pool));
+        return usage_line(rating, charge, &only, charge->terms.dimension_count == 0, &pool);
+    if (charge->terms.dimension_count > 0)
+        return matrix_lines(rating, charge, usage, &pool);
+    for (size_t i = 0; i < usage->count; i++) {
+        only = &usage->groups[i];
+        TRY(usage_line(rating, charge, &only, 1, &pool));
+    }
     return NULL;
+}
+
+// One line over all meters of the charge.
+static Err *meters_line(Rating *rating, const Charge *charge, const ChargeUsage *usage)
+{
+    Arena    *arena = rating->arena;
+    size_t    count = charge->terms.meter_count;
+    Line     *line = rating_line(rating, LINE_USAGE, charge);
+    Rational *quantities = arena_array(arena, Rational, count);
+    Pricing   pricing = {
+          .arena = arena, .steps = &line->steps, .shows_fees = true, .quantities = quantities
+    };
+    for (size_t i = 0; i < count; i++)
+        quantities[i] = rational_zero();
+    for (size_t i = 0; i < usage->count; i++) {
+        quantities[i] = usage->groups[i].usage;
+        line->events += usage->groups[i].events;
+        digest_add(&line->digest, &usage->groups[i].digest);
+    }
+    charge->model->price(&pricing, &charge->terms, rational_zero());
+    return line_finish(rating, line, pricing.units);
 }
 
 // price x share, told only when it is not all of it.
@@ -159,8 +320,8 @@ static Err *fee_line(Rating *rating, const Charge *charge)
                         .is_shared = !is_whole(&all) };
     line->provisional = is_running(rating, charge);
     charge->model->price(&pricing, &charge->terms, rational_one());
-    Rational exact = is_whole(&all) ? pricing.units
-                                    : shared(rating, &line->steps, &all, pricing.units);
+    Rational exact =
+        is_whole(&all) ? pricing.units : shared(rating, &line->steps, &all, pricing.units);
     return line_finish(rating, line, exact);
 }
 
@@ -217,7 +378,40 @@ static Err *quantity_line(Rating *rating, const Charge *charge)
     Line *line = rating_line(rating, LINE_QUANTITY, charge);
     line->measured = true;
     line->provisional = is_running(rating, charge);
-    return line_finish(rating, line, segments_price(rating, line, &segments, pool));
+    Rational exact = segments_price(rating, line, &segments, pool);
+    return line_finish(rating, line, exact);
+}
+
+// What the named charges come to, once their lines are made. *provisional: one of them is.
+static Err *base_of(Rating *rating, const PriceTerms *terms, Money *base, bool *provisional)
+{
+    *base = money_zero(rating->plan->currency);
+    for (size_t i = 0; i < rating->count; i++) {
+        const Line *line = &rating->lines[i];
+        if (!names_charge(terms->charges, terms->charge_count, line->charge))
+            continue;
+        *provisional |= line->provisional;
+        if (!money_add(*base, line->amount, base))
+            return rating_too_large(rating, STR("the bill"));
+    }
+    return NULL;
+}
+
+// The lines that are a share of others, which stand in their places already.
+static Err *shares_finish(Rating *rating)
+{
+    for (size_t i = 0; i < rating->count; i++) {
+        Line *line = &rating->lines[i];
+        Money base;
+        if (line->charge->model->source != TAKES_CHARGES)
+            continue;
+        Pricing pricing = { .arena = rating->arena, .steps = &line->steps, .shows_fees = true };
+        TRY(base_of(rating, &line->charge->terms, &base, &line->provisional));
+        line->charge->model->price(&pricing, &line->charge->terms,
+                                   money_exact(rating->arena, base));
+        TRY(line_finish(rating, line, pricing.units));
+    }
+    return NULL;
 }
 
 Err *lines_make(Rating *rating)
@@ -228,13 +422,19 @@ Err *lines_make(Rating *rating)
         case SOURCE_METER:
             TRY(usage_lines(rating, charge, &rating->inputs->usage[i]));
             break;
+        case SOURCE_METERS:
+            TRY(meters_line(rating, charge, &rating->inputs->usage[i]));
+            break;
         case SOURCE_QUANTITY:
             TRY(quantity_line(rating, charge));
             break;
         case SOURCE_NONE:
-            TRY(fee_line(rating, charge));
+            if (charge->model->source == TAKES_CHARGES)
+                rating_line(rating, LINE_FEE, charge);
+            else
+                TRY(fee_line(rating, charge));
             break;
         }
     }
-    return NULL;
+    return shares_finish(rating);
 }

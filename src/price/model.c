@@ -1,23 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of price functions, and the names that the documents reserve for later ones.
+// The table of price functions.
 #include "price/model.h"
 
 static const char *const flat_members[] = { "amount", "oneTime", NULL };
 static const char *const per_unit_members[] = { "unitPrice", "allowNegative", NULL };
 static const char *const tier_members[] = { "tiers", "flatFeeAtZero", NULL };
 static const char *const package_members[] = { "packageSize", "packagePrice", NULL };
+static const char *const percentage_members[] = {
+    "ratePercent",  "perEventFee",  "freeEvents",    "freeAmount",
+    "eventMinimum", "eventMaximum", "allowNegative", NULL,
+};
+static const char *const matrix_members[] = { "dimensions", "cells", "defaultUnitPrice", NULL };
+static const char *const capacity_members[] = { "tiers", "alsoCounts", NULL };
+static const char *const event_price_members[] = { "property", "allowNegative", NULL };
+static const char *const formula_members[] = {
+    "expression", "meters", "alsoCounts", "allowNegative", NULL,
+};
+static const char *const percent_of_members[] = { "charges", "ratePercent", NULL };
 
 static const Model models[] = {
-    { "flat", flat_members, false, flat_read, flat_price },
-    { "perUnit", per_unit_members, true, per_unit_read, per_unit_price },
-    { "graduated", tier_members, true, tiers_read, graduated_price },
-    { "volume", tier_members, true, tiers_read, volume_price },
-    { "package", package_members, true, package_read, package_price },
-};
-
-static const char *const planned[] = {
-    "stairstep",  "percentage", "graduatedPercentage", "matrix", "capacity",
-    "eventPrice", "formula",    "percentOf",           NULL,
+    { "flat", flat_members, TAKES_NONE, flat_read, flat_price },
+    { "perUnit", per_unit_members, TAKES_METER_OR_QUANTITY, per_unit_read, per_unit_price },
+    { "graduated", tier_members, TAKES_METER_OR_QUANTITY, tiers_read, graduated_price },
+    { "volume", tier_members, TAKES_METER_OR_QUANTITY, tiers_read, volume_price },
+    { "stairstep", tier_members, TAKES_METER_OR_QUANTITY, stairs_read, stairstep_price },
+    { "package", package_members, TAKES_METER_OR_QUANTITY, package_read, package_price },
+    { "percentage", percentage_members, TAKES_METER, percentage_read, percentage_price },
+    { "graduatedPercentage", tier_members, TAKES_METER, percent_tiers_read, graduated_price },
+    { "matrix", matrix_members, TAKES_METER, matrix_read, matrix_price },
+    { "capacity", capacity_members, TAKES_METERS, capacity_read, capacity_price },
+    { "eventPrice", event_price_members, TAKES_METER, event_price_read, event_price_price },
+    { "formula", formula_members, TAKES_METERS, formula_read, formula_price },
+    { "percentOf", percent_of_members, TAKES_CHARGES, percent_of_read, percent_of_price },
 };
 
 static bool is_listed(Str name, const char *const *list)
@@ -34,11 +48,6 @@ const Model *model_find(Str name)
         if (str_equal(name, str_of(models[i].name)))
             return &models[i];
     return NULL;
-}
-
-bool model_is_planned(Str name)
-{
-    return is_listed(name, planned);
 }
 
 bool model_member_known(Str name)

@@ -138,6 +138,15 @@ bool place_id(Place place, Str *id)
     return true;
 }
 
+bool place_name_is_id(Place member, Str name)
+{
+    if (!is_id(name))
+        place_fault(member, ERR_FIELD_INVALID,
+                    "a member here is named by an id: a letter or digit, then up to 127 of "
+                    "letters, digits, . _ : -");
+    return is_id(name);
+}
+
 bool place_bool(Place place, bool *value)
 {
     if (place.json == NULL)

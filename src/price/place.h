@@ -29,6 +29,7 @@ bool place_object(Place place);
 bool place_array(Place place, size_t least, size_t most);
 bool place_text(Place place, Str *text);  // not empty, no controls, at most 255 bytes
 bool place_id(Place place, Str *id);      // [A-Za-z0-9][A-Za-z0-9._:-]{0,127}
+bool place_name_is_id(Place member, Str name);  // the same of a member's name
 bool place_bool(Place place, bool *value);
 bool place_whole(Place place, uint64_t least, uint64_t most, uint64_t *value);
 bool place_instant(Place place, Instant *instant);

@@ -253,6 +253,22 @@ static void charges_exist(Place place, const Plan *plan, const Str *ids, size_t 
             place_fault(place, ERR_PLAN_INVALID, "the plan has no charge %.*s", STR_ARG(ids[i]));
 }
 
+// What percentOf names is there, and is not percentOf itself: no share is of a share.
+static void shares_check(Place charges, const Plan *plan)
+{
+    for (size_t i = 0; i < plan->charge_count; i++) {
+        const Charge *charge = &plan->charges[i];
+        Place         named = place_member(place_element(charges, NULL, i), "charges");
+        charges_exist(named, plan, charge->terms.charges, charge->terms.charge_count);
+        for (size_t k = 0; k < charge->terms.charge_count; k++) {
+            const Charge *other = plan_charge(plan, charge->terms.charges[k]);
+            if (other != NULL && other->model->source == TAKES_CHARGES)
+                place_fault(named, ERR_PLAN_INVALID, "charge %.*s is a share of charges itself",
+                            STR_ARG(other->id));
+        }
+    }
+}
+
 // What one part of the document says about another.
 static void references_check(Place place, const Plan *plan)
 {
@@ -262,10 +278,11 @@ static void references_check(Place place, const Plan *plan)
     for (size_t i = 0; i < plan->discount_count; i++)
         charges_exist(place_member(place_element(discounts, NULL, i), "charges"), plan,
                       plan->discounts[i].charges, plan->discounts[i].charge_count);
+    shares_check(place_member(place, "charges"), plan);
     charges_exist(committed, plan, plan->commitment.charges, plan->commitment.charge_count);
     for (size_t i = 0; i < plan->commitment.charge_count; i++) {
         const Charge *charge = plan_charge(plan, plan->commitment.charges[i]);
-        if (charge != NULL && charge->source != SOURCE_METER)
+        if (charge != NULL && charge_meter_count(charge) == 0)
             place_fault(committed, ERR_PLAN_INVALID,
                         "charge %.*s has no meter, so it cannot count toward a commitment",
                         STR_ARG(charge->id));
@@ -329,6 +346,33 @@ const Charge *plan_charge(const Plan *plan, Str id)
         if (str_equal(plan->charges[i].id, id))
             return &plan->charges[i];
     return NULL;
+}
+
+size_t charge_meter_count(const Charge *charge)
+{
+    switch (charge->source) {
+    case SOURCE_METER:
+        return 1;
+    case SOURCE_METERS:
+        return charge->terms.meter_count;
+    case SOURCE_QUANTITY:
+    case SOURCE_NONE:
+        break;
+    }
+    return 0;
+}
+
+Str charge_meter(const Charge *charge, size_t index)
+{
+    return charge->source == SOURCE_METERS ? charge->terms.meters[index] : charge->meter;
+}
+
+bool charge_reads(const Charge *charge, Str meter)
+{
+    for (size_t i = 0; i < charge_meter_count(charge); i++)
+        if (str_equal(charge_meter(charge, i), meter))
+            return true;
+    return false;
 }
 
 Str charge_description(const Charge *charge)

@@ -17,27 +17,70 @@ typedef struct Optional {
 typedef struct Tier {
     bool     open;          // the last: no upper bound
     Rational up_to;         // inclusive
-    Rational unit_price;    // of each unit, unless packages are given
+    Rational unit_price;    // of each unit, unless packages are given; a share: ratePercent / 100
+    Optional rate_percent;  // graduatedPercentage
     Optional package_size;  // with package_price: started packages of that many units
     Rational package_price;
     Rational flat_fee;  // once, when the tier is reached (volume: chosen)
     Optional cap;       // most that the tier's own units may cost, without flat_fee
 } Tier;
 
+// matrix: what a unit costs where `when` holds.
+typedef struct MatrixCell {
+    ChargeFilter when;  // over the charge's dimensions
+    Rational     unit_price;
+} MatrixCell;
+
+// capacity: the amount when each of the meters is within its limit. Not given: no limit.
+typedef struct CapacityTier {
+    Optional *limits;  // one for each of the charge's meters
+    Rational  amount;
+} CapacityTier;
+
+typedef struct Formula Formula;  // price/formula.h
+
 // What a price function reads; which members each model takes is price/model.c's table.
 typedef struct PriceTerms {
     Rational amount;      // flat
-    Rational unit_price;  // perUnit
-    Tier    *tiers;       // graduated, volume: ascending, the last open
+    Rational unit_price;  // perUnit; matrix: where no cell holds
+    Tier    *tiers;       // ascending, the last open
     size_t   tier_count;
     bool     flat_fee_at_zero;
     Rational package_size;  // package
     Rational package_price;
+
+    Rational rate_percent;   // percentage, percentOf
+    bool     needs_events;   // the charge prices the events of its meter one by one
+    Rational per_event_fee;  // percentage; 0 when absent
+    Optional free_events;    // a whole number
+    Optional free_amount, event_minimum, event_maximum;
+
+    Str        *dimensions;  // matrix: ascending
+    size_t      dimension_count;
+    MatrixCell *cells;
+    size_t      cell_count;
+
+    Str          *meters;  // SOURCE_METERS: ids, none twice
+    size_t        meter_count;
+    CapacityTier *capacity;  // the last without limits
+    size_t        capacity_count;
+    Formula      *formula;
+    Str           expression;
+    Str          *names;  // formula: of each meter, in the expression
+
+    Str   *charges;  // percentOf: ids
+    size_t charge_count;
+    Str    property;  // eventPrice
 } PriceTerms;
 
 typedef struct Model Model;  // price/model.h
 
-typedef enum ChargeSource { SOURCE_METER, SOURCE_QUANTITY, SOURCE_NONE } ChargeSource;
+typedef enum ChargeSource {
+    SOURCE_METER,
+    SOURCE_METERS,  // several together: a capacity, a formula
+    SOURCE_QUANTITY,
+    SOURCE_NONE
+} ChargeSource;
 typedef enum Timing { TIMING_ARREARS, TIMING_ADVANCE } Timing;
 typedef enum Prorate { PRORATE_DAY, PRORATE_SECOND, PRORATE_NONE } Prorate;
 typedef enum Conversion { CONVERT_NOT, CONVERT_DIVIDE, CONVERT_MULTIPLY } Conversion;
@@ -63,6 +106,10 @@ typedef struct Charge {
     size_t        except_count;
     Str          *group_by;  // dimensions, ascending: one line for each group
     size_t        group_count;
+    Str          *read_by;  // those and the matrix's own, ascending: how usage is asked for
+    size_t        read_count;
+    Str           pricing_unit;  // STR_NONE: the plan's currency
+    Rational      conversion_rate;  // one pricing unit in the currency
     bool          also_counts;  // outside the partition: takes what it matches, and others still do
 
     Included   included, included_per_group;
@@ -122,7 +169,14 @@ typedef struct Plan {
     PlanAmount included_credits;
 } Plan;
 
-enum { PLAN_CHARGES_MAX = 500, PLAN_TIERS_MAX = 100, PLAN_DISCOUNTS_MAX = 50, PLAN_GROUPS_MAX = 4 };
+enum {
+    PLAN_CHARGES_MAX = 500,
+    PLAN_TIERS_MAX = 100,
+    PLAN_DISCOUNTS_MAX = 50,
+    PLAN_GROUPS_MAX = 4,
+    PLAN_CELLS_MAX = 500,
+    PLAN_METERS_MAX = 16
+};
 
 // Reads a document. `base` is the JSON pointer at which it stands ("" or "/plan"); `id` is the id
 // it must have when it names one, or STR_NONE for any. Adds every fault found (PLAN_INVALID,
@@ -138,4 +192,9 @@ Err *plan_from_text(Arena *arena, Str text, Plan **plan) MUST_CHECK;
 Str plan_text(Arena *arena, const Json *document);
 
 const Charge *plan_charge(const Plan *plan, Str id);  // NULL: none
+
+// The meters that a charge reads: none, one or several.
+size_t charge_meter_count(const Charge *charge);
+Str    charge_meter(const Charge *charge, size_t index);
+bool   charge_reads(const Charge *charge, Str meter);
 Str           charge_description(const Charge *charge);

@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading one charge. Whatever a charge names and this version does not price is refused here.
+#include <stdlib.h>
+
 #include "price/plan_inside.h"
 
 static const char *const common_members[] = {
     "id", "name", "model", "meter", "quantity", "timing", "prorate", NULL,
 };
 
+// What only a charge on a meter, several meters or a quantity takes.
+static const char *const bound_members[] = { "minimum", "maximum", NULL };
+
 // What only a charge on a meter or a quantity takes.
 static const char *const source_members[] = {
-    "included", "divideBy", "multiplyBy", "roundQuantity", "minimum", "maximum", NULL,
+    "included", "divideBy", "multiplyBy", "roundQuantity", NULL,
 };
 
 // What only a charge on a meter takes.
 static const char *const meter_members[] = {
-    "filter",          "groupBy",         "alsoCounts", "includedPerGroup",
-    "minimumPerGroup", "maximumPerGroup", NULL,
+    "filter",           "groupBy",         "alsoCounts",
+    "includedPerGroup", "minimumPerGroup", "maximumPerGroup",
+    "pricingUnit",      "conversionRate",  NULL,
 };
 
 static const char *const later_members[] = {
-    "period",       "bill",        "pricingUnit", "conversionRate",   "onIncrease", "onDecrease",
-    "source",       "ratePercent", "perEventFee", "freeEvents",       "freeAmount", "eventMinimum",
-    "eventMaximum", "dimensions",  "cells",       "defaultUnitPrice", "property",   "expression",
-    "meters",       "charges",     NULL,
+    "period", "bill", "onIncrease", "onDecrease", "source", NULL,
 };
 
 static bool is_listed(Str name, const char *const *list)
@@ -37,13 +40,16 @@ static void member_check(Place place, const Charge *charge, Str name)
 {
     if (is_listed(name, common_members) || is_listed(name, charge->model->members))
         return;
-    if (is_listed(name, source_members) && charge->source != SOURCE_NONE)
+    if (is_listed(name, bound_members) && charge->source != SOURCE_NONE)
+        return;
+    if (is_listed(name, source_members) &&
+        (charge->source == SOURCE_METER || charge->source == SOURCE_QUANTITY))
         return;
     if (is_listed(name, meter_members) && charge->source == SOURCE_METER)
         return;
     Place member = place_named(place, name);
-    if (is_listed(name, source_members) || is_listed(name, meter_members) ||
-        model_member_known(name))
+    if (is_listed(name, bound_members) || is_listed(name, source_members) ||
+        is_listed(name, meter_members) || model_member_known(name))
         place_fault(member, ERR_PLAN_INVALID, "%.*s is not a member of a %s charge%s",
                     STR_ARG(name), charge->model->name,
                     charge->source == SOURCE_QUANTITY ? " on a quantity" : "");
@@ -62,28 +68,31 @@ static bool model_read(Place place, Charge *charge)
         return false;
     charge->model = model_find(name);
     if (charge->model == NULL)
-        place_fault(model, ERR_PLAN_INVALID,
-                    model_is_planned(name) ? "model %.*s is not supported by this version"
-                                           : "there is no model %.*s",
-                    STR_ARG(name));
+        place_fault(model, ERR_PLAN_INVALID, "there is no model %.*s", STR_ARG(name));
     return charge->model != NULL;
 }
 
 static void source_read(Place place, Charge *charge)
 {
-    Place meter = place_member(place, "meter"), quantity = place_member(place, "quantity");
-    charge->source = SOURCE_NONE;
+    Place       meter = place_member(place, "meter"), quantity = place_member(place, "quantity");
+    ModelSource takes = charge->model->source;
+    charge->source = takes == TAKES_METERS ? SOURCE_METERS : SOURCE_NONE;
     if (place_id(meter, &charge->meter))
         charge->source = SOURCE_METER;
     else if (place_id(quantity, &charge->quantity))
         charge->source = SOURCE_QUANTITY;
     if (meter.json != NULL && quantity.json != NULL)
         place_fault(quantity, ERR_PLAN_INVALID, "a charge has a meter or a quantity, not both");
-    if (!charge->model->takes_source && (meter.json != NULL || quantity.json != NULL))
+    bool has_source = meter.json != NULL || quantity.json != NULL;
+    bool takes_source = takes == TAKES_METER_OR_QUANTITY || takes == TAKES_METER;
+    if (!takes_source && has_source)
         place_fault(place, ERR_PLAN_INVALID, "a %s charge has neither meter nor quantity",
                     charge->model->name);
-    if (charge->model->takes_source && meter.json == NULL && quantity.json == NULL)
-        place_fault(place, ERR_FIELD_REQUIRED, "a %s charge needs a meter or a quantity",
+    if (takes_source && !has_source)
+        place_fault(place, ERR_FIELD_REQUIRED, "a %s charge needs a meter%s", charge->model->name,
+                    takes == TAKES_METER ? "" : " or a quantity");
+    if (takes == TAKES_METER && quantity.json != NULL)
+        place_fault(quantity, ERR_PLAN_INVALID, "a %s charge has a meter, not a quantity",
                     charge->model->name);
 }
 
@@ -148,6 +157,31 @@ static void bounds_read(Place place, const char *least, const char *most, Option
         place_fault(place_member(place, least), ERR_PLAN_INVALID, "%s is above %s", least, most);
 }
 
+// What is priced event by event has no quantity of which something is free or converted.
+static void no_operators_check(Place place)
+{
+    static const char *const operators[] = { "included", "includedPerGroup", "divideBy",
+                                             "multiplyBy", "roundQuantity" };
+    for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
+        Place member = place_member(place, operators[i]);
+        if (member.json != NULL)
+            place_fault(member, ERR_PLAN_INVALID, "%s does not go with prices event by event",
+                        operators[i]);
+    }
+}
+
+static void pricing_unit_read(Place place, Charge *charge)
+{
+    Place unit = place_member(place, "pricingUnit"), rate = place_member(place, "conversionRate");
+    charge->conversion_rate = rational_one();
+    place_id(unit, &charge->pricing_unit);
+    place_positive(rate, &charge->conversion_rate);
+    if (unit.json != NULL)
+        place_required(rate);
+    if (rate.json != NULL)
+        place_required(unit);
+}
+
 static void operators_read(Place place, Charge *charge)
 {
     included_read(place_member(place, "included"), &charge->included);
@@ -156,6 +190,7 @@ static void operators_read(Place place, Charge *charge)
         place_fault(place_member(place, "included"), ERR_PLAN_INVALID,
                     "a quantity's own charge has a number of units free, not so many per unit");
     conversion_read(place, charge);
+    pricing_unit_read(place, charge);
     round_quantity_read(place_member(place, "roundQuantity"), charge);
     bounds_read(place, "minimum", "maximum", &charge->minimum, &charge->maximum);
     bounds_read(place, "minimumPerGroup", "maximumPerGroup", &charge->minimum_per_group,
@@ -176,6 +211,32 @@ static void partition_members_read(Place place, Charge *charge)
     }
 }
 
+static int texts_compare(const void *a, const void *b)
+{
+    return str_compare(*(const Str *)a, *(const Str *)b);
+}
+
+// groupBy and the matrix's own dimensions: no dimension is in both.
+static void read_by_fill(Place place, Charge *charge)
+{
+    const PriceTerms *terms = &charge->terms;
+    size_t            count = 0;
+    charge->read_by =
+        arena_array(place.faults->arena, Str, charge->group_count + terms->dimension_count + 1);
+    for (size_t i = 0; i < charge->group_count; i++)
+        charge->read_by[count++] = charge->group_by[i];
+    for (size_t i = 0; i < terms->dimension_count; i++) {
+        charge->read_by[count++] = terms->dimensions[i];
+        for (size_t k = 0; k < charge->group_count; k++)
+            if (str_equal(charge->group_by[k], terms->dimensions[i]))
+                place_fault(place_member(place, "groupBy"), ERR_PLAN_INVALID,
+                            "%.*s is in groupBy and in dimensions", STR_ARG(terms->dimensions[i]));
+    }
+    if (count > 1)
+        qsort(charge->read_by, count, sizeof *charge->read_by, texts_compare);
+    charge->read_count = count;
+}
+
 static void timing_read(Place place, Charge *charge)
 {
     Place timing = place_member(place, "timing");
@@ -186,7 +247,8 @@ static void timing_read(Place place, Charge *charge)
         charge->timing = TIMING_ADVANCE;
     else if (!str_equal(text, STR("arrears")))
         place_fault(timing, ERR_FIELD_INVALID, "timing must be arrears or advance");
-    if (charge->timing == TIMING_ADVANCE && charge->source == SOURCE_METER)
+    if (charge->timing == TIMING_ADVANCE &&
+        (charge->source == SOURCE_METER || charge->source == SOURCE_METERS))
         place_fault(timing, ERR_PLAN_INVALID, "what a meter counts is billed in arrears");
 }
 
@@ -194,7 +256,12 @@ static void timing_read(Place place, Charge *charge)
 static void prorate_read(Place place, Charge *charge)
 {
     charge->prorate = charge->one_time ? PRORATE_NONE : PRORATE_DAY;
-    plan_prorate_read(place_member(place, "prorate"), &charge->prorate);
+    Place prorate = place_member(place, "prorate");
+    plan_prorate_read(prorate, &charge->prorate);
+    if (prorate.json != NULL && charge->model->source == TAKES_CHARGES)
+        place_fault(prorate, ERR_PLAN_INVALID,
+                    "a %s charge shares what its charges come to, which is prorated already",
+                    charge->model->name);
 }
 
 void plan_charge_read(Place place, Charge *charge)
@@ -208,6 +275,7 @@ void plan_charge_read(Place place, Charge *charge)
     charge->terms.amount = charge->terms.unit_price = rational_zero();
     charge->terms.package_size = rational_one();
     charge->terms.package_price = rational_zero();
+    charge->terms.rate_percent = charge->terms.per_event_fee = rational_zero();
     if (!model_read(place, charge))
         return;
 
@@ -218,7 +286,10 @@ void plan_charge_read(Place place, Charge *charge)
     place_bool(place_member(place, "oneTime"), &charge->one_time);
     charge->model->read(place, charge, &charge->terms);
     operators_read(place, charge);
+    if (charge->terms.needs_events)
+        no_operators_check(place);
     partition_members_read(place, charge);
+    read_by_fill(place, charge);
     timing_read(place, charge);
     prorate_read(place, charge);
 }

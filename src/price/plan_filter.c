@@ -49,12 +49,17 @@ static bool value_read(Place place, Str *text)
     return false;
 }
 
-static void term_read(Place place, Str key, ChargeTerm *term)
+static void term_read(Place place, Str key, bool takes_one, ChargeTerm *term)
 {
+    size_t index = 0;
     term->key = key;
+    if (takes_one && place.json != NULL && place.json->kind != JSON_ARRAY) {
+        term->values = arena_array(place.faults->arena, Str, 1);
+        term->count = value_read(place, &term->values[0]);
+        return;
+    }
     if (!place_array(place, 1, CHARGE_VALUES_MAX))
         return;
-    size_t index = 0;
     term->values = arena_array(place.faults->arena, Str, place.json->count);
     for (const Json *value = place.json->first; value != NULL; value = value->next, index++)
         if (!value_read(place_element(place, value, index), &term->values[term->count]))
@@ -64,7 +69,7 @@ static void term_read(Place place, Str key, ChargeTerm *term)
     term->count = texts_sort(term->values, term->count);
 }
 
-void plan_filter_read(Place place, ChargeFilter *filter)
+static void filter_read(Place place, bool takes_one, ChargeFilter *filter)
 {
     if (!place_object(place))
         return;
@@ -76,9 +81,19 @@ void plan_filter_read(Place place, ChargeFilter *filter)
     for (const Json *member = place.json->first; member != NULL; member = member->next)
         term_read(place_of(place.faults, member,
                            place_pointer(place.faults->arena, place.pointer, member->name)),
-                  member->name, &filter->terms[filter->count++]);
+                  member->name, takes_one, &filter->terms[filter->count++]);
     if (filter->count > 1)
         qsort(filter->terms, filter->count, sizeof *filter->terms, terms_compare);
+}
+
+void plan_filter_read(Place place, ChargeFilter *filter)
+{
+    filter_read(place, false, filter);
+}
+
+void plan_when_read(Place place, ChargeFilter *filter)
+{
+    filter_read(place, true, filter);
 }
 
 void plan_groups_read(Place place, Str **keys, size_t *count)
@@ -165,6 +180,25 @@ static void pair_check(Place place, const Plan *plan, Charge *a, Charge *b)
                     STR_ARG(a->id), STR_ARG(b->id));
 }
 
+// A charge over several meters takes all of each, so none of them may be another's too.
+static void meters_check(Place charges, const Plan *plan, size_t index)
+{
+    const Charge *charge = &plan->charges[index];
+    for (size_t k = 0; k < plan->charge_count; k++) {
+        const Charge *other = &plan->charges[k];
+        bool          told = other->source == SOURCE_METERS && k > index;
+        if (k == index || told || charge->also_counts || other->also_counts)
+            continue;
+        for (size_t i = 0; i < charge_meter_count(charge); i++)
+            if (charge_reads(other, charge_meter(charge, i)))
+                place_fault(place_element(charges, NULL, index), ERR_PLAN_INVALID,
+                            "charges %.*s and %.*s take the same events of meter %.*s: one of "
+                            "them says alsoCounts",
+                            STR_ARG(charge->id), STR_ARG(other->id),
+                            STR_ARG(charge_meter(charge, i)));
+    }
+}
+
 void plan_partition(Place charges, Plan *plan)
 {
     Arena *arena = charges.faults->arena;
@@ -181,4 +215,7 @@ void plan_partition(Place charges, Plan *plan)
                 b->except = arena_array(arena, ChargeFilter, plan->charge_count);
             pair_check(place_member(place_element(charges, NULL, i), "filter"), plan, a, b);
         }
+    for (size_t i = 0; i < plan->charge_count; i++)
+        if (plan->charges[i].source == SOURCE_METERS)
+            meters_check(charges, plan, i);
 }

@@ -14,6 +14,8 @@ void plan_charge_ids_read(Place place, Str **ids, size_t *count);
 
 void plan_charge_read(Place place, Charge *charge);
 void plan_filter_read(Place place, ChargeFilter *filter);
+// The same with a text for a single value: {"region":"eu-1"}.
+void plan_when_read(Place place, ChargeFilter *filter);
 void plan_groups_read(Place place, Str **keys, size_t *count);
 void plan_discount_read(Place place, Discount *discount);
 void plan_commitment_read(Place place, Commitment *commitment);

@@ -8,17 +8,28 @@
 
 #include "price/bill.h"
 
+// One event, for what is priced event by event.
+typedef struct EventUsage {
+    Instant  ts;
+    Str      unique_id;  // STR_NONE: unknown
+    Rational value;
+    Rational price;  // eventPrice: what the event says it costs; 0 when it says nothing
+} EventUsage;
+
 // What a metered charge counted in the period, of one group.
 typedef struct GroupUsage {
     const Str
-        *values;  // one for each group_by; .at == NULL: absent; NULL when the charge has no groups
-    Rational usage;  // exact: an average is sum / count
-    uint64_t events;
-    Digest   digest;
+        *values;  // one for each read_by; .at == NULL: absent; NULL when the charge has no groups
+    Rational    usage;  // exact: an average is sum / count
+    uint64_t    events;
+    Digest      digest;
+    EventUsage *each;  // those that count, in any order, when the charge needs_events
+    size_t      each_count;
 } GroupUsage;
 
-// Groups in group-key order (absent first, then by bytes). A charge without group_by has one group,
-// or none, which counts as nothing measured.
+// Groups in the order of read_by's values (absent first, then by bytes). A charge without read_by
+// has one group, or none, which counts as nothing measured. SOURCE_METERS: one group for each
+// meter, in the charge's order, or none.
 typedef struct ChargeUsage {
     const GroupUsage *groups;
     size_t            count;

@@ -9,9 +9,11 @@
 
 // One entry of the usage of a meter.
 typedef struct UsageEntry {
-    NamedText *properties;
-    size_t     property_count;
-    Rational   quantity;
+    NamedText  *properties;
+    size_t      property_count;
+    Rational    quantity;
+    const Json *events; // NULL: not given
+    Place       place;
 } UsageEntry;
 
 typedef struct MeterUsage {
@@ -28,7 +30,7 @@ typedef struct RateRequest {
     size_t      meter_count;
 } RateRequest;
 
-enum { ENTRIES_MAX = 100000, CHANGES_MAX = 10000 };
+enum { ENTRIES_MAX = 100000, EVENTS_MAX = 100000, CHANGES_MAX = 10000 };
 
 // ---- usage
 
@@ -46,26 +48,74 @@ static void properties_read(Place place, UsageEntry *entry)
     }
 }
 
+// The price in the event's property; 0 when there is none.
+static void event_price_read(Place event, Str property, Rational *price)
+{
+    Place value = place_named(place_member(event, "properties"), property);
+    *price = rational_zero();
+    if (property.at != NULL)
+        place_decimal(value, price);
+}
+
+static void event_read(Place place, Str property, EventUsage *event)
+{
+    static const char *const members[] = { "ts", "uniqueId", "value", "properties", NULL };
+    Place                    ts = place_member(place, "ts"), value = place_member(place, "value");
+    *event = (EventUsage){ .value = rational_one(), .price = rational_zero() };
+    if (!place_object(place))
+        return;
+    place_members(place, members, NULL);
+    if (place_required(ts))
+        place_instant(ts, &event->ts);
+    place_text(place_member(place, "uniqueId"), &event->unique_id);
+    place_decimal(value, &event->value);
+    if (place_member(place, "properties").json != NULL &&
+        place_object(place_member(place, "properties")))
+        event_price_read(place, property, &event->price);
+}
+
+// Reads the events of an entry; `property` of STR_NONE: without prices.
+static EventUsage *events_read(Place place, Str property)
+{
+    EventUsage *events = arena_array(place.faults->arena, EventUsage, place.json->count);
+    size_t      index = 0;
+    for (const Json *event = place.json->first; event != NULL; event = event->next, index++)
+        event_read(place_element(place, event, index), property, &events[index]);
+    return events;
+}
+
+// Their faults, and the quantity that they come to unless one is given.
+static void events_check(Place place, UsageEntry *entry)
+{
+    if (!place_array(place, 0, EVENTS_MAX))
+        return;
+    entry->events = place.json;
+    const EventUsage *events = events_read(place, STR_NONE);
+    for (size_t i = 0; i < place.json->count; i++)
+        entry->quantity = rational_add(place.faults->arena, entry->quantity, events[i].value);
+}
+
 static void entry_read(Place place, UsageEntry *entry)
 {
     static const char *const members[] = { "group", "quantity", "events", NULL };
     entry->quantity = rational_zero();
+    entry->place = place;
     if (!place_object(place))
         return;
     place_members(place, members, NULL);
     Place quantity = place_member(place, "quantity"), events = place_member(place, "events");
-    if (events.json != NULL)
-        place_fault(events, ERR_FIELD_INVALID,
-                    "events are not supported by this version: give their quantity");
     properties_read(place_member(place, "group"), entry);
-    if (place_required(quantity))
-        place_decimal(quantity, &entry->quantity);
+    if (events.json != NULL)
+        events_check(events, entry);
+    if (quantity.json != NULL || entry->events == NULL)
+        if (place_required(quantity))
+            place_decimal(quantity, &entry->quantity);
 }
 
 static bool is_priced(const Plan *plan, Str meter)
 {
     for (size_t i = 0; plan != NULL && i < plan->charge_count; i++)
-        if (plan->charges[i].source == SOURCE_METER && str_equal(plan->charges[i].meter, meter))
+        if (charge_reads(&plan->charges[i], meter))
             return true;
     return plan == NULL;
 }
@@ -82,6 +132,7 @@ static void meter_usage_read(Place place, const Plan *plan, Str meter, MeterUsag
     if (place.json->kind != JSON_ARRAY) {
         usage->entries = arena_new(arena, UsageEntry);
         usage->entries->quantity = rational_zero();
+        usage->entries->place = place;
         usage->count = place_decimal(place, &usage->entries->quantity);
         return;
     }
@@ -252,6 +303,18 @@ static bool takes(const Charge *charge, const UsageEntry *entry)
     return true;
 }
 
+static void group_add(Arena *arena, GroupUsage *sum, const GroupUsage *group)
+{
+    EventUsage *each = arena_array(arena, EventUsage, sum->each_count + group->each_count);
+    sum->usage = rational_add(arena, sum->usage, group->usage);
+    for (size_t i = 0; i < sum->each_count; i++)
+        each[i] = sum->each[i];
+    for (size_t i = 0; i < group->each_count; i++)
+        each[sum->each_count + i] = group->each[i];
+    sum->each = each;
+    sum->each_count += group->each_count;
+}
+
 static size_t groups_join(Arena *arena, GroupUsage *groups, size_t count, size_t keys)
 {
     size_t kept = 0;
@@ -259,11 +322,31 @@ static size_t groups_join(Arena *arena, GroupUsage *groups, size_t count, size_t
         qsort_r(groups, count, sizeof *groups, groups_compare, &keys);
     for (size_t i = 0; i < count; i++) {
         if (kept > 0 && values_compare(groups[kept - 1].values, groups[i].values, keys) == 0)
-            groups[kept - 1].usage = rational_add(arena, groups[kept - 1].usage, groups[i].usage);
+            group_add(arena, &groups[kept - 1], &groups[i]);
         else
             groups[kept++] = groups[i];
     }
     return kept;
+}
+
+static void entry_events(const Charge *charge, const UsageEntry *entry, GroupUsage *group)
+{
+    Place events = place_member(entry->place, "events");
+    if (entry->events == NULL) {
+        place_fault(events, ERR_FIELD_REQUIRED,
+                    "charge %.*s prices event by event: events are required", STR_ARG(charge->id));
+        return;
+    }
+    group->each = events_read(events, charge->terms.property);
+    group->each_count = entry->events->count;
+}
+
+static GroupUsage meter_total(Arena *arena, const MeterUsage *meter)
+{
+    GroupUsage total = { .usage = rational_zero() };
+    for (size_t i = 0; i < meter->count; i++)
+        total.usage = rational_add(arena, total.usage, meter->entries[i].quantity);
+    return total;
 }
 
 static ChargeUsage charge_usage(Arena *arena, const Charge *charge, const MeterUsage *meter)
@@ -274,22 +357,45 @@ static ChargeUsage charge_usage(Arena *arena, const Charge *charge, const MeterU
         const UsageEntry *entry = &meter->entries[i];
         if (!takes(charge, entry))
             continue;
-        Str *values = arena_array(arena, Str, charge->group_count);
-        for (size_t k = 0; k < charge->group_count; k++)
-            values[k] = property_of(entry, charge->group_by[k]);
-        groups[count++] = (GroupUsage){ .values = values, .usage = entry->quantity };
+        Str *values = arena_array(arena, Str, charge->read_count);
+        for (size_t k = 0; k < charge->read_count; k++)
+            values[k] = property_of(entry, charge->read_by[k]);
+        groups[count] = (GroupUsage){ .values = values, .usage = entry->quantity };
+        if (charge->terms.needs_events)
+            entry_events(charge, entry, &groups[count]);
+        count++;
     }
-    return (ChargeUsage){ groups, groups_join(arena, groups, count, charge->group_count) };
+    return (ChargeUsage){ groups, groups_join(arena, groups, count, charge->read_count) };
+}
+
+static const MeterUsage *meter_usage(const RateRequest *request, Str meter)
+{
+    static const MeterUsage nothing = { 0 };
+    for (size_t i = 0; i < request->meter_count; i++)
+        if (str_equal(request->meters[i].meter, meter))
+            return &request->meters[i];
+    return &nothing;
+}
+
+static ChargeUsage meters_usage(Arena *arena, const RateRequest *request, const Charge *charge)
+{
+    size_t      count = charge->terms.meter_count;
+    GroupUsage *groups = arena_array(arena, GroupUsage, count);
+    for (size_t i = 0; i < count; i++)
+        groups[i] = meter_total(arena, meter_usage(request, charge->terms.meters[i]));
+    return (ChargeUsage){ groups, count };
 }
 
 static void usage_share_out(Arena *arena, RateRequest *request)
 {
     ChargeUsage *usage = arena_array(arena, ChargeUsage, request->plan->charge_count);
-    for (size_t i = 0; i < request->plan->charge_count; i++)
-        for (size_t k = 0; k < request->meter_count; k++)
-            if (request->plan->charges[i].source == SOURCE_METER &&
-                str_equal(request->meters[k].meter, request->plan->charges[i].meter))
-                usage[i] = charge_usage(arena, &request->plan->charges[i], &request->meters[k]);
+    for (size_t i = 0; i < request->plan->charge_count; i++) {
+        const Charge *charge = &request->plan->charges[i];
+        if (charge->source == SOURCE_METER)
+            usage[i] = charge_usage(arena, charge, meter_usage(request, charge->meter));
+        else if (charge->source == SOURCE_METERS)
+            usage[i] = meters_usage(arena, request, charge);
+    }
     request->inputs.usage = usage;
 }
 
@@ -318,11 +424,13 @@ Err *rate_request(Arena *arena, const Json *body, Text *out)
         return request.faults.first;
 
     PriceInputs *inputs = &request.inputs;
-    inputs->zone = request.plan->time_zone.at == NULL ? zone_utc()
-                                                      : zone_find(request.plan->time_zone);
+    inputs->zone =
+        request.plan->time_zone.at == NULL ? zone_utc() : zone_find(request.plan->time_zone);
     inputs->index =
         period_at(&request.plan->period, inputs->zone, inputs->start, inputs->service.start).index;
     usage_share_out(arena, &request);
+    if (request.faults.first != NULL)
+        return request.faults.first;
     TRY(price_bill(arena, request.plan, inputs, &bill));
     JsonOut json = json_out(out);
     bill_to_json(&bill, &frame, arena, &json);

@@ -29,15 +29,46 @@ static const StepRow rows[STEP_OP_COUNT] = {
                     "amount = quantity x unitPrice",
                     { "quantity", "unitPrice", "amount", "price" } },
     [STEP_TIER] = { "tier",
-                    "amount = min(quantity x unitPrice or packages x packagePrice, cap) + flatFee; "
+                    "amount = min(quantity x unitPrice, or x ratePercent / 100, or packages x "
+                    "packagePrice, cap) + flatFee; "
                     "quantity = the units of this tier (volume: all); no upTo: the last",
-                    { "upTo", "quantity", "unitPrice", "packageSize", "packages", "packagePrice",
-                      "cap", "flatFee", "amount", "price" } },
+                    { "upTo", "quantity", "unitPrice", "ratePercent", "packageSize", "packages",
+                      "packagePrice", "cap", "flatFee", "amount", "price" } },
     [STEP_PACKAGE] = { "package",
                        "amount = packages x packagePrice, packages = quantity / packageSize, "
                        "started ones count",
                        { "quantity", "packageSize", "packages", "packagePrice", "amount",
                          "price" } },
+    [STEP_STAIR] = { "stair",
+                     "amount = flatFee of the tier that holds the quantity; no upTo: the last",
+                     { "upTo", "quantity", "flatFee", "amount", "price" } },
+    [STEP_PERCENT] = { "percent",
+                       "amount = ratePercent of quantity - free; of base, what the charges it "
+                       "names come to before discounts",
+                       { "quantity", "free", "base", "ratePercent", "amount", "price" } },
+    [STEP_EVENT] = { "event",
+                     "one event, by time: amount = ratePercent of value - free, + perEventFee, "
+                     "held between minimum and maximum, or nothing when all of it is free; or the "
+                     "price that it carries; with `due`: amount = due x perEventFee, due = events "
+                     "that are not free; with `events` alone: so many more events together",
+                     { "ts", "uniqueId", "events", "due", "value", "free", "ratePercent",
+                       "perEventFee", "minimum", "maximum", "amount", "price" } },
+    [STEP_CELL] = { "cell",
+                    "amount = quantity of the group x the unitPrice of its cell",
+                    { "cell", "quantity", "unitPrice", "amount", "price" } },
+    [STEP_CAPACITY] = { "capacity",
+                        "the meter fits into that tier, counted from 0; no limit: any quantity "
+                        "does; the amount follows",
+                        { "tier", "meter", "quantity", "limit" } },
+    [STEP_FORMULA] = { "formula",
+                       "a name and what its meter counted; then amount = the expression over "
+                       "them, in which divisionsByZero gave 0",
+                       { "name", "meter", "quantity", "divisionsByZero", "expression",
+                         "amount" } },
+    [STEP_CONVERT] = { "convert",
+                       "amount = price in the pricing unit, which is what the steps before it "
+                       "come to, x conversionRate",
+                       { "price", "pricingUnit", "conversionRate", "amount" } },
     [STEP_SEGMENT] = { "segment",
                        "amount = share of what the steps before it came to, which end with price "
                        "instead of amount; share = the part of the full period from `from` to "

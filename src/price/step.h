@@ -13,6 +13,13 @@ typedef enum StepOp {
     STEP_UNIT,
     STEP_TIER,
     STEP_PACKAGE,
+    STEP_STAIR,
+    STEP_PERCENT,
+    STEP_EVENT,
+    STEP_CELL,
+    STEP_CAPACITY,
+    STEP_FORMULA,
+    STEP_CONVERT,
     STEP_SEGMENT,
     STEP_FLOOR_AT_ZERO,
     STEP_ROUND,
@@ -25,7 +32,7 @@ typedef enum StepOp {
     STEP_OP_COUNT
 } StepOp;
 
-enum { STEP_MEMBERS_MAX = 10 };
+enum { STEP_MEMBERS_MAX = 12 };
 
 typedef struct Step {
     StepOp       op;

@@ -3,11 +3,9 @@
 // A tier holds (upTo before it, upTo]: a fraction just above upTo is in the next, so no quantity
 // falls between two tiers. Worked: 38,114,200 on 1000000 @ 0.0009, 50000000 @ 0.0006, rest @ 0.0004
 // = 900 + 37,114,200 x 0.0006 = 23168.52.
+// graduatedPercentage: each tier takes its share of its own units. 5 on 2 @ 10 % + 10, rest @ 20 %
+// + 20 = 0.2 + 10 + 0.6 + 20 = 30.8.
 #include "price/model.h"
-
-static const char *const members[] = {
-    "upTo", "unitPrice", "flatFee", "cap", "packageSize", "packagePrice", NULL,
-};
 
 // unitPrice, or packageSize with packagePrice, or flatFee alone.
 static void tier_price_read(Place place, Tier *tier)
@@ -28,17 +26,21 @@ static void tier_price_read(Place place, Tier *tier)
                     "a tier needs unitPrice, packageSize with packagePrice, or flatFee");
 }
 
-static void tier_read(Place place, const Tier *before, bool is_last, Tier *tier)
+// ratePercent, flatFee or both.
+static void share_read(Place place, Tier *tier)
 {
-    *tier = (Tier){ .unit_price = rational_zero(),
-                    .package_price = rational_zero(),
-                    .flat_fee = rational_zero(),
-                    .up_to = rational_zero() };
-    if (!place_object(place))
-        return;
-    place_members(place, members, NULL);
-    tier_price_read(place, tier);
+    Place rate = place_member(place, "ratePercent"), fee = place_member(place, "flatFee");
+    tier->rate_percent.given = place_not_negative(rate, &tier->rate_percent.value);
+    if (tier->rate_percent.given)
+        tier->unit_price = rational_divide(place.faults->arena, tier->rate_percent.value,
+                                           rational_whole(place.faults->arena, 100));
+    place_not_negative(fee, &tier->flat_fee);
+    if (rate.json == NULL && fee.json == NULL)
+        place_fault(place, ERR_PLAN_INVALID, "a tier needs ratePercent or flatFee");
+}
 
+static void bound_read(Place place, const Tier *before, bool is_last, Tier *tier)
+{
     Place up_to = place_member(place, "upTo");
     tier->open = up_to.json == NULL;
     if (tier->open != is_last) {
@@ -53,9 +55,9 @@ static void tier_read(Place place, const Tier *before, bool is_last, Tier *tier)
         place_fault(up_to, ERR_PLAN_INVALID, "upTo must be above that of the tier before");
 }
 
-void tiers_read(Place charge, const Charge *read, PriceTerms *terms)
+void tiers_read_as(Place charge, PriceTerms *terms, const char *const *members,
+                   TierPriceRead *price_read)
 {
-    (void)read;
     Place tiers = place_member(charge, "tiers");
     place_bool(place_member(charge, "flatFeeAtZero"), &terms->flat_fee_at_zero);
     if (!place_required(tiers) || !place_array(tiers, 1, PLAN_TIERS_MAX))
@@ -63,9 +65,34 @@ void tiers_read(Place charge, const Charge *read, PriceTerms *terms)
     size_t index = 0;
     terms->tier_count = tiers.json->count;
     terms->tiers = arena_array(charge.faults->arena, Tier, terms->tier_count);
-    for (const Json *tier = tiers.json->first; tier != NULL; tier = tier->next, index++)
-        tier_read(place_element(tiers, tier, index), index == 0 ? NULL : &terms->tiers[index - 1],
-                  tier->next == NULL, &terms->tiers[index]);
+    for (const Json *json = tiers.json->first; json != NULL; json = json->next, index++) {
+        Place place = place_element(tiers, json, index);
+        Tier *tier = &terms->tiers[index];
+        *tier = (Tier){ .unit_price = rational_zero(),
+                        .package_price = rational_zero(),
+                        .flat_fee = rational_zero(),
+                        .up_to = rational_zero() };
+        if (!place_object(place))
+            continue;
+        place_members(place, members, NULL);
+        price_read(place, tier);
+        bound_read(place, index == 0 ? NULL : tier - 1, json->next == NULL, tier);
+    }
+}
+
+void tiers_read(Place charge, const Charge *read, PriceTerms *terms)
+{
+    static const char *const members[] = { "upTo",        "unitPrice",    "flatFee", "cap",
+                                           "packageSize", "packagePrice", NULL };
+    (void)read;
+    tiers_read_as(charge, terms, members, tier_price_read);
+}
+
+void percent_tiers_read(Place charge, const Charge *read, PriceTerms *terms)
+{
+    static const char *const members[] = { "upTo", "ratePercent", "flatFee", NULL };
+    (void)read;
+    tiers_read_as(charge, terms, members, share_read);
 }
 
 // What the tier's own units cost, up to its cap.
@@ -81,7 +108,10 @@ static Rational tier_units(Arena *arena, const Tier *tier, Rational units, Step 
         step_set_rational(step, arena, "packagePrice", tier->package_price);
     } else {
         amount = rational_multiply(arena, units, tier->unit_price);
-        step_set_rational(step, arena, "unitPrice", tier->unit_price);
+        if (tier->rate_percent.given)
+            step_set_rational(step, arena, "ratePercent", tier->rate_percent.value);
+        else
+            step_set_rational(step, arena, "unitPrice", tier->unit_price);
     }
     if (!tier->cap.given)
         return amount;
@@ -132,12 +162,16 @@ void graduated_price(Pricing *pricing, const PriceTerms *terms, Rational quantit
     }
 }
 
+const Tier *tier_holding(const PriceTerms *terms, Rational quantity)
+{
+    const Tier *tier = terms->tiers;
+    while (!tier->open && rational_compare(quantity, tier->up_to) > 0)
+        tier++;
+    return tier;
+}
+
 void volume_price(Pricing *pricing, const PriceTerms *terms, Rational quantity)
 {
-    size_t i = 0;
-    if (ended_at_zero(pricing, terms, quantity))
-        return;
-    while (!terms->tiers[i].open && rational_compare(quantity, terms->tiers[i].up_to) > 0)
-        i++;
-    tier_add(pricing, &terms->tiers[i], quantity, true);
+    if (!ended_at_zero(pricing, terms, quantity))
+        tier_add(pricing, tier_holding(terms, quantity), quantity, true);
 }

@@ -45,6 +45,94 @@ static ChargeUsage usage_of(Arena *arena, const Meter *meter, const UsageAnswer 
     return (ChargeUsage){ groups, answer->count };
 }
 
+// ---- events one by one
+
+// The events of a charge on their way to its groups, whose counts are known: each has room.
+typedef struct EventsTake {
+    Arena        *arena;
+    const Charge *charge;
+    GroupUsage   *groups;
+    size_t        count;
+    Err          *failed; // the first that could not be taken
+} EventsTake;
+
+static int values_compare(const Str *a, const Str *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if ((a[i].at == NULL) != (b[i].at == NULL))
+            return a[i].at == NULL ? -1 : 1;
+        int order = str_compare(a[i], b[i]);
+        if (order != 0)
+            return order;
+    }
+    return 0;
+}
+
+// Groups are in the order of their values. NULL: there is none.
+static GroupUsage *group_find(const EventsTake *events, const Str *values)
+{
+    size_t low = 0, high = events->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int    order =
+            values_compare(events->groups[middle].values, values, events->charge->read_count);
+        if (order == 0)
+            return &events->groups[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+// What the event says it costs; 0 when the property is absent or no decimal.
+static Rational carried_price(Arena *arena, Str property, const Event *event)
+{
+    Property found;
+    Decimal  price;
+    bool is_price = property.at != NULL && properties_find(event->properties, property, &found) &&
+                    (found.kind == PROPERTY_NUMBER || found.kind == PROPERTY_STRING) &&
+                    decimal_parse(found.text, DECIMAL_EVENT_DIGITS, &price);
+    return is_price ? rational_of(arena, price) : rational_zero();
+}
+
+static void event_take(void *context, const UsageMeasure *measure)
+{
+    EventsTake *events = context;
+    GroupUsage *group = group_find(events, measure->group);
+    bool        counts = measure->counts || events->charge->terms.property.at != NULL;
+    if (!counts)
+        return;
+    if (group == NULL || group->each_count == group->events) {
+        events->failed =
+            refuse(events->arena, ERR_STORE_FAILED, STR_NONE, "two readings of one moment differ");
+        return;
+    }
+    group->each[group->each_count++] = (EventUsage){
+        .ts = measure->event->ts,
+        .unique_id = str_copy(events->arena, measure->event->unique_id),
+        .value = measure->counts ? rational_of(events->arena, measure->value) : rational_zero(),
+        .price = carried_price(events->arena, events->charge->terms.property, measure->event)
+    };
+}
+
+static Err *events_read(Arena *arena, const RateQuery *query, const Charge *charge,
+                        const UsageQuery *wanted, ChargeUsage *usage)
+{
+    GroupUsage *groups = arena_array(arena, GroupUsage, usage->count);
+    EventsTake  events = { arena, charge, groups, usage->count, NULL };
+    for (size_t i = 0; i < usage->count; i++) {
+        groups[i] = usage->groups[i];
+        groups[i].each = arena_array(arena, EventUsage, groups[i].events);
+    }
+    TRY(usage_scan(query->moment, arena, wanted, (UsageTake){ event_take, &events }));
+    usage->groups = groups;
+    return events.failed;
+}
+
+// ---- a charge's question
+
 static Err *charge_read(Arena *arena, const RateQuery *query, const Charge *charge, Span span,
                         ChargeUsage *usage)
 {
@@ -61,12 +149,28 @@ static Err *charge_read(Arena *arena, const RateQuery *query, const Charge *char
                           .match = filter_of(arena, &charge->filter),
                           .except = except,
                           .except_count = charge->except_count,
-                          .group_by = charge->group_by,
-                          .group_count = charge->group_count,
+                          .group_by = charge->read_by,
+                          .group_count = charge->read_count,
                           .windows = &window,
                           .window_count = 1 };
     TRY(usage_read(query->moment, arena, &wanted, &answer));
     *usage = usage_of(arena, meter, &answer);
+    return charge->terms.needs_events ? events_read(arena, query, charge, &wanted, usage) : NULL;
+}
+
+// All of each meter of a charge over several.
+static Err *meters_read(Arena *arena, const RateQuery *query, const Charge *charge, Span span,
+                        ChargeUsage *usage)
+{
+    size_t      count = charge_meter_count(charge);
+    GroupUsage *groups = arena_array(arena, GroupUsage, count);
+    for (size_t i = 0; i < count; i++) {
+        Charge      one = { .source = SOURCE_METER, .meter = charge_meter(charge, i) };
+        ChargeUsage read;
+        TRY(charge_read(arena, query, &one, span, &read));
+        groups[i] = read.count > 0 ? read.groups[0] : (GroupUsage){ .usage = rational_zero() };
+    }
+    *usage = (ChargeUsage){ groups, count };
     return NULL;
 }
 
@@ -77,6 +181,8 @@ Err *rate_usage(Arena *arena, const RateQuery *query, Span span, ChargeUsage **u
     for (size_t i = 0; i < plan->charge_count; i++)
         if (plan->charges[i].source == SOURCE_METER)
             TRY(charge_read(arena, query, &plan->charges[i], span, &read[i]));
+        else if (plan->charges[i].source == SOURCE_METERS)
+            TRY(meters_read(arena, query, &plan->charges[i], span, &read[i]));
     *usage = read;
     return NULL;
 }

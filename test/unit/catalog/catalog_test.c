@@ -266,6 +266,29 @@ static void test_publishing_checks_meters_and_dimensions(void **state)
     assert_null(publish(place, "p", "2026-01-01T00:00:00Z", &version));
 }
 
+static void test_publishing_checks_the_meters_of_every_model(void **state)
+{
+    Place       *place = *state;
+    PlanVersion *version;
+    put_meter(place, &place->by, "m", "{\"aggregation\":\"count\"}");
+    assert_null(put_plan(
+        place, "p",
+        "{\"currency\":\"USD\",\"charges\":[{\"id\":\"f\",\"model\":\"formula\",\"expression\":"
+        "\"a\",\"meters\":{\"a\":\"n\"}},{\"id\":\"s\",\"meter\":\"m\",\"model\":\"percentage\","
+        "\"ratePercent\":1,\"freeEvents\":1,\"alsoCounts\":true},{\"id\":\"x\",\"meter\":\"m\","
+        "\"model\":\"matrix\",\"dimensions\":[\"d\"],\"cells\":[{\"when\":{\"d\":\"1\"},"
+        "\"unitPrice\":1}],\"defaultUnitPrice\":1}]}"));
+    Err *err = publish(place, "p", "2026-01-01T00:00:00Z", &version);
+    assert_refused(err, ERR_PLAN_INVALID);
+    assert_true(str_equal(err->pointer, STR("/charges/0")));
+    assert_true(str_equal(err->next->pointer, STR("/charges/1/meter")));
+    assert_true(str_equal(err->next->next->pointer, STR("/charges/2/dimensions")));
+    assert_null(err->next->next->next);
+    put_meter(place, &place->by, "n", "{\"aggregation\":\"count\"}");
+    put_meter(place, &place->by, "m", "{\"aggregation\":\"sum\",\"dimensions\":[\"d\"]}");
+    assert_null(publish(place, "p", "2026-01-01T00:00:00Z", &version));
+}
+
 static void test_a_plan_that_cannot_be_priced_is_not_stored(void **state)
 {
     Place       *place = *state;
@@ -660,6 +683,7 @@ int main(void)
         TEST(test_what_a_priced_meter_measures_cannot_change),
         TEST(test_a_plan_is_drafted_published_and_then_fixed),
         TEST(test_publishing_checks_meters_and_dimensions),
+        TEST(test_publishing_checks_the_meters_of_every_model),
         TEST(test_a_plan_that_cannot_be_priced_is_not_stored),
         TEST(test_a_subscription_is_pinned_to_the_version_in_force),
         TEST(test_a_retry_is_the_same_and_other_terms_are_refused),

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
 
 enum { QUERIES_MAX = 16, ROWS_MAX = 4 };
 
@@ -21,6 +22,8 @@ static struct World {
     Aggregation  aggregation;
     UsageGroup   groups[ROWS_MAX];
     size_t       group_count;
+    UsageMeasure scanned[ROWS_MAX];
+    size_t       scanned_count;
     UsageQuery   asked[QUERIES_MAX];
     UsageWindow  windows[QUERIES_MAX];
     size_t       asked_count;
@@ -29,7 +32,7 @@ static struct World {
     const char  *plan;
     Str          account_zone, project_zone;
     size_t       opened, closed;
-    ErrCode      read_fails;  // ERR_COUNT: it does not
+    ErrCode      read_fails; // ERR_COUNT: it does not
 } world;
 
 Err *catalog_meter_get(Catalog *catalog, Arena *in, ProjectId project, Str id, Meter **meter)
@@ -129,6 +132,14 @@ Err *usage_read(UsageMoment *moment, Arena *in, const UsageQuery *query, UsageAn
     world.asked[world.asked_count] = *query;
     world.windows[world.asked_count++] = query->windows[0];
     answers[0] = (UsageAnswer){ world.groups, world.group_count };
+    return NULL;
+}
+
+Err *usage_scan(UsageMoment *moment, Arena *in, const UsageQuery *query, UsageTake take)
+{
+    (void)moment, (void)in, (void)query;
+    for (size_t i = 0; i < world.scanned_count; i++)
+        take.take(take.context, &world.scanned[i]);
     return NULL;
 }
 
@@ -406,6 +417,117 @@ static void test_the_bills_of_an_account(void **state)
     assert_int_equal(at(bills, "/amountDue")->count, 0);
 }
 
+// ---- what is priced event by event, by cell, over several meters
+
+// An event of a value; `cost` is its property "cost", none when NULL.
+static void scan(const char *id, const char *ts, const char *value, const char *cost)
+{
+    Event        *event = arena_new(arena, Event);
+    UsageMeasure *measure = &world.scanned[world.scanned_count++];
+    event->unique_id = str_of(id);
+    event->ts = moment_of(ts);
+    if (cost != NULL)
+        event->properties =
+            str_print(arena, "%c%ccost%c%c%s", 1, 4, PROPERTY_STRING, (int)strlen(cost), cost);
+    *measure = (UsageMeasure){ .counts = value != NULL, .event = event };
+    measure->value = decimal_of(value == NULL ? "1" : value);
+}
+
+static void test_events_are_priced_one_by_one_in_order_of_time(void **state)
+{
+    (void)state;
+    world.plan = "{\"currency\":\"USD\",\"charges\":[{\"id\":\"c\",\"meter\":\"m\",\"model\":"
+                 "\"percentage\",\"ratePercent\":10,\"freeEvents\":1,\"eventMaximum\":4}]}";
+    scan("b", "2026-03-02T00:00:00Z", "60", NULL);
+    scan("c", "2026-03-01T00:00:00Z", "20", NULL);
+    scan("x", "2026-03-01T00:00:00Z", NULL, NULL); // ignored by the meter
+    const Json *bill = bill_at("2026-03-15T00:00:00Z");
+    assert_at(bill, "/lines/0/amount", "4.00");
+    assert_at(bill, "/lines/0/steps/0/uniqueId", "c");
+    assert_at(bill, "/lines/0/steps/0/free", "20");
+    assert_at(bill, "/lines/0/steps/1/uniqueId", "b");
+    assert_at(bill, "/lines/0/steps/2/op", "round");
+}
+
+static void test_the_price_that_an_event_carries(void **state)
+{
+    (void)state;
+    world.plan = "{\"currency\":\"USD\",\"charges\":[{\"id\":\"c\",\"meter\":\"m\",\"model\":"
+                 "\"eventPrice\",\"property\":\"cost\"}]}";
+    scan("a", "2026-03-01T00:00:00Z", "5", "0.402");
+    scan("b", "2026-03-02T00:00:00Z", NULL, "1.10");
+    scan("c", "2026-03-03T00:00:00Z", "5", "dear");
+    const Json *bill = bill_at("2026-03-15T00:00:00Z");
+    assert_at(bill, "/lines/0/exactAmount", "1.502");
+    assert_at(bill, "/lines/0/usage", "12.5");
+    assert_at(bill, "/lines/0/steps/2/amount", "0");
+}
+
+static void test_events_go_to_their_groups(void **state)
+{
+    (void)state;
+    static const Str values[][1] = { { { NULL, 0 } }, { { "eu", 2 } }, { { "us", 2 } } };
+    world.plan = "{\"currency\":\"USD\",\"charges\":[{\"id\":\"c\",\"meter\":\"m\",\"model\":"
+                 "\"percentage\",\"ratePercent\":10,\"perEventFee\":1,\"groupBy\":[\"r\"]}]}";
+    world.group_count = 3;
+    for (size_t i = 0; i < 3; i++) {
+        world.groups[i] = world.groups[0];
+        world.groups[i].values = values[i];
+        scan("a", "2026-03-01T00:00:00Z", i == 0 ? "10" : i == 1 ? "20" : "30", NULL);
+        world.scanned[i].group = values[2 - i];
+    }
+    const Json *bill = bill_at("2026-03-15T00:00:00Z");
+    assert_at(bill, "/lines/0/amount", "4.00");
+    assert_at(bill, "/lines/1/amount", "3.00");
+    assert_at(bill, "/lines/2/amount", "2.00");
+}
+
+static void test_readings_that_differ_are_refused(void **state)
+{
+    (void)state;
+    world.plan = "{\"currency\":\"USD\",\"charges\":[{\"id\":\"c\",\"meter\":\"m\",\"model\":"
+                 "\"eventPrice\",\"property\":\"cost\"}]}";
+    world.groups[0].events = 1;
+    scan("a", "2026-03-01T00:00:00Z", "5", "1");
+    scan("b", "2026-03-01T00:00:00Z", "5", "1");
+    assert_int_equal(refused_at("2026-03-15T00:00:00Z", "sub"), ERR_STORE_FAILED);
+    world.group_count = 0;
+    assert_int_equal(refused_at("2026-03-15T00:00:00Z", "sub"), ERR_STORE_FAILED);
+}
+
+static void test_a_matrix_asks_for_its_dimensions_too(void **state)
+{
+    (void)state;
+    static const Str values[] = { { "eu", 2 }, { "gold", 4 } };
+    world.plan = "{\"currency\":\"USD\",\"charges\":[{\"id\":\"c\",\"meter\":\"m\",\"model\":"
+                 "\"matrix\",\"dimensions\":[\"tier\"],\"groupBy\":[\"region\"],\"cells\":[{"
+                 "\"when\":{\"tier\":\"gold\"},\"unitPrice\":2}],\"defaultUnitPrice\":9}]}";
+    world.groups[0].values = values;
+    const Json *bill = bill_at("2026-03-15T00:00:00Z");
+    assert_int_equal(world.asked[0].group_count, 2);
+    assert_true(str_equal(world.asked[0].group_by[0], STR("region")));
+    assert_true(str_equal(world.asked[0].group_by[1], STR("tier")));
+    assert_at(bill, "/lines/0/group/region", "eu");
+    assert_int_equal(at(bill, "/lines/0/group")->count, 1);
+    assert_at(bill, "/lines/0/amount", "25.00");
+    assert_at(bill, "/lines/0/events", "3");
+}
+
+static void test_a_formula_asks_for_each_of_its_meters(void **state)
+{
+    (void)state;
+    world.plan = "{\"currency\":\"USD\",\"charges\":[{\"id\":\"c\",\"model\":\"formula\","
+                 "\"expression\":\"a + 2 * b\",\"meters\":{\"a\":\"m\",\"b\":\"n\"}}]}";
+    const Json *bill = bill_at("2026-03-15T00:00:00Z");
+    assert_int_equal(world.asked_count, 2);
+    assert_true(str_equal(world.asked[1].meter, STR("n")));
+    assert_int_equal(world.asked[1].group_count, 0);
+    assert_at(bill, "/lines/0/amount", "37.50");
+    assert_at(bill, "/lines/0/events", "6");
+    assert_at(bill, "/lines/0/digest",
+              "0000000000000000000000000000000000000000000000000000000000000156");
+}
+
 #define test_of(function) cmocka_unit_test_setup_teardown(function, world_begin, world_end)
 
 int main(void)
@@ -421,6 +543,12 @@ int main(void)
         test_of(test_quantities_of_the_subscription_are_priced),
         test_of(test_a_failed_read_leaves_nothing_behind),
         test_of(test_the_bills_of_an_account),
+        test_of(test_events_are_priced_one_by_one_in_order_of_time),
+        test_of(test_the_price_that_an_event_carries),
+        test_of(test_events_go_to_their_groups),
+        test_of(test_readings_that_differ_are_refused),
+        test_of(test_a_matrix_asks_for_its_dimensions_too),
+        test_of(test_a_formula_asks_for_each_of_its_meters),
     };
     return cmocka_run_group_tests_name("flow/rate, flow/bill", tests, NULL, NULL);
 }

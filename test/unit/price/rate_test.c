@@ -431,8 +431,8 @@ static void test_requests_that_are_refused(void **state)
                   "/usage/m");
     check_refused("{" METERED "," PERIOD ",\"usage\":{\"m\":[{\"group\":{}}]}}", ERR_FIELD_REQUIRED,
                   "/usage/m/0/quantity");
-    check_refused("{" METERED "," PERIOD ",\"usage\":{\"m\":[{\"quantity\":1,\"events\":[]}]}}",
-                  ERR_FIELD_INVALID, "/usage/m/0/events");
+    check_refused("{" METERED "," PERIOD ",\"usage\":{\"m\":[{\"quantity\":1,\"events\":[{}]}]}}",
+                  ERR_FIELD_REQUIRED, "/usage/m/0/events/0/ts");
     check_refused("{" SEATED "," PERIOD "}", ERR_FIELD_REQUIRED, "/quantities/seats");
     check_refused("{" SEATED "," PERIOD ",\"quantities\":{\"seats\":-1}}", ERR_FIELD_INVALID,
                   "/quantities/seats");
