@@ -40,6 +40,10 @@ static Result case_run(Case *test)
     if (declined(test) != NULL)
         return CASE_DECLINED;
     if (adapter == NULL)
+        adapter = adapter_shares(test->model);
+    if (adapter == NULL)
+        adapter = adapter_slices(test->model);
+    if (adapter == NULL)
         adapter = adapter_times(test->model);
     return adapter == NULL ? CASE_UNKNOWN : adapter(test);
 }

@@ -17,6 +17,8 @@ typedef struct Case {
 typedef Result (*Adapter)(Case *test);
 
 Adapter adapter_prices(Str model);  // prices.c; NULL: not there
+Adapter adapter_shares(Str model);  // shares.c
+Adapter adapter_slices(Str model);  // slices.c
 Adapter adapter_times(Str model);   // times.c
 
 // Why Toll does not offer what the case asks for; NULL: it is not declined. declined.c
@@ -37,6 +39,19 @@ Result case_same(Case *test, const char *what, Str wanted, Str got);  // as text
 Result case_equal(Case *test, const char *what, Rational wanted, Rational got);
 // True when it passed; keeps the first failure.
 bool case_and(Result *sum, Result part);
+
+// ---- asking for a price
+
+// A request of June 2026 with one metered charge "c" of these members, on meter "m".
+Str case_request(Case *test, Str charge, Str quantity);
+// The exact amount of its first line is `expected.amount`.
+Result case_exact_amount(Case *test, Str charge, Str quantity);
+// ,"ours":"value" when the config has `theirs`; no comma behind {.
+void case_member_add(Text *text, const Json *from, const char *theirs, const char *ours);
+// "model":…,"tiers":[…] of config.tiers
+Str case_tiers(Case *test, const char *model);
+// The same of tiers of blocks; all: each tier prices its own blocks, else the top one all.
+Str case_blocks(Case *test, const Json *tiers, bool all);
 
 // Prices a request by the core. NULL: it was refused, and `why` says so.
 const Json *case_rate(Case *test, Str request);

@@ -7,8 +7,7 @@
 
 #define JUNE "\"period\":{\"start\":\"2026-06-01T00:00:00Z\",\"end\":\"2026-07-01T00:00:00Z\"}"
 
-// A request of one metered charge "c" with these members.
-static Str request_of(Case *test, Str charge, Str quantity)
+Str case_request(Case *test, Str charge, Str quantity)
 {
     return str_print(
         test->arena,
@@ -17,9 +16,9 @@ static Str request_of(Case *test, Str charge, Str quantity)
         STR_ARG(charge), STR_ARG(quantity));
 }
 
-static Result exact_amount(Case *test, Str charge, Str quantity)
+Result case_exact_amount(Case *test, Str charge, Str quantity)
 {
-    const Json *bill = case_rate(test, request_of(test, charge, quantity));
+    const Json *bill = case_rate(test, case_request(test, charge, quantity));
     if (bill == NULL)
         return CASE_FAILED;
     return case_equal(test, "amount", case_number(test, case_text(test->expected, "amount")),
@@ -35,10 +34,10 @@ static Result per_unit(Case *test)
         return CASE_UNKNOWN;
     Str charge = str_print(test->arena, "\"model\":\"perUnit\",\"unitPrice\":\"%.*s\"",
                            STR_ARG(case_text(test->config, "unit_price")));
-    return exact_amount(test, charge, case_text(test->input, "quantity"));
+    return case_exact_amount(test, charge, case_text(test->input, "quantity"));
 }
 
-static void member_add(Text *text, const Json *from, const char *theirs, const char *ours)
+void case_member_add(Text *text, const Json *from, const char *theirs, const char *ours)
 {
     Str value = case_text(from, theirs);
     if (value.at != NULL)
@@ -46,7 +45,7 @@ static void member_add(Text *text, const Json *from, const char *theirs, const c
                    STR_ARG(value));
 }
 
-static Str tiers_of(Case *test, const char *model)
+Str case_tiers(Case *test, const char *model)
 {
     Text text = text_open(test->arena);
     text_print(&text, "\"model\":\"%s\",\"flatFeeAtZero\":%s,\"tiers\":[", model,
@@ -54,10 +53,11 @@ static Str tiers_of(Case *test, const char *model)
     for (const Json *tier = case_member(test->config, "tiers")->first; tier != NULL;
          tier = tier->next) {
         text_add_char(&text, '{');
-        member_add(&text, tier, "up_to", "upTo");
-        member_add(&text, tier, "unit_price", "unitPrice");
-        member_add(&text, tier, "flat_fee", "flatFee");
-        member_add(&text, tier, "tier_cap", "cap");
+        case_member_add(&text, tier, "up_to", "upTo");
+        case_member_add(&text, tier, "unit_price", "unitPrice");
+        case_member_add(&text, tier, "rate_percent", "ratePercent");
+        case_member_add(&text, tier, "flat_fee", "flatFee");
+        case_member_add(&text, tier, "tier_cap", "cap");
         text_add(&text, tier->next == NULL ? STR("}]") : STR("},"));
     }
     return text_str(&text);
@@ -88,7 +88,7 @@ static Result tiered(Case *test, const char *model)
     if (!case_knows(test, known))
         return CASE_UNKNOWN;
     const Json *bill = case_rate(
-        test, request_of(test, tiers_of(test, model), case_text(test->input, "quantity")));
+        test, case_request(test, case_tiers(test, model), case_text(test->input, "quantity")));
     if (bill == NULL)
         return CASE_FAILED;
     case_and(&sum,
@@ -120,11 +120,11 @@ static Result graduated_one_tier(Case *test)
     if (!str_equal(above, STR("0")))
         text_print(&text, "{\"upTo\":\"%.*s\",\"unitPrice\":\"0\"},", STR_ARG(above));
     text_add_char(&text, '{');
-    member_add(&text, test->config, "up_to", "upTo");
-    member_add(&text, test->config, "unit_price", "unitPrice");
-    member_add(&text, test->config, "flat_fee", "flatFee");
+    case_member_add(&text, test->config, "up_to", "upTo");
+    case_member_add(&text, test->config, "unit_price", "unitPrice");
+    case_member_add(&text, test->config, "flat_fee", "flatFee");
     text_print(&text, "},{\"unitPrice\":\"0\"}]");
-    return exact_amount(test, text_str(&text), case_text(test->input, "quantity"));
+    return case_exact_amount(test, text_str(&text), case_text(test->input, "quantity"));
 }
 
 static Result package(Case *test)
@@ -139,7 +139,7 @@ static Result package(Case *test)
                            STR_ARG(case_text(test->config, "package_size")),
                            STR_ARG(case_text(test->config, "package_price")),
                            STR_ARG(case_text(test->config, "free_units")));
-    return exact_amount(test, charge, case_text(test->input, "quantity"));
+    return case_exact_amount(test, charge, case_text(test->input, "quantity"));
 }
 
 // Packages at a price of 1 are their count.
@@ -153,7 +153,7 @@ static Result package_count(Case *test)
                                            "\"packagePrice\":\"1\"",
                                    STR_ARG(case_text(test->config, "package_size")));
     const Json *bill =
-        case_rate(test, request_of(test, charge, case_text(test->input, "quantity")));
+        case_rate(test, case_request(test, charge, case_text(test->input, "quantity")));
     if (bill == NULL)
         return CASE_FAILED;
     return case_equal(test, "packages", case_number(test, case_text(test->expected, "packages")),
@@ -161,21 +161,19 @@ static Result package_count(Case *test)
 }
 
 // Blocks: packages inside tiers; a tier ends after so many blocks, and the last goes on.
-static Str blocks_of(Case *test)
+Str case_blocks(Case *test, const Json *tiers, bool all)
 {
-    bool     all = str_equal(case_text(test->config, "mode"), STR("all_tiers"));
     Rational top = rational_zero();
     Text     text = text_open(test->arena);
     text_print(&text, "\"model\":\"%s\",\"tiers\":[", all ? "graduated" : "volume");
-    for (const Json *tier = case_member(test->config, "tiers")->first; tier != NULL;
-         tier = tier->next) {
-        Rational units = rational_multiply(test->arena,
-                                           case_number(test, case_text(tier, "block_size")),
-                                           case_number(test, case_text(tier, "max_blocks")));
+    for (const Json *tier = tiers->first; tier != NULL; tier = tier->next) {
+        Rational units =
+            rational_multiply(test->arena, case_number(test, case_text(tier, "block_size")),
+                              case_number(test, case_text(tier, "max_blocks")));
         top = rational_add(test->arena, top, units);
         text_add_char(&text, '{');
-        member_add(&text, tier, "block_size", "packageSize");
-        member_add(&text, tier, "block_price", "packagePrice");
+        case_member_add(&text, tier, "block_size", "packageSize");
+        case_member_add(&text, tier, "block_price", "packagePrice");
         if (tier->next != NULL)
             text_print(&text, ",\"upTo\":\"%.*s\"", STR_ARG(rational_print(test->arena, top)));
         text_add(&text, tier->next == NULL ? STR("}]") : STR("},"));
@@ -188,13 +186,15 @@ static Result block_tiers(Case *test)
     static const char *const known[] = { "mode", "tiers", NULL };
     if (!case_knows(test, known))
         return CASE_UNKNOWN;
+    bool        all = str_equal(case_text(test->config, "mode"), STR("all_tiers"));
+    Str         blocks = case_blocks(test, case_member(test->config, "tiers"), all);
     const Json *bill =
-        case_rate(test, request_of(test, blocks_of(test), case_text(test->input, "quantity")));
+        case_rate(test, case_request(test, blocks, case_text(test->input, "quantity")));
     if (bill == NULL)
         return CASE_FAILED;
     Result sum = case_equal(test, "amount", case_number(test, case_text(test->expected, "amount")),
                             case_number(test, case_at(bill, STR("/lines/0/exactAmount"))->text));
-    if (str_equal(case_text(test->config, "mode"), STR("all_tiers")))
+    if (all)
         case_and(&sum, tier_amounts(test, case_at(bill, STR("/lines/0/steps"))));
     return sum;
 }
@@ -228,13 +228,13 @@ static Result unit_conversion(Case *test)
     Str         charge = str_print(test->arena, "\"model\":\"perUnit\",\"unitPrice\":\"1\",%.*s",
                                    STR_ARG(conversion));
     const Json *bill =
-        case_rate(test, request_of(test, charge, case_text(test->input, "quantity")));
+        case_rate(test, case_request(test, charge, case_text(test->input, "quantity")));
     if (bill == NULL)
         return CASE_FAILED;
-    Result sum = case_equal(test, "billed",
-                            case_number(test, case_text(test->expected, "billed_quantity")),
-                            case_number(test, case_at(bill, STR("/lines/0/quantity"))->text));
-    Str    converted = case_text(test->expected, "converted_quantity");
+    Result sum =
+        case_equal(test, "billed", case_number(test, case_text(test->expected, "billed_quantity")),
+                   case_number(test, case_at(bill, STR("/lines/0/quantity"))->text));
+    Str converted = case_text(test->expected, "converted_quantity");
     if (converted.at != NULL)
         case_and(&sum, case_equal(
                            test, "converted", case_number(test, converted),
@@ -249,10 +249,10 @@ static Result graduated_converted(Case *test)
     Str                      conversion = config == NULL ? STR("") : conversion_of(test, config);
     if (!case_knows(test, known) || conversion.length == 0)
         return CASE_UNKNOWN;
-    Str         charge = str_print(test->arena, "%.*s,%.*s", STR_ARG(tiers_of(test, "graduated")),
+    Str         charge = str_print(test->arena, "%.*s,%.*s", STR_ARG(case_tiers(test, "graduated")),
                                    STR_ARG(conversion));
     const Json *bill =
-        case_rate(test, request_of(test, charge, case_text(test->input, "quantity")));
+        case_rate(test, case_request(test, charge, case_text(test->input, "quantity")));
     if (bill == NULL)
         return CASE_FAILED;
     Result sum = case_equal(test, "amount", case_number(test, case_text(test->expected, "amount")),
@@ -380,7 +380,7 @@ static Result per_unit_converted(Case *test)
                            STR_ARG(case_text(test->config, "unit_price")),
                            config == NULL ? "" : ",", STR_ARG(conversion));
     const Json *bill =
-        case_rate(test, request_of(test, charge, case_text(test->input, "quantity")));
+        case_rate(test, case_request(test, charge, case_text(test->input, "quantity")));
     if (bill == NULL)
         return CASE_FAILED;
     Result sum = case_equal(test, "amount", case_number(test, case_text(test->expected, "amount")),
