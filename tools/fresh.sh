@@ -9,7 +9,12 @@ command -v debootstrap >/dev/null || { echo "fresh: apt-get install debootstrap"
 
 checkout=$(cd "$(dirname "$0")/.." && pwd)
 room=${FRESH:-$(mktemp -d /var/tmp/toll-fresh-XXXXXX)}
-mirror=${MIRROR:-http://deb.debian.org/debian}
+# The package source of this machine, in either form of apt's list.
+source_of() {
+    cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
+        sed -n 's/^URIs: *//p; s/^deb *\(\[.*\] *\)\{0,1\}\(http[^ ]*\).*/\2/p' | head -n 1
+}
+mirror=${MIRROR:-$(source_of)}
 goals=${GOALS:-demo test}
 machine=$room/machine
 

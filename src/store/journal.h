@@ -74,8 +74,8 @@ Err *journal_replay(Journal *journal, Arena *arena, uint64_t from_sequence,
 uint64_t journal_last_number(const Journal *journal);
 uint64_t journal_last_next(const Journal *journal);
 
-// Durable when it returns NULL. `first` of the entry must be journal_last_next (any value for the first record).
-// Any failure latches: this and every later append is JOURNAL_FAILED until the process restarts. A
+// Durable when it returns NULL. `first` of the entry must be journal_last_next (any value for the
+// first record). Any failure latches: this and every later append is JOURNAL_FAILED until the process restarts. A
 // record whose append failed may be found at the next start: repeat requests by their ids.
 typedef struct JournalEntry {
     uint64_t   first, next;  // sequences [first, next)

@@ -77,9 +77,6 @@ Err *partition_meter_remove(Partition *partition, Arena *arena, Str project, Str
 // True when the meter is active with another definition than this one.
 bool partition_meter_differs(Partition *partition, Arena *arena, Str project, const Meter *meter);
 
-// True when the stream has at least one event.
-bool partition_event_known(Partition *partition, Str project, Str event);
-
 uint64_t partition_sequence(Partition *partition);  // of the last durable event; 0: none
 
 // Accounts in the order in which durable usage first named them: index 0, 1, ... For the projection

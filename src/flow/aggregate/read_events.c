@@ -314,10 +314,3 @@ Err *usage_event_find(UsageMoment *moment, Arena *arena, Str project, Str unique
             return find_in_range(moment, arena, &identity, ranges[i], event);
     return refuse(arena, ERR_STORE_FAILED, STR_NONE, "the event of a stored id is missing");
 }
-
-bool partition_event_known(Partition *partition, Str project, Str event)
-{
-    uint32_t number = names_find(partition->names, NAME_PROJECT, 0, project);
-    return number != NAME_NONE &&
-           names_find(partition->names, NAME_EVENT, number, event) != NAME_NONE;
-}
