@@ -75,8 +75,9 @@ uint64_t journal_last_number(const Journal *journal);
 uint64_t journal_last_next(const Journal *journal);
 
 // Durable when it returns NULL. `first` of the entry must be journal_last_next (any value for the
-// first record). Any failure latches: this and every later append is JOURNAL_FAILED until the process restarts. A
-// record whose append failed may be found at the next start: repeat requests by their ids.
+// first record). Any failure latches: this and every later append is JOURNAL_FAILED until the
+// process restarts. A record whose append failed may be found at the next start: repeat requests by
+// their ids.
 typedef struct JournalEntry {
     uint64_t   first, next;  // sequences [first, next)
     const Str *parts;        // the payload, put together in order
