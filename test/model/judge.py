@@ -5,6 +5,9 @@ from fractions import Fraction
 import oracle
 
 
+PRICED = ("tier", "unit", "package", "flat", "stair", "percent", "event", "cell", "formula")
+
+
 def compare(bill, start, end, wanted, account):
     """Every figure of the bill against the oracle's."""
     show = lambda amount: oracle.money(amount, wanted.currency)
@@ -24,7 +27,7 @@ def compare(bill, start, end, wanted, account):
         key = (line.charge, tuple(sorted(zip(charge.get("groupBy", ()), line.group), key=str)))
         shown = got.pop(key, None)
         if shown is None:
-            assert line.amount == 0 and (charge.get("groupBy") or "meter" not in charge), f"no line for {key}"
+            assert line.amount == 0 and (charge.get("groupBy") or charge["model"] in ("flat", "percentOf")), f"no line for {key}"
             continue
         facts = {"exactAmount": oracle.show(line.exact), "amount": show(line.amount),
                  "discount": show(line.discount), "net": show(line.net)}
@@ -44,7 +47,8 @@ def check_steps(line):
     rounds = [step for step in line["steps"] if step["op"] == "round"]
     assert rounds and rounds[-1]["exact"] == line["exactAmount"] and rounds[-1]["amount"] == line["amount"], line
     segments = [step for step in line["steps"] if step["op"] == "segment"]  # what prorating made of the price
-    priced = segments or [step for step in line["steps"] if step["op"] in ("tier", "unit", "package", "flat")]
+    converted = [step for step in line["steps"] if step["op"] == "convert"]
+    priced = segments or converted or [step for step in line["steps"] if step["op"] in PRICED and "amount" in step]
     if priced and not any(step["op"] == "floorAtZero" for step in line["steps"]):
         total = sum(Fraction(step["amount"]) for step in priced)
         assert oracle.show(total) == line["exactAmount"], line["steps"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the answers must be: slow, obvious, exact fractions, written from the design's sentences and
 from nothing of the engine. Times are whole microseconds since 1970, quantities and money Fractions."""
+import ast
 import datetime as dt
 import json
 import math
@@ -204,6 +205,7 @@ class Aggregate:
     def __init__(self, meter, events):
         kind, key = meter["aggregation"], meter.get("property", "value")
         self.events = len(events)
+        self.every = events
         taken = []
         for event in events:
             if kind == "count" or key == "value":
@@ -216,6 +218,7 @@ class Aggregate:
                 taken.append((event, found))
             elif found[0] in ("number", "string") and exact(found[1]) is not None:
                 taken.append((event, exact(found[1])))
+        self.taken = taken
         self.ignored = len(events) - len(taken)
         self.value = self.fold(kind, taken)
         self.rated = Fraction(0) if self.value is None else self.value
@@ -298,9 +301,14 @@ class Oracle:
     # ---- rating
 
     def rate_usage(self, plan, account, start, end, upto=None):
-        """{charge id: [(group, quantity, events)]}: within a plan the charges on a meter share its events."""
+        """{charge id: [(group, Aggregate, {cell: quantity})]}: within a plan the charges on a meter share its
+        events; of a charge over several meters {charge id: {meter: Aggregate}}."""
         made = {}
         for charge in plan["charges"]:
+            if several(charge):
+                made[charge["id"]] = {name: Aggregate(self.meters[name], self.select(self.meters[name], account,
+                                                                                     start, end, upto))
+                                      for name in several(charge)}
             if "meter" not in charge:
                 continue
             meter = self.meters[charge["meter"]]
@@ -311,8 +319,10 @@ class Oracle:
             events = [event for event in self.select(meter, account, start, end, upto)
                       if matches(charge.get("filter"), event)
                       and not any(matches(other.get("filter"), event) for other in rivals)]
-            made[charge["id"]] = [(group, aggregate.rated, aggregate.events)
-                                  for group, aggregate in self.groups(meter, events, charge.get("groupBy", ()))]
+            made[charge["id"]] = [
+                (group, aggregate, {cell: part.rated for cell, part in
+                                    self.groups(meter, aggregate.every, sorted(charge.get("dimensions", ())))})
+                for group, aggregate in self.groups(meter, events, charge.get("groupBy", ()))]
         return made
 
 
@@ -323,12 +333,23 @@ def more_specific(filter, than):
     return filter != than and all(set(filter[key]) <= set(than[key]) for key in than)
 
 
+def several(charge):
+    """The meters of a charge over several, in the order in which they are named."""
+    if charge["model"] == "formula":
+        return list(charge["meters"].values())
+    if charge["model"] == "capacity":
+        return list(dict.fromkeys(name for tier in charge["tiers"] for name in tier.get("limits", {})))
+    return []
+
+
 # ---- prices
 
-def quantity_after(charge, usage, share):
+def quantity_after(charge, usage, pool):
+    """Takes what is free out of the pool: a list of one number."""
     q = usage
     if "included" in charge and q > 0:
-        q = max(Fraction(0), q - exact(charge["included"]) * share)
+        free = min(q, pool[0])
+        q, pool[0] = q - free, pool[0] - free
     if "divideBy" in charge:
         q /= exact(charge["divideBy"])
     if "multiplyBy" in charge:
@@ -341,7 +362,9 @@ def quantity_after(charge, usage, share):
 
 
 def tier_amount(tier, units):
-    if "packageSize" in tier:
+    if "ratePercent" in tier:
+        amount = units * exact(tier["ratePercent"]) / 100
+    elif "packageSize" in tier:
         amount = math.ceil(units / exact(tier["packageSize"])) * exact(tier["packagePrice"])
     else:
         amount = units * exact(tier.get("unitPrice", 0))
@@ -357,7 +380,9 @@ def price(charge, q):
         return exact(charge["amount"])
     if model == "perUnit":
         return q * exact(charge["unitPrice"])
-    if q == 0 and charge.get("flatFeeAtZero") and model in ("graduated", "volume"):
+    if model == "percentage":
+        return max_free(charge, q, [q]) * exact(charge["ratePercent"]) / 100
+    if q == 0 and charge.get("flatFeeAtZero"):
         return exact(charge["tiers"][0].get("flatFee", 0))
     if q <= 0:
         return Fraction(0)
@@ -367,14 +392,137 @@ def price(charge, q):
     for tier in charge["tiers"]:
         upto = exact(tier["upTo"]) if tier.get("upTo") is not None else None
         holds = upto is None or q <= upto
-        if model == "graduated":
+        if model == "stairstep" and holds:
+            return exact(tier["flatFee"])
+        if model in ("graduated", "graduatedPercentage"):
             amount += tier_amount(tier, (q if holds else upto) - below)
-        elif holds:
+        elif holds and model == "volume":
             return tier_amount(tier, q)
         if holds:
             return amount
         below = upto
     raise ValueError(model)
+
+
+def max_free(charge, total, values):
+    """What is left of the total: free is the smallest of the first freeEvents, freeAmount, the total."""
+    if "freeEvents" not in charge and "freeAmount" not in charge:
+        return total
+    free = [total]
+    if "freeEvents" in charge:
+        free.append(sum(values[:charge["freeEvents"]], Fraction(0)))
+    if "freeAmount" in charge:
+        free.append(exact(charge["freeAmount"]))
+    return total - max(Fraction(0), min(free))
+
+
+def by_event(charge):
+    return any(name in charge for name in ("perEventFee", "freeEvents", "eventMinimum", "eventMaximum"))
+
+
+def in_order(pairs):
+    return [value for _, value in sorted(pairs, key=lambda pair: (pair[0].ts, pair[0].uid.encode()))]
+
+
+def price_events(charge, aggregate):
+    """percentage event by event."""
+    values = in_order(aggregate.taken)
+    rate, fee = exact(charge["ratePercent"]) / 100, exact(charge.get("perEventFee", 0))
+    if "eventMinimum" not in charge and "eventMaximum" not in charge:
+        amount = max_free(charge, sum(values, Fraction(0)), values) * rate
+        free_fees = len(values) if "freeEvents" in charge or "freeAmount" in charge else 0
+        if "freeEvents" in charge:
+            free_fees = min(free_fees, charge["freeEvents"])
+        running, paid = Fraction(0), 0
+        for i, value in enumerate(values):
+            running += value
+            below = "freeAmount" not in charge or running < exact(charge["freeAmount"])
+            paid += not (i < free_fees and below)
+        return amount + paid * fee
+    events, free, amount = charge.get("freeEvents", 0), exact(charge.get("freeAmount", 0)), Fraction(0)
+    for value in values:
+        if events > 0:
+            events -= 1
+            continue
+        if free > 0 and value >= 0:
+            used = min(free, value)
+            free, value = free - used, value - used
+            if value == 0:
+                continue
+        part = value * rate + fee
+        if "eventMinimum" in charge:
+            part = max(part, exact(charge["eventMinimum"]))
+        if "eventMaximum" in charge:
+            part = min(part, exact(charge["eventMaximum"]))
+        amount += part
+    return amount
+
+
+def carried_price(charge, aggregate):
+    """eventPrice: the decimal in each event's property."""
+    amount = Fraction(0)
+    for event in aggregate.every:
+        kind, text = event.properties.get(charge["property"], ("null", ""))
+        if kind in ("number", "string") and exact(text) is not None:
+            amount += exact(text)
+    return amount
+
+
+def cell_price(charge, cell):
+    """Of the cells that hold the one that is within all the others."""
+    where = dict(zip(sorted(charge["dimensions"]), cell))
+    holding = [row for row in charge["cells"]
+               if all(where[key] is not None and where[key] in wanted_of(value) for key, value in row["when"].items())]
+    if not holding:
+        return exact(charge["defaultUnitPrice"])
+    best = min(holding, key=lambda row: sum(
+        set(other["when"]) <= set(row["when"]) and all(set(wanted_of(row["when"][key])) <= set(wanted_of(value))
+                                                       for key, value in other["when"].items())
+        for other in holding) * -1)
+    return exact(best["unitPrice"])
+
+
+def wanted_of(value):
+    return value if isinstance(value, list) else [value]
+
+
+def formula(expression, values):
+    """By Python's own grammar, with Fractions for its numbers."""
+    def value_of(node):
+        if isinstance(node, ast.Constant):
+            return Fraction(Decimal(ast.get_source_segment(expression, node)))
+        if isinstance(node, ast.Name):
+            return values[node.id]
+        if isinstance(node, ast.UnaryOp):
+            return -value_of(node.operand)
+        if isinstance(node, ast.BinOp):
+            a, b = value_of(node.left), value_of(node.right)
+            if isinstance(node.op, ast.Div):
+                return a / b if b else Fraction(0)
+            return a + b if isinstance(node.op, ast.Add) else a - b if isinstance(node.op, ast.Sub) else a * b
+        if isinstance(node, ast.Compare):
+            a, b = value_of(node.left), value_of(node.comparators[0])
+            holds = {ast.Eq: a == b, ast.NotEq: a != b, ast.Lt: a < b, ast.LtE: a <= b, ast.Gt: a > b, ast.GtE: a >= b}
+            return Fraction(holds[type(node.ops[0])])
+        parts, name = node.args, node.func.id
+        if name == "choose":
+            return value_of(parts[1] if value_of(parts[0]) else parts[2])
+        parts = [value_of(part) for part in parts]
+        made = {"min": min, "max": max, "ceil": lambda x: math.ceil(x[0]), "floor": lambda x: math.floor(x[0]),
+                "round": lambda x: nearest(x[0], "halfUp")}[name](parts)
+        return Fraction(made)
+    expression = expression.replace("if(", "choose(")
+    return value_of(ast.parse(expression, mode="eval").body)
+
+
+def price_several(charge, usage):
+    """formula and capacity: usage is {meter: Aggregate}."""
+    if charge["model"] == "formula":
+        return formula(charge["expression"], {name: usage[meter].rated for name, meter in charge["meters"].items()})
+    for tier in charge["tiers"]:
+        if all(usage[name].rated <= exact(most) for name, most in tier.get("limits", {}).items() if most is not None):
+            return exact(tier["amount"])
+    raise ValueError("the last tier is open")
 
 
 def split(units, weights):
@@ -415,6 +563,8 @@ class Bill:
         self.lines = []
         for charge in plan["charges"]:
             self.charge_lines(charge)
+        for line in self.lines:
+            self.share_line(line)
         for discount in plan.get("discounts", []):
             self.discount(discount)
         if "maximum" in plan:
@@ -444,13 +594,45 @@ class Bill:
             if self.round(amount):
                 self.lines.append(Line(charge["id"], (), None, None, amount, self.round(amount), "charge"))
             return
-        for group, measured, events in self.usage[charge["id"]]:
-            quantity = quantity_after(charge, measured, share)
-            amount = price(charge, quantity)
-            if amount < 0 and not charge.get("allowNegative"):
-                amount = Fraction(0)
+        if charge["model"] == "percentOf":  # its turn comes when the others are there
+            self.lines.append(Line(charge["id"], (), None, None, Fraction(0), Fraction(0), "charge"))
+            return
+        if several(charge):
+            amount = self.floored(charge, price_several(charge, self.usage[charge["id"]]))
+            self.lines.append(Line(charge["id"], (), None, None, amount, self.round(amount), "charge"))
+            return
+        pool = [exact(charge.get("included", 0)) * share]
+        for group, aggregate, cells in self.usage[charge["id"]]:
+            quantity, amount = self.measured(charge, aggregate, cells, pool)
+            measured = sum(cells.values(), Fraction(0)) if charge["model"] == "matrix" else aggregate.rated
+            amount = self.floored(charge, amount * exact(charge.get("conversionRate", 1)))
             self.lines.append(Line(charge["id"], group, measured, quantity, amount,
-                                   self.round(amount), "charge", events))
+                                   self.round(amount), "charge", aggregate.events))
+
+    @staticmethod
+    def floored(charge, amount):
+        return amount if amount > 0 or charge.get("allowNegative") else Fraction(0)
+
+    @staticmethod
+    def measured(charge, aggregate, cells, pool):
+        """(quantity, amount) of one group."""
+        if charge["model"] == "matrix":
+            quantities = {cell: quantity_after(charge, cells[cell], pool) for cell in sorted(cells, key=group_key)}
+            return (sum(quantities.values(), Fraction(0)),
+                    sum((q * cell_price(charge, cell) for cell, q in quantities.items()), Fraction(0)))
+        if charge["model"] == "eventPrice":
+            return aggregate.rated, carried_price(charge, aggregate)
+        if charge["model"] == "percentage" and by_event(charge):
+            return aggregate.rated, price_events(charge, aggregate)
+        quantity = quantity_after(charge, aggregate.rated, pool)
+        return quantity, price(charge, quantity)
+
+    def share_line(self, line):
+        charge = next((charge for charge in self.plan["charges"] if charge["id"] == line.charge), None)
+        if charge["model"] == "percentOf":
+            base = sum((other.amount for other in self.lines if other.charge in charge["charges"]), Fraction(0))
+            line.exact = base * exact(charge["ratePercent"]) / 100
+            line.amount = self.round(line.exact)
 
     def of(self, charges):
         return [line for line in self.lines if line.charge is not None and (charges is None or line.charge in charges)]
@@ -482,7 +664,7 @@ class Bill:
             self.lines.append(Line(None, (), None, None, missing, missing, kind))
 
     def commitment(self, rule):
-        metered = {charge["id"] for charge in self.plan["charges"] if "meter" in charge}
+        metered = {charge["id"] for charge in self.plan["charges"] if "meter" in charge or several(charge)}
         lines = self.of(set(rule["charges"]) & metered if "charges" in rule else metered)
         amount, share = self.scaled(rule), exact(rule.get("discountPercent", 0)) / 100
         listed = sum((line.net for line in lines), Fraction(0))

@@ -8,7 +8,10 @@ import oracle
 import pytest
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases"
-TIERS = {"up_to": "upTo", "unit_price": "unitPrice", "flat_fee": "flatFee", "tier_cap": "cap"}
+TIERS = {"up_to": "upTo", "unit_price": "unitPrice", "flat_fee": "flatFee", "tier_cap": "cap",
+         "rate_percent": "ratePercent"}
+MODELS = {"per_unit": "perUnit", "graduated_percentage": "graduatedPercentage",
+          "percentage_single_event": "percentage"}
 
 
 def published(file, models):
@@ -21,9 +24,12 @@ def published(file, models):
 
 def charge_of(case):
     config = case["config"]
-    charge = {"model": {"per_unit": "perUnit"}.get(case["model"], case["model"])}
+    charge = {"model": MODELS.get(case["model"], case["model"])}
     for theirs, ours in (("unit_price", "unitPrice"), ("package_size", "packageSize"),
-                         ("package_price", "packagePrice"), ("free_units", "included")):
+                         ("package_price", "packagePrice"), ("free_units", "included"),
+                         ("rate_percent", "ratePercent"), ("fixed_fee_per_event", "perEventFee"),
+                         ("free_events", "freeEvents"), ("free_amount", "freeAmount"),
+                         ("min_per_event", "eventMinimum"), ("max_per_event", "eventMaximum")):
         if theirs in config:
             charge[ours] = config[theirs]
     if "tiers" in config:
@@ -34,18 +40,44 @@ def charge_of(case):
     return charge
 
 
-@pytest.mark.parametrize("case", published("pricing_models.json", ("per_unit", "graduated", "volume", "package")))
+@pytest.mark.parametrize("case", published("pricing_models.json", ("per_unit", "graduated", "volume", "package",
+                                                                "graduated_percentage")))
 def test_prices_of_public_suites(case):
     if case["config"].get("rounding") == "down":
         pytest.skip("a package is always a started one")
     charge = charge_of(case)
-    quantity = oracle.quantity_after(charge, oracle.exact(case["input"]["quantity"]), Fraction(1))
+    pool = [oracle.exact(charge.get("included", 0))]
+    quantity = oracle.quantity_after(charge, oracle.exact(case["input"]["quantity"]), pool)
     amount = oracle.price(charge, quantity)
     wanted = oracle.exact(case["expected"]["amount"])
     places = case.get("decimals", case["config"].get("decimals", case.get("expected_decimals")))
     if places is None:
         places = case["expected"].get("decimals", 12)
     assert oracle.to_places(amount, places) == wanted or amount == wanted
+
+
+@pytest.mark.parametrize("case", published("pricing_models.json", ("percentage", "percentage_single_event")))
+def test_shares_of_public_suites(case):
+    events = [oracle.Event({"uniqueId": f"{i:04}", "meter": "m", "account": "a", "value": value,
+                            "ts": "2026-06-01T00:00:00Z"}, i)
+              for i, value in enumerate(case["input"]["event_amounts"])]
+    aggregate = oracle.Aggregate({"id": "m", "aggregation": "sum"}, events)
+    assert oracle.price_events(charge_of(case), aggregate) == oracle.exact(case["expected"]["amount"])
+
+
+def test_formulas():
+    values = {"a": Fraction(7), "b": Fraction(5, 2), "zero": Fraction(0)}
+    for text, wanted in (("a + b * 2", 12), ("a / zero + 4", 4), ("if(a < b, 1, -a)", -7), ("round(b)", 3),
+                         ("max(0, a - 0.1)", Fraction("6.9")), ("ceil(-b) + floor(-b)", -5), ("a != 7", 0)):
+        assert oracle.formula(text, values) == wanted, text
+
+
+def test_the_most_specific_cell():
+    charge = {"dimensions": ["size", "region"], "defaultUnitPrice": "9",
+              "cells": [{"when": {"region": "eu"}, "unitPrice": "1"},
+                        {"when": {"region": ["eu"], "size": ["l", "xl"]}, "unitPrice": "2"}]}
+    for cell, wanted in ((("eu", "l"), 2), (("eu", "s"), 1), (("eu", None), 1), (("us", "l"), 9), ((None, "l"), 9)):
+        assert oracle.cell_price(charge, cell) == wanted
 
 
 @pytest.mark.parametrize("case", published("pricing_models.json", ("currency_rounding",)))

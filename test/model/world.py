@@ -164,7 +164,70 @@ class World:
                 tier["cap"] = self.decimal(50, 2)
         return tiers
 
-    def price(self):
+    def share(self, meter):
+        made = {"model": "percentage", "ratePercent": self.decimal(20, 2)}
+        if self.random.random() < 0.4:
+            made["freeAmount"] = self.decimal(3000, 1)
+        if meter["aggregation"] == "sum" and self.random.random() < 0.7:
+            for name, value in (("perEventFee", self.decimal(2, 2)), ("freeEvents", self.random.randint(0, 5)),
+                                ("eventMinimum", self.decimal(2, 2)), ("eventMaximum", str(self.random.randint(2, 90)))):
+                if self.random.random() < 0.4:
+                    made[name] = value
+        return made
+
+    def matrix(self, meter):
+        dimensions = self.some(meter["dimensions"], 1)
+        cells = [{"when": {dimensions[0]: text}, "unitPrice": self.decimal(1, 6)} for text in self.texts(dimensions[0])]
+        if len(dimensions) > 1:  # within the first cell, and so more specific
+            cells.append({"when": {**cells[0]["when"], dimensions[1]: self.texts(dimensions[1])},
+                          "unitPrice": self.decimal(1, 6)})
+        return {"model": "matrix", "dimensions": dimensions, "cells": cells, "defaultUnitPrice": self.decimal(1, 6)}
+
+    def steps(self, model):
+        bounds = sorted({self.random.choice([1, 50, 1000, "2500.5"]) for _ in range(2)}, key=oracle.exact)
+        tiers = [{"upTo": str(bound)} for bound in bounds] + [{}]
+        for tier in tiers:
+            if model == "graduatedPercentage":
+                tier["ratePercent"] = self.decimal(9, 3)
+            if model == "stairstep" or self.random.random() < 0.5:
+                tier["flatFee"] = self.decimal(90, 2)
+        return {"model": model, "tiers": tiers}
+
+    def several(self, meters):
+        """A charge over several meters, beside what other charges count of them."""
+        named = {name: meter["id"] for name, meter in zip("abc", self.some(meters, 1)[:3])}
+        names = list(named)
+        if self.random.random() < 0.4:
+            limits = [{meter: str(most * 500) for meter in named.values()} for most in (1, 20)]
+            return {"model": "capacity", "alsoCounts": True,
+                    "tiers": [{"limits": limits[0], "amount": self.decimal(90, 2)},
+                              {"limits": limits[1], "amount": self.decimal(90, 2)}, {"amount": self.decimal(900, 2)}]}
+        return {"model": "formula", "alsoCounts": True, "meters": named, "expression": self.expression(names, 3)}
+
+    def expression(self, names, depth):
+        draw = self.random.random()
+        if depth == 0 or draw < 0.2:
+            return self.random.choice([*names, *names, str(self.random.randint(0, 9)), self.decimal(3, 3)])
+        one, two = self.expression(names, depth - 1), self.expression(names, depth - 1)
+        if draw < 0.6:
+            return f"({one} {self.random.choice('+-*/')} {two})"
+        if draw < 0.7:
+            return f"{self.random.choice(['ceil', 'floor', 'round'])}({one} / 7)"
+        if draw < 0.85:
+            return f"{self.random.choice(['min', 'max'])}({one}, {two}, 100)"
+        sign = self.random.choice(["<", "<=", ">", ">=", "==", "!="])
+        return f"if({one} {sign} {two}, {two}, -{one} + 1)"
+
+    def price(self, meter):
+        draw = self.random.random()
+        if draw < 0.12:
+            return self.share(meter)
+        if draw < 0.2 and meter.get("dimensions"):
+            return self.matrix(meter)
+        if draw < 0.3:
+            return self.steps(self.random.choice(["stairstep", "graduatedPercentage"]))
+        if draw < 0.35:
+            return {"model": "eventPrice", "property": "tokens"}
         model = self.random.choice(["perUnit", "graduated", "volume", "package"])
         made = {"model": model}
         if model == "perUnit":
@@ -178,6 +241,10 @@ class World:
         return made
 
     def operators(self, charge):
+        if charge["model"] == "eventPrice" or oracle.by_event(charge):
+            return
+        if self.random.random() < 0.1:
+            charge.update(pricingUnit="credit", conversionRate=self.random.choice(["0.5", "0.01", "3"]))
         if "groupBy" not in charge and self.random.random() < 0.25:
             charge["included"] = self.decimal(2000, 0)
         draw = self.random.random()
@@ -201,11 +268,12 @@ class World:
                 if rest and self.random.random() < 0.5:
                     filters.append({**filters[1], rest[0]: self.texts(rest[0])})
             for terms in filters[self.random.choice([0, 0, 0, len(filters) - 1]):]:
-                charge = {"id": f"c{len(charges)}", "meter": meter["id"], **self.price()}
+                charge = {"id": f"c{len(charges)}", "meter": meter["id"], **self.price(meter)}
                 if terms:
                     charge["filter"] = terms
-                if meter.get("dimensions") and self.random.random() < 0.3:
-                    charge["groupBy"] = sorted(self.some(meter["dimensions"], 1))
+                rest = [key for key in meter.get("dimensions", []) if key not in charge.get("dimensions", [])]
+                if rest and self.random.random() < 0.3:
+                    charge["groupBy"] = sorted(self.some(rest, 1))
                 self.operators(charge)
                 charges.append(charge)
         if self.random.random() < 0.6:
@@ -213,6 +281,12 @@ class World:
                             "prorate": self.random.choice(["day", "second", "none"])})
             if self.random.random() < 0.3:
                 charges[-1]["oneTime"] = True
+        if self.random.random() < 0.3:
+            charges.append({"id": "several", **self.several(meters)})
+        if self.random.random() < 0.25:
+            named = [charge["id"] for charge in self.some(charges, 1)]
+            charges.insert(self.random.randint(0, len(charges)),
+                           {"id": "share", "model": "percentOf", "charges": named, "ratePercent": self.decimal(20, 2)})
         plan = {"currency": self.random.choice(["USD", "USD", "JPY", "KWD"]), "timeZone": self.zone,
                 "rounding": self.random.choice(["halfUp", "halfUp", "halfEven", "up", "down"]),
                 "period": {"every": 1, "unit": "month",
