@@ -25,6 +25,12 @@ static inline bool hash_equal(Hash128 a, Hash128 b)
 {
     return a.high == b.high && a.low == b.low;
 }
+static inline int hash_compare(Hash128 a, Hash128 b)
+{
+    if (a.high != b.high)
+        return a.high < b.high ? -1 : 1;
+    return a.low < b.low ? -1 : a.low > b.low;
+}
 void    hash_write(Hash128 hash, unsigned char bytes[16]);  // big-endian, sorts as the hash does
 Hash128 hash_read(const unsigned char bytes[16]);
 

@@ -121,10 +121,9 @@ typedef struct IdOrder {
 static int id_order(const void *a, const void *b)
 {
     const IdOrder *left = a, *right = b;
-    if (left->id.high != right->id.high)
-        return left->id.high < right->id.high ? -1 : 1;
-    if (left->id.low != right->id.low)
-        return left->id.low < right->id.low ? -1 : 1;
+    int            order = hash_compare(left->id, right->id);
+    if (order != 0)
+        return order;
     return left->index < right->index ? -1 : left->index > right->index;
 }
 

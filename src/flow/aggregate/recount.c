@@ -122,10 +122,7 @@ typedef struct Expected {
 
 static int expected_order(const void *a, const void *b)
 {
-    const Expected *left = a, *right = b;
-    if (left->id.high != right->id.high)
-        return left->id.high < right->id.high ? -1 : 1;
-    return left->id.low < right->id.low ? -1 : left->id.low > right->id.low;
+    return hash_compare(((const Expected *)a)->id, ((const Expected *)b)->id);
 }
 
 static Err *ids_compare(Run *run, Arena *arena, Expected *expected, size_t count)

@@ -64,16 +64,13 @@ static void run_sort(IdOrder *run, size_t count)
     for (size_t i = 1; i < count; i++) {
         IdOrder moving = run[i];
         size_t  at = i;
-        while (at > 0 && (run[at - 1].id.high > moving.id.high ||
-                          (run[at - 1].id.high == moving.id.high &&
-                           run[at - 1].id.low > moving.id.low))) {
+        for (; at > 0 && hash_compare(run[at - 1].id, moving.id) > 0; at--)
             run[at] = run[at - 1];
-            at--;
-        }
         run[at] = moving;
     }
 }
 
+// In a mapping of its own, for the caller to unmap.
 static IdOrder *ids_sorted(const Seal *seal, size_t *count)
 {
     uint32_t *ends = arena_array(seal->arena, uint32_t, ID_BUCKETS + 1);
@@ -88,7 +85,7 @@ static IdOrder *ids_sorted(const Seal *seal, size_t *count)
     }
     for (size_t i = 1; i <= ID_BUCKETS; i++)
         ends[i] += ends[i - 1];
-    IdOrder  *ids = arena_array(seal->arena, IdOrder, *count);
+    IdOrder  *ids = memory_map(*count * sizeof *ids);
     uint32_t *next = arena_copy(seal->arena, ends, ID_BUCKETS * sizeof *ends);
     for (uint32_t row = 0; row < rows; row++) {
         const Row *at = generation_row(seal->generation, row);
@@ -100,11 +97,9 @@ static IdOrder *ids_sorted(const Seal *seal, size_t *count)
     return ids;
 }
 
-static Err *ids_write(Seal *seal)
+static Err *ids_put(Seal *seal, const IdOrder *ids, size_t count)
 {
-    size_t   count;
-    IdOrder *ids = ids_sorted(seal, &count);
-    Text     value = text_open(seal->arena);
+    Text value = text_open(seal->arena);
     for (size_t i = 0; i < count; i++) {
         Identity      identity;
         unsigned char key[16];
@@ -118,6 +113,15 @@ static Err *ids_write(Seal *seal)
                              (Str){ (const char *)key, sizeof key }, text_str(&value)));
     }
     return NULL;
+}
+
+static Err *ids_write(Seal *seal)
+{
+    size_t   count;
+    IdOrder *ids = ids_sorted(seal, &count);
+    Err     *err = ids_put(seal, ids, count);
+    memory_unmap(ids, count * sizeof *ids);
+    return err;
 }
 
 // ---- events
