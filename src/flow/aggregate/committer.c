@@ -2,10 +2,9 @@
 // The one thread that makes durable. A record is one write and one sync; only then are its events
 // folded, so that a reader never sees what a crash could take back, and only then is anybody
 // answered.
+#include "base/assert.h"
 #include "base/counter.h"
 #include "flow/aggregate/partition_inside.h"
-
-#include "base/assert.h"
 
 // How many rows ahead each step is taken.
 static const uint64_t prefetch_ahead[] = {
@@ -79,9 +78,11 @@ static void commit_fold(Partition *partition, const Commit *commit)
     lock_release(&partition->state_lock);
 }
 
+// A sample: a request full of bad events must not push out what others were told, nor take long.
 static void tell_refusals(Partition *partition, const Submission *submission)
 {
-    for (size_t i = 0; i < submission->count; i++) {
+    size_t told = 0;
+    for (size_t i = 0; i < submission->count && told < REFUSALS_RECORDED; i++) {
         const Verdict *verdict = &submission->verdicts[i];
         if (verdict->outcome != OUTCOME_REJECTED && verdict->outcome != OUTCOME_CONFLICT)
             continue;
@@ -95,6 +96,7 @@ static void tell_refusals(Partition *partition, const Submission *submission)
                                                   : str_of(err_title(verdict->code)),
         };
         outcomes_refuse(partition->outcomes, submission->project, &refusal);
+        told++;
     }
 }
 

@@ -16,7 +16,7 @@ typedef struct Tally {
 } Tally;
 
 enum { REFUSALS_KEPT = 1000,      // in memory, of one project
-       REFUSALS_RECORDED = 64 };  // in one journal record, and of one seal
+       REFUSALS_RECORDED = 64 };  // of one request, in one journal record, and of one seal
 
 Outcomes *outcomes_open(void);
 void      outcomes_close(Outcomes *outcomes);
