@@ -47,7 +47,9 @@ static void tier_read(Place place, const PriceTerms *terms, bool is_last, Capaci
     place_members(place, members, NULL);
     if (place_required(amount))
         place_not_negative(amount, &tier->amount);
-    for (size_t i = 0; place_object(limits) && i < terms->meter_count; i++) {
+    if (limits.json != NULL && !place_object(limits))
+        return;
+    for (size_t i = 0; limits.json != NULL && i < terms->meter_count; i++) {
         Place limit = place_named(limits, terms->meters[i]);
         tier->limits[i].given = place_not_negative(limit, &tier->limits[i].value);
         has_limit |= limit.json != NULL;

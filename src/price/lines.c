@@ -86,12 +86,16 @@ static Err *included_pool(Rating *rating, const Charge *charge, const Included *
     return NULL;
 }
 
+// By time, then id, never by arrival.
 static int events_compare(const void *left, const void *right)
 {
     const EventUsage *a = left, *b = right;
     if (a->ts.us != b->ts.us)
         return a->ts.us < b->ts.us ? -1 : 1;
-    return str_compare(a->unique_id, b->unique_id);
+    int order = str_compare(a->unique_id, b->unique_id);
+    if (order == 0)  // ids that nobody told
+        order = rational_compare(a->value, b->value);
+    return order == 0 ? rational_compare(a->price, b->price) : order;
 }
 
 static size_t name_place(const Str *names, Str name)

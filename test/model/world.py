@@ -170,7 +170,7 @@ class World:
             made["freeAmount"] = self.decimal(3000, 1)
         if meter["aggregation"] == "sum" and self.random.random() < 0.7:
             for name, value in (("perEventFee", self.decimal(2, 2)), ("freeEvents", self.random.randint(0, 5)),
-                                ("eventMinimum", self.decimal(2, 2)), ("eventMaximum", str(self.random.randint(2, 90)))):
+                                ("eventMinimum", self.decimal(1, 2)), ("eventMaximum", self.decimal(90, 0))):
                 if self.random.random() < 0.4:
                     made[name] = value
         return made
