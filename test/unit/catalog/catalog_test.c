@@ -459,6 +459,27 @@ static void test_usage_is_claimed_once(void **state)
     assert_null(claim(place, "s1", "all", "2026-01-01T00:00:00Z", "2026-01-15T00:00:00Z"));
 }
 
+static void test_a_charge_over_several_meters_claims_each(void **state)
+{
+    Place   *place = *state;
+    Account *account;
+    put_meter(place, &place->by, "m", "{\"aggregation\":\"sum\"}");
+    put_meter(place, &place->by, "n", "{\"aggregation\":\"sum\"}");
+    assert_null(put_account(place, "a", "{}", EXPECT_ANY, &account));
+    plan_published(place, "both",
+                   "{\"currency\":\"USD\",\"charges\":[{\"id\":\"c\",\"model\":\"formula\","
+                   "\"expression\":\"x / y\",\"meters\":{\"x\":\"n\",\"y\":\"m\"}}]}",
+                   "2020-01-01T00:00:00Z");
+    metered_plan(place, "one", "");
+    metered_plan(place, "also", ",\"alsoCounts\":true");
+    assert_null(claim(place, "s1", "both", "2026-01-01T00:00:00Z", NULL));
+    assert_refused(claim(place, "s2", "one", "2026-01-01T00:00:00Z", NULL),
+                   ERR_USAGE_CLAIMED_TWICE);
+    assert_refused(claim(place, "s2", "both", "2026-01-01T00:00:00Z", NULL),
+                   ERR_USAGE_CLAIMED_TWICE);
+    assert_null(claim(place, "s2", "also", "2026-01-01T00:00:00Z", NULL));
+}
+
 // ---- tenancy
 
 static void test_another_projects_objects_do_not_exist(void **state)
@@ -689,6 +710,7 @@ int main(void)
         TEST(test_a_retry_is_the_same_and_other_terms_are_refused),
         TEST(test_what_cannot_be_subscribed),
         TEST(test_usage_is_claimed_once),
+        TEST(test_a_charge_over_several_meters_claims_each),
         TEST(test_another_projects_objects_do_not_exist),
         TEST(test_lists_page_over_everything_once),
         TEST(test_accounts_that_usage_named_are_in_the_books),
