@@ -67,7 +67,7 @@ uint64_t reader_varint(Reader *reader)
             break;
         value |= (uint64_t)(byte & 0x7f) << shift;
         if (byte < 0x80)
-            return value;
+            return reader->failed ? 0 : value;
     }
     reader_fail(reader);
     return 0;
@@ -87,7 +87,7 @@ Int128 reader_int128(Reader *reader)
             break;
         value |= (Uint128)(byte & 0x7f) << shift;
         if (byte < 0x80)
-            return (Int128)(value >> 1) ^ -(Int128)(value & 1);
+            return reader->failed ? 0 : (Int128)(value >> 1) ^ -(Int128)(value & 1);
     }
     reader_fail(reader);
     return 0;
