@@ -7,11 +7,25 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 static _Atomic LogLevel threshold = LOG_INFO;
 
 void log_threshold(LogLevel least)
 {
     threshold = least;
+}
+
+// A message may quote what came from outside: it must not begin a line or steer a terminal.
+static void controls_blank(char *at, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        Str two = { at + i, i + 1 < length ? 2 : 1 };
+        if (str_has_control((Str){ two.at, 1 }))
+            at[i] = ' ';
+        else if ((unsigned char)at[i] == 0xc2 && str_has_control(two))
+            at[i] = at[i + 1] = ' ';
+    }
 }
 
 // One write per line, so that lines of several threads do not mix.
@@ -35,6 +49,7 @@ void log_line(LogLevel level, const char *format, ...)
     length += more < 0 ? 0 : (size_t)more;
     if (length > sizeof line - 2)
         length = sizeof line - 2;
+    controls_blank(line, length);
     line[length++] = '\n';
     ssize_t written = write(STDERR_FILENO, line, length);
     (void)written;  // nowhere to complain to
