@@ -107,6 +107,15 @@ bool record_next_name(RecordReader *reader, RecordName *name)
     return whole;
 }
 
+// No writer makes a moment that cannot be counted; damage may.
+static Instant moment_read(RecordReader *reader)
+{
+    Instant moment;
+    if (__builtin_add_overflow(reader->base.us, reader_signed(&reader->reader), &moment.us))
+        reader->reader.failed = true;
+    return moment;
+}
+
 static void event_read(RecordReader *reader, RecordRow *row)
 {
     Reader *bytes = &reader->reader;
@@ -114,8 +123,8 @@ static void event_read(RecordReader *reader, RecordRow *row)
     row->row.ts_given = (reader_u8(bytes) & TS_GIVEN) != 0;
     row->row.event = (uint32_t)reader_varint(bytes);
     row->row.account = (uint32_t)reader_varint(bytes);
-    row->row.ts.us = reader->base.us + reader_signed(bytes);
-    row->row.received.us = reader->base.us + reader_signed(bytes);
+    row->row.ts = moment_read(reader);
+    row->row.received = moment_read(reader);
     row->row.value.e12 = reader_int128(bytes);
     row->unique_id = reader_counted(bytes);
     row->properties = reader_counted(bytes);
