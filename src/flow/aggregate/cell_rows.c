@@ -116,7 +116,7 @@ static Err *level_write(CellRows *rows, Aggregation aggregation, CellLevel level
 
 static int32_t day_of(int32_t hour)
 {
-    return hour >= 0 ? hour / 24 : -((23 - hour) / 24);
+    return hour >= 0 ? hour / 24 : (hour + 1) / 24 - 1;
 }
 
 Err *cell_rows_finish(CellRows *rows, Aggregation aggregation, CellRowTake *take, void *context)
