@@ -62,7 +62,7 @@ Err *request_query_instant(const Request *request, const char *name, Instant *va
         return NULL;
     if (!instant_parse(text, &instant))
         return refuse(request->arena, ERR_PARAMETER_INVALID, STR_NONE,
-                      "%s must be an RFC 3339 instant", name);
+                      "%s must be an RFC 3339 instant such as 2026-06-10T14:02:11Z", name);
     *value = instant;
     return NULL;
 }

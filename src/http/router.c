@@ -10,6 +10,9 @@
 #include "base/assert.h"
 #include "base/vector.h"
 
+// A "+" that is not escaped arrives as a space.
+#define INSTANT_RULE "an RFC 3339 instant such as 2026-06-10T14:02:11Z, with any + written %2B"
+
 enum { SEGMENTS_MAX = 8, CHILDREN_MAX = 48 };
 
 typedef struct Node {
@@ -237,7 +240,7 @@ Err *router_find(const Router *router, Request *request, Str method, Str *allow)
                                                               : NULL;
     if (node == NULL)
         return refuse(request->arena, ERR_ROUTE_NOT_FOUND, STR_NONE,
-                      "there is nothing at this path");
+                      "there is nothing at this path; /docs lists the routes");
     if (!method_find(method, &request->method) || node->routes[request->method] == NULL) {
         *allow = methods_of(request->arena, node);
         return refuse(request->arena, ERR_METHOD_NOT_ALLOWED, STR_NONE, "this path takes %.*s",
@@ -255,6 +258,22 @@ static const Parameter *parameter_find(const Route *route, Str name)
     return NULL;
 }
 
+static Str parameters_of(Arena *arena, const Route *route)
+{
+    Text text = text_open(arena);
+    for (size_t i = 0; i < route->query_count; i++)
+        text_print(&text, "%s%s", i > 0 ? ", " : "", route->query[i].name);
+    return route->query_count > 0 ? text_str(&text) : STR("none");
+}
+
+static Str choices_of(Arena *arena, const Parameter *parameter)
+{
+    Text text = text_open(arena);
+    for (size_t i = 0; parameter->choices[i] != NULL; i++)
+        text_print(&text, "%s%s", i > 0 ? ", " : "one of ", parameter->choices[i]);
+    return text_str(&text);
+}
+
 static bool is_choice(const Parameter *parameter, Str value)
 {
     for (size_t i = 0; parameter->choices[i] != NULL; i++)
@@ -263,10 +282,10 @@ static bool is_choice(const Parameter *parameter, Str value)
     return false;
 }
 
-static Err *parameter_invalid(Request *request, const Parameter *parameter, const char *what)
+static Err *parameter_invalid(Request *request, const Parameter *parameter, Str what)
 {
-    return refuse(request->arena, ERR_PARAMETER_INVALID, STR_NONE, "%s must be %s",
-                  parameter->name, what);
+    return refuse(request->arena, ERR_PARAMETER_INVALID, STR_NONE, "%s must be %.*s",
+                  parameter->name, STR_ARG(what));
 }
 
 static Err *parameter_check(Request *request, const Parameter *parameter, Str value)
@@ -277,16 +296,17 @@ static Err *parameter_check(Request *request, const Parameter *parameter, Str va
     case PARAMETER_TEXT: return NULL;
     case PARAMETER_WHOLE:
         return str_whole(value, INT64_MAX, &number)
-                   ? NULL : parameter_invalid(request, parameter, "a whole number");
+                   ? NULL : parameter_invalid(request, parameter, STR("a whole number"));
     case PARAMETER_INSTANT:
         return instant_parse(value, &instant)
-                   ? NULL : parameter_invalid(request, parameter, "an RFC 3339 instant");
+                   ? NULL : parameter_invalid(request, parameter, STR(INSTANT_RULE));
     case PARAMETER_BOOL:
         return str_equal(value, STR("true")) || str_equal(value, STR("false"))
-                   ? NULL : parameter_invalid(request, parameter, "true or false");
+                   ? NULL : parameter_invalid(request, parameter, STR("true or false"));
     case PARAMETER_ENUM:
         return is_choice(parameter, value)
-                   ? NULL : parameter_invalid(request, parameter, "one of its documented values");
+                   ? NULL
+                   : parameter_invalid(request, parameter, choices_of(request->arena, parameter));
     }
     assert_failed("the parameter has a kind", parameter->name, 0);
 }
@@ -302,7 +322,8 @@ static Err *query_part(Request *request, Str part)
     const Parameter *parameter = parameter_find(request->route, name);
     if (parameter == NULL)
         return refuse(request->arena, ERR_UNKNOWN_PARAMETER, STR_NONE,
-                      "%.*s is no parameter of this route", STR_ARG(name));
+                      "%.*s is no parameter of this route; it takes %.*s", STR_ARG(name),
+                      STR_ARG(parameters_of(request->arena, request->route)));
     Str other;
     if (request_query(request, parameter->name, &other))
         return refuse(request->arena, ERR_PARAMETER_INVALID, STR_NONE, "%s is given twice",

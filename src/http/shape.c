@@ -77,7 +77,8 @@ static void decode_instant(const Place *place)
     if (place->value->kind == JSON_STRING && instant_parse(place->value->text, &instant))
         *(Instant *)(void *)place->at = instant;
     else
-        fault(place, ERR_INVALID_TIMESTAMP, "must be an RFC 3339 instant");
+        fault(place, ERR_INVALID_TIMESTAMP,
+              "must be an RFC 3339 instant such as 2026-06-10T14:02:11Z");
 }
 
 static void decode_bool(const Place *place)

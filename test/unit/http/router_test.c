@@ -185,6 +185,23 @@ static void test_query_is_checked(void **state)
     }
 }
 
+static void tells(Fixture *fixture, const char *text, const char *detail)
+{
+    Request request;
+    Err    *refusal = query(fixture, "/v1/things", text, &request);
+    assert_non_null(refusal);
+    assert_string_equal(str_terminated(fixture->arena, refusal->detail), detail);
+}
+
+static void test_a_wrong_query_is_told_the_right_one(void **state)
+{
+    tells(*state, "color=red",
+          "color is no parameter of this route; it takes text, whole, at, yes, colour");
+    tells(*state, "colour=blue", "colour must be one of red, green");
+    tells(*state, "at=2026-06-10T14:02:11+02:00",
+          "at must be an RFC 3339 instant such as 2026-06-10T14:02:11Z, with any + written %2B");
+}
+
 static void test_required_parameters(void **state)
 {
     Request request;
@@ -209,6 +226,7 @@ int main(void)
         TEST(test_path_values_are_decoded),
         TEST(test_query_is_split_and_decoded),
         TEST(test_query_is_checked),
+        TEST(test_a_wrong_query_is_told_the_right_one),
         TEST(test_required_parameters),
         TEST(test_if_match),
     };
