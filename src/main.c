@@ -54,6 +54,8 @@ int main(int argc, char **argv)
         return 0;
     }
     bool is_asked = argc > 1 && (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0);
+    if (argc > 1 && !is_asked)
+        fprintf(stderr, "toll: there is no command %s\n\n", name);
     help_print(is_asked ? stdout : stderr);
     return is_asked ? 0 : 2;
 }

@@ -38,8 +38,10 @@ static void refused_show(void *context, const NotTaken *what)
     Feed *feed = context;
     if (feed->shown++ >= SHOWN_MOST)
         return;
-    fprintf(stderr, "event %" PRIu64 " (%.*s): %s: %.*s: %.*s\n", what->index + 1,
-            STR_ARG(what->unique_id), outcome_name(what->outcome), STR_ARG(what->code),
+    fprintf(stderr, "event %" PRIu64, what->index + 1);
+    if (what->unique_id.length > 0)
+        fprintf(stderr, " (%.*s)", STR_ARG(what->unique_id));
+    fprintf(stderr, ": %s: %.*s: %.*s\n", outcome_name(what->outcome), STR_ARG(what->code),
             STR_ARG(what->detail));
 }
 
@@ -132,8 +134,11 @@ static Err *input_feed(Arena *arena, Feed *feed, Input *input)
     size_t first = 0;
     while (first < input->text.length && is_blank((Str){ input->text.at + first, 1 }))
         first++;
-    bool is_array = first < input->text.length && input->text.at[first] == '[';
-    TRY(is_array ? array_feed(arena, feed, input) : lines_feed(arena, feed, input));
+    char begin = first < input->text.length ? input->text.at[first] : '{';
+    if (begin != '{' && begin != '[')
+        return refuse(arena, ERR_JSON_INVALID, STR_NONE,
+                      "the file is no usage: it must be JSON, one object a line or one array");
+    TRY(begin == '[' ? array_feed(arena, feed, input) : lines_feed(arena, feed, input));
     return feed_flush(feed);
 }
 
@@ -142,8 +147,20 @@ static Err *input_feed(Arena *arena, Feed *feed, Input *input)
 static int usage_tell(void)
 {
     fputs("toll ingest -f FILE|- [--url URL] [--key KEY] [--batch N] [--wait SECONDS] [--plain] "
-          "[--json]\n", stderr);
+          "[--json]\n"
+          "  FILE   JSON: one event a line, or one array\n"
+          "  URL    else TOLL_URL, else http://127.0.0.1:8080\n"
+          "  KEY    else TOLL_KEY, which no list of processes shows\n", stderr);
     return 2;
+}
+
+static bool options_whole(const Options *options)
+{
+    if (options->file == NULL)
+        fputs("toll ingest: -f FILE is required\n", stderr);
+    if (options->key == NULL)
+        fputs("toll ingest: a key is required, as --key or in TOLL_KEY\n", stderr);
+    return options->file != NULL && options->key != NULL;
 }
 
 static bool options_read(int argc, char **argv, Options *options)
@@ -171,11 +188,13 @@ static bool options_read(int argc, char **argv, Options *options)
         } else {
             is_fine = false;
         }
-        if (!is_fine)
+        if (!is_fine) {
+            fprintf(stderr, "toll ingest: not understood: %s %s\n", argv[i], next ? next : "");
             return false;
+        }
         i++;
     }
-    return options->file != NULL && options->key != NULL;
+    return options_whole(options);
 }
 
 static void counts_print(const Options *options, const Feed *feed, int64_t took_us)

@@ -43,8 +43,11 @@ static bool command_line_read(int argc, char **argv, CommandLine *line)
                             : strcmp(argv[i], "--listen") == 0 ? &line->listen
                             : strcmp(argv[i], "--config") == 0 ? &line->file
                                                                : NULL;
-        if (into == NULL || i + 1 == argc)
+        if (into == NULL || i + 1 == argc) {
+            fprintf(stderr, "toll serve: %s %s\n", argv[i],
+                    into == NULL ? "is no option of it" : "needs a value");
             return false;
+        }
         *into = argv[i + 1];
     }
     return true;
@@ -243,5 +246,7 @@ int cli_serve(int argc, char **argv)
     else
         cli_tell(err);
     running_close(&running);
+    if (err == NULL)
+        log_line(LOG_INFO, "serve: stopped");
     return err == NULL ? 0 : 1;
 }

@@ -107,6 +107,29 @@ def test_commands_exit_2_on_wrong_usage_and_1_on_failure(tmp_path):
     assert run_toll("verify", "--data", nothing, check=False).returncode == 1
 
 
+def told(*args, **more):
+    done = run_toll(*args, check=False, **more)
+    return done.returncode, done.stderr.decode()
+
+
+def test_a_wrong_command_line_is_told_what_is_wrong(monkeypatch):
+    monkeypatch.delenv("TOLL_KEY", raising=False)
+    for args, wrong in ((("nonsense",), "there is no command nonsense"),
+                        (("serve", "--colour", "red"), "--colour is no option of it"),
+                        (("serve", "--data"), "--data needs a value"),
+                        (("ingest", "-f", "usage.json"), "a key is required, as --key or in TOLL_KEY"),
+                        (("ingest", "--key", "k"), "-f FILE is required"),
+                        (("ingest", "-f", "-", "--batch", "0"), "not understood: --batch 0")):
+        code, text = told(*args)
+        assert code == 2 and wrong in text, (args, text)
+
+
+def test_a_file_that_is_no_json_is_not_sent(shared_server):
+    code, text = told("ingest", "-f", "-", "--key", shared_server.key, "--url",
+                      f"http://127.0.0.1:{shared_server.port}", input=b"meter,account,value\nm,a,1\n")
+    assert code == 1 and "one object a line or one array" in text, text
+
+
 def test_init_makes_a_private_directory_once_and_leaves_other_files_alone(tmp_path):
     data = tmp_path / "data"
     data.mkdir()
