@@ -214,8 +214,8 @@ static Err *lock_get(Arena *arena, DataDir *dir)
     if (dir->lock < 0)
         return failed(arena, "open", path);
     if (flock(dir->lock, LOCK_EX | LOCK_NB) != 0)
-        return refuse(arena, ERR_STORE_BUSY, STR_NONE, "another process has %.*s open",
-                      STR_ARG(dir->folder));
+        return refuse(arena, ERR_STORE_BUSY, STR_NONE,
+                      "another process has %.*s open: stop it first", STR_ARG(dir->folder));
     return NULL;
 }
 

@@ -202,7 +202,8 @@ static void event_read(Reading *reading)
                                         "and begin with a letter or digit");
     else if (code == ERR_UNKNOWN_METER)
         fault(reading, refuse(reading->reader->arena, code, pointer_of(reading, member->name),
-                              "no meter counts the event %.*s", STR_ARG(member->text)));
+                              "no meter counts the event %.*s: PUT /v1/meters/{id} declares one",
+                              STR_ARG(member->text)));
     else
         reading->event->event = member->text;
 }
