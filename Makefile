@@ -224,7 +224,7 @@ bench: $(BUILD)/toll  ## events a second: batches of 100, single events, resends
 
 ##: Check
 .PHONY: tidy
-tidy:  ## layers, sizes, bans, heads: docs/guide/style.md as a program
+tidy:  ## layers, sizes, bans, heads: what a machine can see of CONTRIBUTING.md
 	@tools/setup.sh test
 	@$(PYTHON) tools/tidy --self-test
 	@$(PYTHON) tools/tidy
