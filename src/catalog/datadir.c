@@ -219,12 +219,25 @@ static Err *lock_get(Arena *arena, DataDir *dir)
     return NULL;
 }
 
+// A directory that has its FORMAT is whole, so what is missing was lost, and is not made anew.
+static Err *part_find(Arena *arena, const DataDir *dir, Str path)
+{
+    if (exists(arena, path))
+        return NULL;
+    return refuse(arena, ERR_STORE_FAILED, STR_NONE,
+                  "%.*s is missing: restore the whole directory %.*s from a backup",
+                  STR_ARG(path), STR_ARG(dir->folder));
+}
+
 static Err *dir_read(Arena *arena, DataDir *dir)
 {
     Str content;
     TRY(lock_get(arena, dir));
     TRY(file_read(arena, path_in(arena, dir->folder, "FORMAT"), &content));
     TRY(format_read(arena, dir, content));
+    TRY(part_find(arena, dir, path_in(arena, dir->folder, "keys")));
+    TRY(part_find(arena, dir, dir->books));
+    TRY(part_find(arena, dir, dir->usage));
     return keys_read(arena, dir);
 }
 

@@ -35,6 +35,7 @@ enum { SEAL_BITS_LEAST = 4, SEAL_BITS_USUAL = 20, SEAL_BITS_MOST = 24 };
 Err *datadir_begin(Arena *arena, const DataDirOptions *options, DataDir **dir) MUST_CHECK;
 Err *datadir_finish(Arena *arena, DataDir *dir) MUST_CHECK;  // writes FORMAT, synced
 
-// STORE_FAILED: not a Toll, or of a newer format. STORE_BUSY: another process has it open.
+// STORE_FAILED: not a Toll, of a newer format, or without one of its parts. STORE_BUSY: another
+// process has it open.
 Err *datadir_open(Arena *arena, Str folder, DataDir **dir) MUST_CHECK;
 void datadir_close(DataDir *dir);  // gives the lock back; NULL is allowed

@@ -28,6 +28,11 @@ static void tell_drift(void *context, Str drift)
     fprintf(stderr, "toll: drift: %.*s\n", STR_ARG(drift));
 }
 
+static bool account_name(void *partition, uint64_t index, Str *project, Str *account)
+{
+    return partition_account(partition, index, project, account);
+}
+
 static Err *open_all(Opened *opened, const char *folder)
 {
     Arena *arena = opened->arena;
@@ -45,7 +50,11 @@ static Err *open_all(Opened *opened, const char *folder)
     };
     TRY(db_open(arena, &books, &opened->books));
     TRY(catalog_open(arena, opened->books, &opened->dir->pepper, &opened->catalog));
-    return partition_open(arena, &usage, &opened->partition);
+    TRY(partition_open(arena, &usage, &opened->partition));
+    // Refused when usage has fewer accounts than the books know from it: a journal that is gone
+    // looks like one that has not begun.
+    AccountSource names = { account_name, opened->partition };
+    return catalog_accounts_from(opened->catalog, arena, names);
 }
 
 static void close_all(Opened *opened)

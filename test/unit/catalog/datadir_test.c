@@ -50,6 +50,7 @@ static DataDir *make(Place *place)
 {
     DataDir *dir = NULL;
     assert_null(begin(place, &dir));
+    file_put(place, "books.sqlite", "");
     assert_null(datadir_finish(place->arena, dir));
     return dir;
 }
@@ -127,6 +128,21 @@ static void test_an_init_that_stopped_half_way_is_no_directory(void **state)
     assert_refused(begin(place, &dir), ERR_STORE_FAILED);
 }
 
+static void test_a_part_that_is_missing_is_not_made_anew(void **state)
+{
+    static const char *const parts[] = { "keys", "books.sqlite", "usage" };
+    Place                   *place = *state;
+    make(place);
+    for (size_t i = 0; i < 3; i++) {
+        DataDir *dir = NULL;
+        assert_int_equal(rename(path_of(place, parts[i]), path_of(place, "away")), 0);
+        Err *err = datadir_open(place->arena, str_of(place->folder), &dir);
+        assert_refused(err, ERR_STORE_FAILED);
+        assert_non_null(strstr(str_terminated(place->arena, err->detail), "is missing: restore"));
+        assert_int_equal(rename(path_of(place, "away"), path_of(place, parts[i])), 0);
+    }
+}
+
 static void test_damaged_files_are_refused(void **state)
 {
     static const struct {
@@ -182,6 +198,7 @@ int main(void)
         HERE(test_foreign_files_are_left_alone),
         HERE(test_a_file_by_a_name_of_ours_is_not_taken),
         HERE(test_an_init_that_stopped_half_way_is_no_directory),
+        HERE(test_a_part_that_is_missing_is_not_made_anew),
         HERE(test_damaged_files_are_refused),
         HERE(test_a_folder_that_is_not_there_is_refused),
     };
