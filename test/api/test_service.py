@@ -2,6 +2,7 @@
 """The server as its operator sees it: health, metrics, the printed reference, starting and stopping."""
 import json
 import re
+import shutil
 import socket
 import threading
 import time
@@ -148,6 +149,26 @@ def test_a_directory_has_one_server_at_a_time(shared_server):
     second = run_toll("serve", "--data", str(shared_server.data), "--listen", "127.0.0.1:0", check=False)
     assert second.returncode == 1
     assert run_toll("verify", "--data", str(shared_server.data), check=False).returncode == 1
+
+
+def test_the_sequence_is_told_after_a_restart_and_its_loss_is_noticed(fresh, n, event):
+    api = fresh()
+    meter = api.meter(n("meter"))["id"]
+    api.send([event(meter, n("acct"), value=i) for i in range(5)])
+    before = re.search(r"^toll_sequence (\d+)$", metrics(api), re.M)[1]
+    api.server.restart()
+    assert api.get("/v1/accounts")["data"]  # so the books have the names that usage made
+    assert int(before) >= 5 and re.search(r"^toll_sequence (\d+)$", metrics(api), re.M)[1] == before
+    api.server.stop()
+    journal, away = api.server.data / "usage" / "journal", api.server.data / "away"
+    journal.rename(away)
+    code, text = told("verify", "--data", str(api.server.data))
+    assert code == 1 and "usage has fewer" in text, text
+    if journal.exists():
+        shutil.rmtree(journal)
+    away.rename(journal)
+    api.server.verify()
+    api.server.start()
 
 
 def test_everything_survives_a_restart(fresh, n, event):

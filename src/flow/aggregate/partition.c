@@ -472,6 +472,8 @@ Err *partition_open(Arena *arena, const PartitionOptions *options, Partition **o
         return err;
     }
     partition->accounts = names_count(partition->names, NAME_ACCOUNT);
+    counter_set(METRIC_SEQUENCE, (int64_t)partition->next_sequence - 1);
+    counter_set(METRIC_UNSEALED_GENERATIONS, (int64_t)partition->unsealed.count);
     partition->flushed_us = clock_tick_us();
     partition->open->first = partition->open->next = partition->next_sequence;
     if (!options->read_only)
