@@ -136,8 +136,9 @@ static void changes_add(Rows *rows, Arena *arena, Seeded *seeded)
 static void meta_add(Rows *rows, Arena *arena, uint64_t range)
 {
     SealMeta   meta = seal_meta_open(arena);
-    RecordName name = { NAME_ACCOUNT, 0, (uint32_t)range, str_print(arena, "a%u", (unsigned)range) };
     Text       value = text_open(arena);
+    RecordName name = { NAME_ACCOUNT, 0, (uint32_t)range, STR_NONE };
+    name.name = str_print(arena, "a%u", (unsigned)range);
     record_write_name(&meta.names, &name);
     text_print(&meta.outcomes, "<%u>", (unsigned)range);
     seal_meta_write(&meta, &value);
