@@ -96,9 +96,8 @@ static Err *intake_answer(Request *request, Response *response)
         JsonOut members = response_problem_members(response);
         batch_print(&members, intake);
         return refuse(request->arena, ERR_ATOMIC_REFUSED, STR_NONE,
-                      "%zu of %zu events conflict or are rejected",
-                      intake->submission.counts[OUTCOME_CONFLICT] +
-                          intake->submission.counts[OUTCOME_REJECTED],
+                      "nothing is stored: of %zu events some conflict or are rejected, and results "
+                      "says which",
                       intake->submission.count);
     }
     JsonOut out = response_json(response);
