@@ -15,7 +15,9 @@ static const char usage_text[] =
     "  --plan FILE   the plan document\n"
     "  --usage FILE  "
     "{\"period\":{\"start\",\"end\"},\"usage\":{meter:quantity},\"quantities\"?,\"activeFrom\"?,\n"
-    "                \"activeTo\"?}\n"
+    "                \"activeTo\"?}; a meter's quantity may be a list of\n"
+    "                {\"group\":{dimension:value},\"quantity\"} or "
+    "{\"events\":[{\"ts\",\"value\"}]}\n"
     "FILE may be - for standard input, once. Prints the bill as JSON.\n";
 
 typedef struct Options {

@@ -2,9 +2,10 @@
 """POST /v1/rate and `toll rate`: the pricing core with nothing stored. Public numeric cases are
 `make cases`; here stand the documented sentences and the figures that everybody can check by hand."""
 import json
+import re
 
 import pytest
-from client import dump, run_toll
+from client import ROOT, dump, run_toll
 
 JUNE = {"start": "2026-06-01T00:00:00Z", "end": "2026-07-01T00:00:00Z"}
 API_TIERS = [{"upTo": "1000000", "unitPrice": "0.0009"}, {"upTo": "50000000", "unitPrice": "0.0006"},
@@ -248,3 +249,18 @@ def test_an_amount_beyond_what_can_be_kept_is_refused(api):
     answer = api.call("POST", "/v1/rate", {"plan": plan({**UNIT, "unitPrice": "1000000000000"}), "period": JUNE,
                                            "usage": {"m": "999999999999999"}})
     assert (answer.status, answer.code) == (422, "amount_too_large")
+
+
+def test_every_row_of_the_guide_of_plans_comes_to_what_it_says(api):
+    text = (ROOT / "docs" / "guide" / "plans.md").read_text()
+    rows = re.findall(r"^\| `(\{.*?\})` \| `(\{.*?\})` \| ([0-9.]+) \|$", text, re.M)
+    assert len(rows) == 12
+    for charge, usage, amount in rows:
+        charge = {"id": "c", **json.loads(charge)}
+        bill = api.post("/v1/rate", {"plan": {"currency": "USD", "charges": [charge]}, "usage": json.loads(usage),
+                                     "period": JUNE})
+        assert bill["total"] == amount, (charge, bill)
+    sample = json.loads(re.search(r"```json\n(.*?)```", text, re.S)[1])
+    bill = api.post("/v1/rate", {"plan": sample, "usage": {"compute.gpu_seconds": "912448"}, "quantities": {"seats": 3},
+                                 "period": JUNE})
+    assert [line["amount"] for line in bill["lines"]] == ["99.00", "1914.04", "60.00"]
