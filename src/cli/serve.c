@@ -213,8 +213,10 @@ static void running_close(Running *running)
 {
     Server *server = &running->server;
     server->is_ready = false;
-    if (running->listener != NULL)
+    if (running->listener != NULL) {
         listener_close(running->listener, DRAIN_US);
+        accounts_project(running);  // so the books know whom usage named, if usage is lost
+    }
     if (server->partition != NULL)
         partition_close(server->partition);
     catalog_close(server->catalog);

@@ -157,7 +157,6 @@ def test_the_sequence_is_told_after_a_restart_and_its_loss_is_noticed(fresh, n, 
     api.send([event(meter, n("acct"), value=i) for i in range(5)])
     before = re.search(r"^toll_sequence (\d+)$", metrics(api), re.M)[1]
     api.server.restart()
-    assert api.get("/v1/accounts")["data"]  # so the books have the names that usage made
     assert int(before) >= 5 and re.search(r"^toll_sequence (\d+)$", metrics(api), re.M)[1] == before
     api.server.stop()
     journal, away = api.server.data / "usage" / "journal", api.server.data / "away"
