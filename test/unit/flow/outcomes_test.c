@@ -212,6 +212,34 @@ static void a_reason_of_a_later_version_is_kept(void **state)
     outcomes_close(outcomes);
 }
 
+static void what_is_kept_is_its_own_copy(void **state)
+{
+    (void)state;
+    AUTO(Arena) arena = arena_open();
+    Outcomes *outcomes = outcomes_open(), *into = outcomes_open();
+    char      project[] = "p", id[] = "id", detail[] = "why";
+    Text      bytes = text_open(arena);
+    Refusal   refusal = { .outcome = OUTCOME_REJECTED, .code = ERR_INVALID_VALUE,
+                          .unique_id = str_of(id), .detail = str_of(detail) };
+    outcomes_refuse(outcomes, str_of(project), &refusal);
+    add(outcomes, str_of(project), 0, 1, 0);
+    project[0] = id[0] = detail[0] = 'X';
+    outcomes_record(outcomes, 0, &bytes);
+    outcomes_settle(outcomes);
+    assert_true(outcomes_take(into, 0, text_str(&bytes)));
+    memset(bytes.at, 'X', bytes.length);
+    Outcomes *both[] = { outcomes, into };
+    for (int i = 0; i < 2; i++) {
+        Refusals refusals = outcomes_refusals(both[i], arena, STR("p"), 5);
+        assert_int_equal(refusals.count, 1);
+        assert_true(str_equal(refusals.at[0].unique_id, STR("id")));
+        assert_true(str_equal(refusals.at[0].detail, STR("why")));
+        OutcomeHours hours = hours_of(both[i], arena, STR("p"));
+        assert_hour(&hours, 0, 0, 1, 0);
+        outcomes_close(both[i]);
+    }
+}
+
 static void refusals_are_newest_first_up_to_their_limits(void **state)
 {
     (void)state;
@@ -245,6 +273,7 @@ int main(void)
         cmocka_unit_test(a_replay_gives_the_same),
         cmocka_unit_test(cut_bytes_are_refused),
         cmocka_unit_test(a_reason_of_a_later_version_is_kept),
+        cmocka_unit_test(what_is_kept_is_its_own_copy),
         cmocka_unit_test(refusals_are_newest_first_up_to_their_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,6 +250,24 @@ static void unknown_forms_and_kinds_are_refused(void **state)
     assert_true(record_failed(&reader));
 }
 
+static void an_id_is_1_to_255_bytes(void **state)
+{
+    (void)state;
+    char id[300];
+    memset(id, 'i', sizeof id);
+    for (size_t length = 0; length < sizeof id; length++) {
+        AUTO(Arena) arena = arena_open();
+        Content content = { .row_count = 1 };
+        RecordReader reader;
+        RecordRow    row;
+        content.rows[0] = (RecordRow){ .kind = ROW_EVENT, .unique_id = { id, length } };
+        assert_true(record_open(&reader, written(arena, &content, STR_NONE)));
+        bool fits = length >= 1 && length <= UINT8_MAX;
+        assert_int_equal(record_next_row(&reader, &row), fits);
+        assert_int_equal(record_failed(&reader), !fits);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +275,7 @@ int main(void)
         cmocka_unit_test(changed_bytes_are_never_read_wild),
         cmocka_unit_test(impossible_moments_are_damage),
         cmocka_unit_test(unknown_forms_and_kinds_are_refused),
+        cmocka_unit_test(an_id_is_1_to_255_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
