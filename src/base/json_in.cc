@@ -59,6 +59,18 @@ struct Walk {
     Frame           frames[DEPTH_MAX];
 };
 
+void pointer_add(Text *path, Str name)
+{
+    text_add_char(path, '/');
+    for (size_t i = 0; i < name.length; i++) {
+        char byte = name.at[i];
+        if (byte == '~' || byte == '/')
+            text_print(path, "~%c", byte == '~' ? '0' : '1');
+        else
+            text_add_char(path, byte);
+    }
+}
+
 // The path of the value being read: the frames know the names and how many elements came before.
 Str pointer_of(Walk *walk)
 {
@@ -74,14 +86,7 @@ Str pointer_of(Walk *walk)
         const Json *last = container->first;
         while (last->next != nullptr)
             last = last->next;
-        text_add_char(&path, '/');
-        for (size_t k = 0; k < last->name.length; k++) {
-            char byte = last->name.at[k];
-            if (byte == '~' || byte == '/')
-                text_print(&path, "~%c", byte == '~' ? '0' : '1');
-            else
-                text_add_char(&path, byte);
-        }
+        pointer_add(&path, last->name);
     }
     return text_str(&path);
 }
@@ -310,7 +315,7 @@ int names_order(const void *a, const void *b)
                        (*static_cast<const Json *const *>(b))->name);
 }
 
-bool names_repeat_sorted(Walk *walk, const Json *object)
+const Json *repeated_of_many(Walk *walk, const Json *object)
 {
     const Json **members = arena_array(walk->arena, const Json *, object->count);
     size_t       count = 0;
@@ -319,19 +324,20 @@ bool names_repeat_sorted(Walk *walk, const Json *object)
     qsort(members, count, sizeof *members, names_order);
     for (size_t i = 1; i < count; i++)
         if (str_equal(members[i - 1]->name, members[i]->name))
-            return true;
-    return false;
+            return members[i];
+    return nullptr;
 }
 
-bool names_repeat(Walk *walk, const Json *object)
+// A member whose name the object has twice; nullptr when there is none.
+const Json *repeated(Walk *walk, const Json *object)
 {
     if (object->count > NAMES_COMPARED)
-        return names_repeat_sorted(walk, object);
+        return repeated_of_many(walk, object);
     for (const Json *a = object->first; a != nullptr; a = a->next)
         for (const Json *b = a->next; b != nullptr; b = b->next)
             if (a->name.length == b->name.length && str_equal(a->name, b->name))
-                return true;
-    return false;
+                return b;
+    return nullptr;
 }
 
 Err *frame_open(Walk *walk, Json *node)
@@ -346,6 +352,17 @@ Err *frame_open(Walk *walk, Json *node)
     return nullptr;
 }
 
+Err *refuse_repeated(Walk *walk, Str name)
+{
+    Text path = text_open(walk->arena);
+    walk->depth--;  // so that the pointer is that of the object
+    text_add(&path, pointer_of(walk));
+    pointer_add(&path, name);
+    return refuse(walk->arena, ERR_JSON_DUPLICATE_MEMBER, text_str(&path),
+                  "%.*s is there twice in the object that ends at byte %zu", STR_ARG(name),
+                  static_cast<size_t>(walk->at[-1]));
+}
+
 // Closes every container that ends here; stands before the next element or member afterwards.
 Err *frames_close(Walk *walk)
 {
@@ -355,9 +372,9 @@ Err *frames_close(Walk *walk)
         char   next = peek(walk);
         if (next == (is_object ? '}' : ']')) {
             walk->at++;
-            if (is_object && names_repeat(walk, frame->container))
-                return fault(walk, ERR_JSON_DUPLICATE_MEMBER, offset_of(walk),
-                             "an object ends that has the same member twice");
+            const Json *twice = is_object ? repeated(walk, frame->container) : nullptr;
+            if (twice != nullptr)
+                return refuse_repeated(walk, twice->name);
             walk->depth--;
             continue;
         }

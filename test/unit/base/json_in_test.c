@@ -158,6 +158,16 @@ static void test_refuses_duplicate_members(void **state)
     }
 }
 
+static void test_a_duplicate_is_named_at_its_place(void **state)
+{
+    Json *root;
+    Err  *refusal = parse(*state, STR("{\"a\":[1,{\"b/c\":2,\"b/c\":3,\"d\":4}]}"), &root);
+    assert_non_null(refusal);
+    assert_true(str_equal(refusal->pointer, STR("/a/1/b~1c")));
+    assert_true(str_equal(refusal->detail,
+                          STR("b/c is there twice in the object that ends at byte 30")));
+}
+
 // Beyond 16 members another way of finding them is taken.
 static void test_refuses_duplicates_in_large_objects(void **state)
 {
@@ -318,6 +328,7 @@ int main(void)
         TEST(test_strings_are_unescaped),
         TEST(test_members_in_document_order),
         TEST(test_refuses_duplicate_members),
+        TEST(test_a_duplicate_is_named_at_its_place),
         TEST(test_refuses_duplicates_in_large_objects),
         TEST(test_depth_is_limited),
         TEST(test_refusal_points_to_the_place),
