@@ -40,7 +40,7 @@ struct Generation {
     Text        scratch;      // dimensions of the event being folded
 };
 
-Generation *generation_open(uint64_t number, uint32_t seal_bits)
+Generation *generation_open(uint64_t number, uint32_t seal_bits, const Generation *before)
 {
     assert_that(seal_bits >= 4 && seal_bits <= 24);
     Generation *generation = memory_take(sizeof(Generation));
@@ -51,11 +51,13 @@ Generation *generation_open(uint64_t number, uint32_t seal_bits)
     generation->text = arena_open();
     generation->dimensions = arena_open();
     generation->rows = memory_map(generation->room * sizeof(Row));
-    generation->streams.slot_count = FIRST_SLOTS;
-    generation->streams.slots = memory_take(FIRST_SLOTS * sizeof(uint32_t));
-    generation->cell_slots.slots = FIRST_SLOTS;
-    generation->cell_slots.at = memory_take(FIRST_SLOTS * sizeof(uint32_t));
+    generation->streams.slot_count = before == NULL ? FIRST_SLOTS : before->streams.slot_count;
+    generation->streams.slots = memory_take(generation->streams.slot_count * sizeof(uint32_t));
+    generation->cell_slots.slots = before == NULL ? FIRST_SLOTS : before->cell_slots.slots;
+    generation->cell_slots.at = memory_take(generation->cell_slots.slots * sizeof(uint32_t));
     generation->scratch = text_open_own();
+    if (before != NULL)
+        vector_reserve(&generation->streams.list, before->streams.list.count);
     return generation;
 }
 
@@ -64,9 +66,14 @@ void generation_retain(Generation *generation)
     atomic_fetch_add(&generation->owners, 1);
 }
 
+static bool is_last_owner(Generation *generation)
+{
+    return atomic_fetch_sub(&generation->owners, 1) == 1;
+}
+
 void generation_release(Generation *generation)
 {
-    if (generation == NULL || atomic_fetch_sub(&generation->owners, 1) > 1)
+    if (generation == NULL || !is_last_owner(generation))
         return;
     id_table_close(generation->ids);
     arena_close(generation->text);
@@ -80,6 +87,33 @@ void generation_release(Generation *generation)
     memory_release(generation->cell_slots.at);
     text_close(&generation->scratch);
     memory_release(generation);
+}
+
+// Rows and cells are written whole when they are used again, so only what is looked up is cleared.
+Generation *generation_recycle(Generation *generation)
+{
+    if (generation == NULL || !is_last_owner(generation))
+        return NULL;
+    id_table_clear(generation->ids);
+    arena_reset(generation->text);
+    arena_reset(generation->dimensions);
+    generation->folded = generation->cell_count = 0;
+    generation->streams.list.count = 0;
+    memset(generation->streams.slots, 0, generation->streams.slot_count * sizeof(uint32_t));
+    memset(generation->cell_slots.at, 0, generation->cell_slots.slots * sizeof(uint32_t));
+    return generation;
+}
+
+void generation_warm(Generation *generation)
+{
+    id_table_clear(generation->ids);
+    memset(generation->rows, 0, generation->room * sizeof(Row));
+}
+
+void generation_begin(Generation *generation, uint64_t number)
+{
+    generation->number = number;
+    atomic_store(&generation->owners, 1);
 }
 
 uint64_t generation_number(const Generation *generation)

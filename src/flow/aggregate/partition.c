@@ -35,8 +35,16 @@ Generation *partition_generation_add(Partition *partition, uint64_t number)
     size_t count = partition->unsealed.count;
     assert_that(count == 0 ||
                 generation_number(partition->unsealed.at[count - 1].generation) + 1 == number);
-    Unsealed added = { .generation = generation_open(number, partition->options.seal_bits) };
+    const Generation *before = count == 0 ? partition->retired
+                                          : partition->unsealed.at[count - 1].generation;
+    Unsealed          added = { .generation = partition->spare };
+    partition->spare = NULL;
+    if (added.generation != NULL)
+        generation_begin(added.generation, number);
+    else
+        added.generation = generation_open(number, partition->options.seal_bits, before);
     vector_push(&partition->unsealed, added);
+    partition->generations = partition->unsealed.count;
     partition->epoch++;
     return added.generation;
 }
@@ -132,9 +140,7 @@ Err *partition_probe_ids(Partition *partition, Arena *arena, Submission *submiss
     PartitionProbe *probe = submission->probe;
     Hash128        *ids = arena_array(arena, Hash128, submission->count);
     Str            *values = arena_array(arena, Str, submission->count);
-    lock_take(&partition->state_lock);
-    StoreView *view = store_view_keep(partition->view);
-    lock_release(&partition->state_lock);
+    StoreView      *view = usage_store_view(partition->store);
     for (size_t i = 0; i < submission->count; i++)
         ids[i] = submission->events[probe->by_id[i]].id;
     Err *err = usage_store_find_ids(partition->store, arena, ids, submission->count, values);
@@ -195,9 +201,8 @@ static Err *probe(Partition *partition, Arena *arena, Submission *submission)
 
 static Err *seal_is_behind(Partition *partition, Arena *arena)
 {
-    lock_take(&partition->state_lock);
-    size_t full = partition->unsealed.count == 0 ? 0 : partition->unsealed.count - 1;
-    lock_release(&partition->state_lock);
+    size_t generations = partition->generations;
+    size_t full = generations == 0 ? 0 : generations - 1;
     bool behind = full > GENERATIONS_WAITING_MAX &&
                   full << partition->options.seal_bits > UNSEALED_FREE;
     if (behind || usage_store_runs(partition->store) > STORE_RUNS_MAX)
@@ -405,7 +410,13 @@ static void free_all(Partition *partition)
 {
     for (size_t i = 0; i < partition->unsealed.count; i++)
         generation_release(partition->unsealed.at[i].generation);
+    for (size_t i = 0; i < partition->dropped.count; i++)
+        generation_release(partition->dropped.at[i]);
     generation_release(partition->retired);
+    if (partition->spare != NULL)
+        generation_begin(partition->spare, 0);
+    generation_release(partition->spare);
+    vector_release(&partition->dropped);
     vector_release(&partition->unsealed);
     vector_release(&partition->projects);
     vector_release(&partition->event_seen);

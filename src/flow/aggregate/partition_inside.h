@@ -103,7 +103,10 @@ struct Partition {
     Meters       *meters;
     StoreView    *view;
     VECTOR(Unsealed) unsealed;    // oldest first; the last is active
+    VECTOR(Generation *) dropped;  // no longer needed here: for the sealer to give back
+    Generation   *spare;          // an emptied one, for the next to be made of
     Generation   *retired;        // the newest sealed one: probes from before its seal need its ids
+    atomic_size_t generations;     // unsealed ones
     atomic_uint_least64_t epoch;  // rises when the list of generations changes
     uint64_t      folded;         // sequences below it are folded and visible
     uint32_t      sealed_names[NAME_KINDS];  // how many the seals hold; the sealer's

@@ -44,6 +44,7 @@ typedef struct Seal {
     const Generation *generation;
     Arena            *arena;  // of the seal
     StoreWriter      *writer;
+    const Activation **meters;  // by number; what a seal reads of them never changes
     VECTOR(DayOrder)  days;   // of the stream at hand
     VECTOR(BlockRow)  block;
     VECTOR(ChangeKey) changes;
@@ -312,10 +313,7 @@ static Err *cell_put(void *context, Str suffix, Str value)
 
 static Err *cells_of_account(Seal *seal, CellRows *rows, const CellOrder *order, size_t count)
 {
-    lock_take(&seal->partition->state_lock);
-    Aggregation aggregation =
-        meters_get(seal->partition->meters, order->meter)->meter->aggregation;
-    lock_release(&seal->partition->state_lock);
+    Aggregation aggregation = seal->meters[order->meter]->meter->aggregation;
     cell_rows_begin(rows, order->project, order->meter, order->account);
     for (size_t i = 0; i < count; i++) {
         const HourCell *cell = generation_cell(seal->generation, order[i].cell);
@@ -330,13 +328,11 @@ static Err *cells_write(Seal *seal)
     CellOrder *order = arena_array(seal->arena, CellOrder, count);
     CellRows  *rows = cell_rows_open();
     Err       *err = NULL;
-    lock_take(&seal->partition->state_lock);
     for (size_t i = 0; i < count; i++) {
         const HourCell *cell = generation_cell(seal->generation, (uint32_t)i);
-        uint32_t project = meters_get(seal->partition->meters, cell->meter)->project;
+        uint32_t        project = seal->meters[cell->meter]->project;
         order[i] = (CellOrder){ project, cell->meter, cell->account, (uint32_t)i };
     }
-    lock_release(&seal->partition->state_lock);
     qsort(order, count, sizeof *order, cell_order);
     for (size_t from = 0, to; from < count && err == NULL; from = to) {
         for (to = from + 1; to < count && cell_order(&order[from], &order[to]) == 0;)
@@ -396,8 +392,21 @@ static Str meta_of(Seal *seal, const Unsealed *unsealed)
     return text_str(&bytes);
 }
 
+// Taken once: ingest must not wait for the state lock while cells are gone through.
+static void meters_take(Seal *seal)
+{
+    Partition *partition = seal->partition;
+    lock_take(&partition->state_lock);
+    uint32_t count = meters_count(partition->meters);
+    seal->meters = arena_array(seal->arena, const Activation *, count);
+    for (uint32_t i = 0; i < count; i++)
+        seal->meters[i] = meters_get(partition->meters, i);
+    lock_release(&partition->state_lock);
+}
+
 static Err *families_write(Seal *seal)
 {
+    meters_take(seal);
     TRY(events_write(seal));
     TRY(ids_write(seal));
     TRY(cells_write(seal));
@@ -431,7 +440,9 @@ static void seal_publish(Partition *partition)
     for (size_t i = 1; i < partition->unsealed.count; i++)
         partition->unsealed.at[i - 1] = partition->unsealed.at[i];
     partition->unsealed.count--;
-    generation_release(partition->retired);
+    partition->generations = partition->unsealed.count;
+    if (partition->retired != NULL)
+        vector_push(&partition->dropped, partition->retired);
     partition->retired = sealed.generation;
     for (int kind = 0; kind < NAME_KINDS; kind++)
         partition->sealed_names[kind] = sealed.name_counts[kind];
@@ -464,6 +475,54 @@ static bool seal_next(Partition *partition, Unsealed *unsealed)
     return !stopping;
 }
 
+// Takes an empty generation that nobody owns, or frees it when there is one already. NULL is allowed.
+static void spare_keep(Partition *partition, Generation *empty)
+{
+    if (empty == NULL)
+        return;
+    lock_take(&partition->state_lock);
+    bool is_kept = partition->spare == NULL;
+    if (is_kept)
+        partition->spare = empty;
+    lock_release(&partition->state_lock);
+    if (is_kept)
+        return;
+    generation_begin(empty, 0);
+    generation_release(empty);
+}
+
+// A generation's memory is used again: touching new pages takes milliseconds that requests would wait
+// for, and so does giving them back.
+static void dropped_recycle(Partition *partition)
+{
+    Generation *dropped;
+    do {
+        dropped = NULL;
+        lock_take(&partition->state_lock);
+        if (partition->dropped.count > 0)
+            dropped = partition->dropped.at[--partition->dropped.count];
+        lock_release(&partition->state_lock);
+        spare_keep(partition, generation_recycle(dropped));
+    } while (dropped != NULL);
+}
+
+// Where seals happen at all, the next generation is made ready before it is needed.
+static void spare_prepare(Partition *partition)
+{
+    dropped_recycle(partition);
+    lock_take(&partition->state_lock);
+    size_t            count = partition->unsealed.count;
+    const Generation *newest =
+        count == 0 ? partition->retired : partition->unsealed.at[count - 1].generation;
+    Generation *made = partition->spare != NULL
+                           ? NULL
+                           : generation_open(0, partition->options.seal_bits, newest);
+    lock_release(&partition->state_lock);
+    if (made != NULL)
+        generation_warm(made);
+    spare_keep(partition, made);
+}
+
 void *sealer_run(void *context)
 {
     Partition *partition = context;
@@ -475,6 +534,7 @@ void *sealer_run(void *context)
             partition_latch(partition, err);
         else
             seal_publish(partition);
+        spare_prepare(partition);
     }
     return NULL;
 }

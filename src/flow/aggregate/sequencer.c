@@ -14,7 +14,7 @@
 static void known_refresh(Partition *partition)
 {
     for (size_t i = 0; i < partition->known.count; i++)
-        generation_release(partition->known.at[i]);
+        vector_push(&partition->dropped, partition->known.at[i]);
     partition->known.count = 0;
     if (partition->retired != NULL)
         vector_push(&partition->known, partition->retired);

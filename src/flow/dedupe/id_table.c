@@ -4,6 +4,7 @@
 #include "flow/dedupe/id_table.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/assert.h"
 
@@ -35,6 +36,12 @@ void id_table_close(IdTable *table)
     if (table != NULL)
         memory_unmap(table->slots, (table->mask + 1) * sizeof(Slot));
     memory_release(table);
+}
+
+void id_table_clear(IdTable *table)
+{
+    memset(table->slots, 0, (table->mask + 1) * sizeof(Slot));
+    table->count = 0;
 }
 
 void id_table_prefetch(const IdTable *table, Hash128 id)

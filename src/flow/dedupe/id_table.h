@@ -10,6 +10,7 @@ typedef struct IdTable IdTable;
 
 IdTable *id_table_open(size_t rows);  // at most that many are ever added
 void     id_table_close(IdTable *table);
+void     id_table_clear(IdTable *table);      // nobody may be looking
 void     id_table_prefetch(const IdTable *table, Hash128 id);
 uint32_t id_table_find(const IdTable *table, Hash128 id);  // row, or ID_TABLE_NONE
 void     id_table_add(IdTable *table, Hash128 id, uint32_t row);  // id must not be there
