@@ -179,26 +179,33 @@ static void check_streams(const World *world, uint32_t folded)
     assert_null(generation_stream(world->generation, EVENT_NAMES, 0));
 }
 
+static bool is_of_cell(const World *world, uint32_t i, const HourCell *cell)
+{
+    const Activation *activation = &world->activations[cell->meter];
+    return world->is_event[i] && world->numbers[i].event == activation->event &&
+           world->numbers[i].account == cell->account &&
+           activation_counts(activation, sequence_of(i)) &&
+           instant_utc_hour(world->events[i].ts) == cell->hour;
+}
+
 // What the rows below `folded` give for that cell, the slow way.
 static Cell expected_of(const World *world, const HourCell *wanted, uint32_t folded)
 {
-    Cell              cell = { 0 };
-    const Activation *activation = &world->activations[wanted->meter];
+    AUTO(Arena) arena = arena_open();
+    Cell         cell = { 0 };
+    Text         dimensions = text_open(arena);
+    const Meter *meter = &world->meters[wanted->meter];
     for (uint32_t i = 0; i < folded; i++) {
-        AUTO(Arena) arena = arena_open();
-        Text         dimensions = text_open(arena);
-        Measure      measure;
-        const Event *event = &world->events[i];
-        cell_dimensions(activation->meter, event->properties, &dimensions);
-        if (!world->is_event[i] || world->numbers[i].event != activation->event ||
-            world->numbers[i].account != wanted->account ||
-            !activation_counts(activation, sequence_of(i)) ||
-            instant_utc_hour(event->ts) != wanted->hour ||
-            !str_equal(text_str(&dimensions), wanted->dimensions))
+        Measure measure;
+        if (!is_of_cell(world, i, wanted))
             continue;
-        assert_true(measure_of(activation->meter, event, &measure));
+        text_clear(&dimensions);
+        cell_dimensions(meter, world->events[i].properties, &dimensions);
+        if (!str_equal(text_str(&dimensions), wanted->dimensions))
+            continue;
+        assert_true(measure_of(meter, &world->events[i], &measure));
         measure.sequence = sequence_of(i);
-        cell_add(&cell, activation->meter->aggregation, &measure);
+        cell_add(&cell, meter->aggregation, &measure);
     }
     return cell;
 }
@@ -259,19 +266,17 @@ static void folded_rows_are_in_chains_and_cells(void **state)
     }
 }
 
-// More streams and cells than any table or block holds at first.
-static void tables_grow(void **state)
+// More streams and cells than any table or block holds at first, or as many as the one before had.
+static Generation *filled(uint64_t number, const Generation *before)
 {
-    (void)state;
-    enum { MANY = 1 << 14 };
-    AUTO(Arena) arena = arena_open();
-    Meter          meter = { .aggregation = AGGREGATE_COUNT };
-    Activation     activation = { .meter = &meter };
-    Activation    *list[] = { &activation };
-    Generation    *generation = generation_open(1, 14);
-    Digest         digest = { { 1 } };
+    enum { MANY_BITS = 14, MANY = 1 << MANY_BITS };
+    Meter       meter = { .aggregation = AGGREGATE_COUNT };
+    Activation  activation = { .meter = &meter };
+    Activation *list[] = { &activation };
+    Generation *generation = generation_open(number, MANY_BITS, before);
+    Digest      digest = { { 1 } };
     for (uint32_t i = 0; i < MANY; i++) {
-        Event event = { .unique_id = STR("x"), .id = { i, i }, .value = { 1 } };
+        Event event = { .unique_id = STR("x"), .id = { number, i }, .value = { 1 } };
         Row   numbers = { .account = i };
         generation_put_event(generation, i, &event, &numbers);
         generation_fold(generation, i, &digest, (ActivationList){ list, 1 });
@@ -281,9 +286,53 @@ static void tables_grow(void **state)
         const Stream *stream = generation_stream(generation, 0, i);
         assert_true(stream != NULL && stream->newest_row == i && stream->rows == 1);
         assert_true(generation_cell(generation, stream->newest_cell)->account == i);
-        assert_true(generation_find(generation, (Hash128){ i, i }) == i);
+        assert_true(generation_find(generation, (Hash128){ number, i }) == i);
     }
-    generation_release(generation);
+    return generation;
+}
+
+static void tables_grow(void **state)
+{
+    (void)state;
+    Generation *first = filled(1, NULL), *second = filled(2, first);
+    assert_int_equal(generation_find(second, (Hash128){ 1, 0 }), ROW_END);
+    generation_release(first);
+    generation_release(second);
+}
+
+// All rows through the generation, with everything checked.
+static void run_through(World *world)
+{
+    for (uint32_t i = 0; i < ROOM; i++) {
+        assert_int_equal(generation_find(world->generation, world->events[i].id), ROW_END);
+        put(world, i);
+        fold(world, i);
+    }
+    check_streams(world, ROOM);
+    check_cells(world, ROOM);
+    check_chains(world);
+}
+
+static void a_recycled_generation_is_as_good_as_new(void **state)
+{
+    (void)state;
+    AUTO(Arena) arena = arena_open();
+    World *first = arena_new(arena, World), *second = arena_new(arena, World);
+    world_open(first, arena, 95);
+    world_open(second, arena, 96);
+    generation_release(second->generation);
+    run_through(first);
+    generation_retain(first->generation);
+    assert_null(generation_recycle(first->generation));  // another still reads it
+    check_cells(first, ROOM);
+    second->generation = generation_recycle(first->generation);
+    assert_ptr_equal(second->generation, first->generation);
+    generation_begin(second->generation, NUMBER);
+    assert_int_equal(generation_folded(second->generation), 0);
+    assert_int_equal(generation_cell_count(second->generation), 0);
+    run_through(second);
+    generation_release(second->generation);
+    assert_null(generation_recycle(NULL));
 }
 
 int main(void)
@@ -292,6 +341,7 @@ int main(void)
         cmocka_unit_test(rows_are_found_by_id_before_they_are_folded),
         cmocka_unit_test(folded_rows_are_in_chains_and_cells),
         cmocka_unit_test(tables_grow),
+        cmocka_unit_test(a_recycled_generation_is_as_good_as_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

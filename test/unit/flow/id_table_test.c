@@ -60,6 +60,22 @@ static void a_full_table_finds_all_and_nothing_else(void **state)
     id_table_close(NULL);
 }
 
+static void a_cleared_table_is_as_good_as_new(void **state)
+{
+    (void)state;
+    IdTable *table = id_table_open(100);
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < 100; i++)
+            id_table_add(table, spread(100 * round + i), i);
+        for (uint32_t i = 0; i < 300; i++)
+            assert_int_equal(id_table_find(table, spread(i)),
+                             i / 100 == round ? i % 100 : ID_TABLE_NONE);
+        id_table_clear(table);
+        assert_int_equal(id_table_find(table, spread(100 * round)), ID_TABLE_NONE);
+    }
+    id_table_close(table);
+}
+
 typedef struct Watched {
     IdTable    *table;
     atomic_uint added;
@@ -102,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_table_finds_all_and_nothing_else),
+        cmocka_unit_test(a_cleared_table_is_as_good_as_new),
         cmocka_unit_test(readers_meet_whole_entries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
