@@ -475,7 +475,8 @@ static bool seal_next(Partition *partition, Unsealed *unsealed)
     return !stopping;
 }
 
-// Takes an empty generation that nobody owns, or frees it when there is one already. NULL is allowed.
+// Takes an empty generation that nobody owns, or frees it when there is one already. NULL is
+// allowed.
 static void spare_keep(Partition *partition, Generation *empty)
 {
     if (empty == NULL)
@@ -491,8 +492,8 @@ static void spare_keep(Partition *partition, Generation *empty)
     generation_release(empty);
 }
 
-// A generation's memory is used again: touching new pages takes milliseconds that requests would wait
-// for, and so does giving them back.
+// A generation's memory is used again: touching new pages takes milliseconds that requests would
+// wait for, and so does giving them back.
 static void dropped_recycle(Partition *partition)
 {
     Generation *dropped;
