@@ -62,13 +62,13 @@ typedef struct Stream {
 
 typedef struct Generation Generation;
 
-// `before`: the generation before it, or NULL; its tables tell how large this one's will be, so that
-// they need not grow while requests wait.
+// `before`: the generation before it, or NULL; its tables tell how large this one's will be, so
+// that they need not grow while requests wait.
 Generation *generation_open(uint64_t number, uint32_t seal_bits, const Generation *before);
 void        generation_retain(Generation *generation);   // one more owner
 void        generation_release(Generation *generation);  // the last owner frees it
-// Instead of release: the last owner gets it back, emptied and with its memory, to be begun again as
-// another generation; the others get NULL.
+// Instead of release: the last owner gets it back, emptied and with its memory, to be begun again
+// as another generation; the others get NULL.
 Generation *generation_recycle(Generation *generation);
 void        generation_begin(Generation *generation, uint64_t number);
 // Touches the memory of one that was just opened, so that its rows need not wait for pages.
