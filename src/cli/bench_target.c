@@ -173,17 +173,6 @@ Err *target_put(Target *target, Arena *arena, Str path, Str body)
     return call(target, arena, path, &body, &answer);
 }
 
-bool target_metric(Str metrics, Str name, uint64_t *value)
-{
-    for (Str rest = metrics; rest.length > 0;) {
-        Str line = str_cut(&rest, '\n');
-        Str first = str_cut(&line, ' ');
-        if (str_equal(first, name))
-            return str_whole(line, UINT64_MAX, value);
-    }
-    return false;
-}
-
 // ---- life
 
 static bool is_ready(Target *target)

@@ -38,6 +38,3 @@ Err *target_get(Target *target, Arena *arena, Str path, Str *answer) MUST_CHECK;
 Err *target_get_json(Target *target, Arena *arena, Str path, const Json **answer) MUST_CHECK;
 Err *target_put(Target *target, Arena *arena, Str path, Str body) MUST_CHECK;
 
-// A number of /metrics by its whole name ("toll_events_accepted_total"); false when it is not
-// there.
-bool target_metric(Str metrics, Str name, uint64_t *value);

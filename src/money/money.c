@@ -28,12 +28,6 @@ bool money_subtract(Money a, Money b, Money *rest)
     return true;
 }
 
-Money money_negate(Money amount)
-{
-    assert_that(amount.minor != INT64_MIN);
-    return (Money){ -amount.minor, amount.currency };
-}
-
 int money_compare(Money a, Money b)
 {
     assert_that(currency_equal(a.currency, b.currency));

@@ -14,7 +14,6 @@ Money money_zero(Currency currency);
 // False: beyond int64. Both amounts are of one currency.
 bool  money_add(Money a, Money b, Money *sum) __attribute__((warn_unused_result));
 bool  money_subtract(Money a, Money b, Money *rest) __attribute__((warn_unused_result));
-Money money_negate(Money amount);  // amount.minor != INT64_MIN
 int   money_compare(Money a, Money b);
 
 // The exact number of major units.

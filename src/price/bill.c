@@ -10,12 +10,6 @@ static const char *const kind_names[LINE_KIND_COUNT] = {
     [LINE_MINIMUM] = "minimum", [LINE_TRUE_UP] = "trueUp", [LINE_OVERAGE] = "overage",
 };
 
-const char *line_kind_name(LineKind kind)
-{
-    assert_that(kind < LINE_KIND_COUNT);
-    return kind_names[kind];
-}
-
 Money line_net(const Line *line)
 {
     Money net;

@@ -18,7 +18,6 @@ typedef enum LineKind {
     LINE_KIND_COUNT
 } LineKind;
 
-const char *line_kind_name(LineKind kind);  // "trueUp"
 
 typedef struct Line {
     LineKind      kind;

@@ -194,7 +194,7 @@ static Err *usage_line(Rating *rating, const Charge *charge, const GroupUsage *c
     return line_finish(rating, line, converted(rating, line, line->exact));
 }
 
-static int values_compare(const Str *a, const Str *b, size_t count)
+int group_values_compare(const Str *a, const Str *b, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if ((a[i].at == NULL) != (b[i].at == NULL))
@@ -215,7 +215,7 @@ typedef struct Ordered {
 static int ordered_compare(const void *left, const void *right, void *count)
 {
     const Ordered *a = left, *b = right;
-    return values_compare(a->values, b->values, *(const size_t *)count);
+    return group_values_compare(a->values, b->values, *(const size_t *)count);
 }
 
 // The groups of a matrix, those of one line together.
@@ -240,7 +240,8 @@ static Err *matrix_lines(Rating *rating, const Charge *charge, const ChargeUsage
         groups[i] = ordered[i].group;
     for (size_t first = 0, end; first < usage->count; first = end) {
         for (end = first + 1; end < usage->count; end++)
-            if (values_compare(ordered[first].values, ordered[end].values, charge->group_count))
+            if (group_values_compare(ordered[first].values, ordered[end].values,
+                                     charge->group_count) != 0)
                 break;
         TRY(usage_line(rating, charge, groups + first, end - first, pool));
     }

@@ -27,6 +27,9 @@ typedef struct GroupUsage {
     size_t      each_count;
 } GroupUsage;
 
+// The order of groups: value by value, absent before any text, texts by bytes.
+int group_values_compare(const Str *a, const Str *b, size_t count);
+
 // Groups in the order of read_by's values (absent first, then by bytes). A charge without read_by
 // has one group, or none, which counts as nothing measured. SOURCE_METERS: one group for each
 // meter, in the charge's order, or none.

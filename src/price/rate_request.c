@@ -267,22 +267,10 @@ static void time_read(Place body, RateRequest *request)
 
 // ---- from entries to what each charge counts
 
-static int values_compare(const Str *a, const Str *b, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if ((a[i].at == NULL) != (b[i].at == NULL))
-            return a[i].at == NULL ? -1 : 1;
-        int order = str_compare(a[i], b[i]);
-        if (order != 0)
-            return order;
-    }
-    return 0;
-}
-
 static int groups_compare(const void *left, const void *right, void *count)
 {
     const GroupUsage *a = left, *b = right;
-    return values_compare(a->values, b->values, *(const size_t *)count);
+    return group_values_compare(a->values, b->values, *(const size_t *)count);
 }
 
 static Str property_of(const UsageEntry *entry, Str name)
@@ -321,7 +309,7 @@ static size_t groups_join(Arena *arena, GroupUsage *groups, size_t count, size_t
     if (count > 1)
         qsort_r(groups, count, sizeof *groups, groups_compare, &keys);
     for (size_t i = 0; i < count; i++) {
-        if (kept > 0 && values_compare(groups[kept - 1].values, groups[i].values, keys) == 0)
+        if (kept > 0 && group_values_compare(groups[kept - 1].values, groups[i].values, keys) == 0)
             group_add(arena, &groups[kept - 1], &groups[i]);
         else
             groups[kept++] = groups[i];

@@ -106,12 +106,6 @@ static const StepRow rows[STEP_OP_COUNT] = {
                        { "commitment", "counted", "amount" } },
 };
 
-const char *step_op_name(StepOp op)
-{
-    assert_that(op < STEP_OP_COUNT);
-    return rows[op].op;
-}
-
 Step *steps_add(Steps *steps, Arena *arena, StepOp op)
 {
     assert_that(op < STEP_OP_COUNT);
@@ -138,12 +132,6 @@ void step_set(Step *step, const char *member, Str value)
     size_t place = member_place(step->op, member);
     assert_that(place < STEP_MEMBERS_MAX);
     step->values[place] = value;
-}
-
-Str step_value(const Step *step, const char *member)
-{
-    size_t place = member_place(step->op, member);
-    return place < STEP_MEMBERS_MAX ? step->values[place] : STR_NONE;
 }
 
 void steps_to_json(const Steps *steps, JsonOut *out)

@@ -48,10 +48,7 @@ typedef struct Steps {
 
 Step *steps_add(Steps *steps, Arena *arena, StepOp op);
 void  step_set(Step *step, const char *member, Str value);  // the table has that member
-Str   step_value(const Step *step, const char *member);     // STR_NONE when left out
 void  steps_to_json(const Steps *steps, JsonOut *out);
-
-const char *step_op_name(StepOp op);  // "roundQuantity"
 
 // The table as JSON: [{"op":"tier","members":["upTo",…],"meaning":"…"}, …].
 void price_steps_print(Text *text);

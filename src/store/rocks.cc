@@ -409,14 +409,6 @@ bool rocks_each_key(Rocks *rocks, int family, bool (*take)(void *to, RocksBytes 
     return answer(status, reason);
 }
 
-bool rocks_compact(Rocks *rocks, int family, char *reason)
-{
-    rocksdb::CompactRangeOptions options;
-    return answer(rocks->database->CompactRange(
-                      options, rocks->families[static_cast<size_t>(family)], nullptr, nullptr),
-                  reason);
-}
-
 bool rocks_checkpoint(Rocks *rocks, const char *folder, char *reason)
 {
     rocksdb::Checkpoint *made = nullptr;

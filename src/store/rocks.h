@@ -93,7 +93,6 @@ bool rocks_each_key(Rocks *rocks, int family, bool (*take)(void *to, RocksBytes 
 unsigned rocks_runs(Rocks *rocks, int family);   // sorted runs: files of level 0 and levels in use
 unsigned rocks_files(Rocks *rocks, int family);
 uint64_t rocks_bytes(Rocks *rocks);
-bool     rocks_compact(Rocks *rocks, int family, char *reason);  // all of it, and waits
 bool     rocks_checkpoint(Rocks *rocks, const char *folder, char *reason);
 
 #ifdef __cplusplus

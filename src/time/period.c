@@ -16,12 +16,6 @@ static const struct {
     [PERIOD_YEAR] = { "year", 0, 12 },
 };
 
-const char *period_unit_name(PeriodUnit unit)
-{
-    assert_that(unit < PERIOD_UNIT_COUNT);
-    return units[unit].name;
-}
-
 bool period_unit_find(Str name, PeriodUnit *unit)
 {
     for (int i = 0; i < PERIOD_UNIT_COUNT; i++)

@@ -32,7 +32,6 @@ typedef struct PeriodRule {
 
 enum { PERIOD_EVERY_MAX = 1000 };
 
-const char *period_unit_name(PeriodUnit unit);  // "month"
 bool        period_unit_find(Str name, PeriodUnit *unit);
 
 // NULL: the rule cuts time. Else why it does not: "calendar periods of days are not defined".

@@ -13,12 +13,6 @@ static const char *const names[WINDOW_UNIT_COUNT] = {
     [WINDOW_MONTH] = "month",
 };
 
-const char *window_unit_name(WindowUnit unit)
-{
-    assert_that(unit < WINDOW_UNIT_COUNT);
-    return names[unit];
-}
-
 bool window_unit_find(Str name, WindowUnit *unit)
 {
     for (int i = 0; i < WINDOW_UNIT_COUNT; i++)

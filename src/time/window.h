@@ -17,7 +17,6 @@ typedef struct Span {
     Instant start, end;  // [start, end)
 } Span;
 
-const char *window_unit_name(WindowUnit unit);  // "hour"
 bool        window_unit_find(Str name, WindowUnit *unit);
 
 // The window that holds the instant. The next one is window_at(unit, zone, span.end).

@@ -56,18 +56,6 @@ typedef struct EventsTake {
     Err          *failed; // the first that could not be taken
 } EventsTake;
 
-static int values_compare(const Str *a, const Str *b, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if ((a[i].at == NULL) != (b[i].at == NULL))
-            return a[i].at == NULL ? -1 : 1;
-        int order = str_compare(a[i], b[i]);
-        if (order != 0)
-            return order;
-    }
-    return 0;
-}
-
 // Groups are in the order of their values. NULL: there is none.
 static GroupUsage *group_find(const EventsTake *events, const Str *values)
 {
@@ -75,7 +63,7 @@ static GroupUsage *group_find(const EventsTake *events, const Str *values)
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         int    order =
-            values_compare(events->groups[middle].values, values, events->charge->read_count);
+            group_values_compare(events->groups[middle].values, values, events->charge->read_count);
         if (order == 0)
             return &events->groups[middle];
         if (order < 0)
