@@ -21,6 +21,7 @@
 #include "base/vector.h"
 #include "flow/aggregate/recount.h"
 #include "flow/aggregate/usage.h"
+#include "flow/submit.h"
 
 enum { ACCOUNTS = 5, HOURS = 24 * 40 };
 
@@ -87,42 +88,10 @@ static void world_close(World *world)
 
 // ---- submitting, and waiting for the verdicts
 
-typedef struct Gate {
-    Lock   lock;
-    Signal signal;
-    bool   open;
-} Gate;
-
-static void gate_open(Submission *submission)
-{
-    Gate *gate = submission->context;
-    lock_take(&gate->lock);
-    gate->open = true;
-    signal_one(&gate->signal);
-    lock_release(&gate->lock);
-}
-
 static void submit(World *world, Submission *submission)
 {
     AUTO(Arena) arena = arena_open();
-    Gate gate = { .open = false };
-    lock_open(&gate.lock);
-    signal_open(&gate.signal);
-    submission->done = gate_open;
-    submission->context = &gate;
-    Err *err = partition_submit(world->partition, arena, submission);
-    for (int i = 0; i < 1000 && err != NULL && err_again(err->code) == AGAIN_LATER; i++) {
-        usleep(1000);
-        err = partition_submit(world->partition, arena, submission);
-    }
-    assert_null(err);
-    lock_take(&gate.lock);
-    while (!gate.open)
-        signal_wait(&gate.signal, &gate.lock);
-    lock_release(&gate.lock);
-    signal_close(&gate.signal);
-    lock_close(&gate.lock);
-    assert_null(submission->failure);
+    assert_null(submit_and_wait(world->partition, arena, submission, 1000));
 }
 
 static Str properties_of(Arena *arena, const Known *known)

@@ -3,6 +3,7 @@
 // meters come, change and go, seals are tiny. Every id is accepted once and by one sender; whoever
 // was answered sees his event in the next read; sums only rise and never pass what was submitted;
 // at the end the totals are exact, also after closing and opening, and a recount is clean.
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -22,6 +23,7 @@
 #include "base/thread.h"
 #include "flow/aggregate/recount.h"
 #include "flow/aggregate/usage.h"
+#include "flow/submit.h"
 
 enum { SENDERS = 4, READERS = 2, IDS = 6000, ACCOUNTS = 3, BATCH_MAX = 40, DAYS = 3 };
 
@@ -67,40 +69,9 @@ static void world_open(World *world)
 
 // ---- sending
 
-typedef struct Gate {
-    Lock   lock;
-    Signal signal;
-    bool   open;
-} Gate;
-
-static void gate_open(Submission *submission)
-{
-    Gate *gate = submission->context;
-    lock_take(&gate->lock);
-    gate->open = true;
-    signal_one(&gate->signal);
-    lock_release(&gate->lock);
-}
-
 static void submit(World *world, Arena *arena, Submission *submission)
 {
-    Gate gate = { .open = false };
-    lock_open(&gate.lock);
-    signal_open(&gate.signal);
-    submission->done = gate_open;
-    submission->context = &gate;
-    Err *err;
-    while ((err = partition_submit(world->partition, arena, submission)) != NULL) {
-        assert_that(err_again(err->code) == AGAIN_LATER);
-        usleep(1000);
-    }
-    lock_take(&gate.lock);
-    while (!gate.open)
-        signal_wait(&gate.signal, &gate.lock);
-    lock_release(&gate.lock);
-    signal_close(&gate.signal);
-    lock_close(&gate.lock);
-    must(submission->failure);
+    must(submit_and_wait(world->partition, arena, submission, UINT_MAX));
 }
 
 // All there is to an event follows from its number, so whoever sends it sends the same.

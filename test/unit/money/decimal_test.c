@@ -2,7 +2,7 @@
 #include "money/decimal.h"
 
 #include "base/random.h"
-#include "exact.h"
+#include "in_arena.h"
 
 static const char *printed(const char *text, int whole_digits)
 {

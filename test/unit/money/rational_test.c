@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "money/rational.h"
 
-#include "exact.h"
+#include "in_arena.h"
 
 static Rational number(const char *text)
 {

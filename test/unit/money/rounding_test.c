@@ -3,7 +3,7 @@
 #include "money/rounding.h"
 
 #include "base/random.h"
-#include "exact.h"
+#include "in_arena.h"
 #include "money/split.h"
 
 static Currency currency(const char *code)

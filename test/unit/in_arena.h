@@ -1,4 +1,4 @@
-// What the tests of money share: an arena for each test, and texts compared as texts.
+// For tests that build values: an arena for each test, and texts compared as texts.
 #pragma once
 
 #include <setjmp.h>
