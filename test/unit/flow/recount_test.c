@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// A recount that finds nothing proves something only if it finds what is wrong. Each test makes one
+// thing differ from what the sealed events say, and the recount must tell it.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "flow/aggregate/partition_inside.h"
+#include "flow/aggregate/recount.h"
+#include "flow/submit.h"
+
+enum { SEAL_BITS = 4, EVENTS = 100 };
+
+typedef struct Place {
+    char       folder[64];
+    Arena     *arena;
+    Partition *partition;
+} Place;
+
+static void open_with(Place *place, unsigned char key, bool read_only)
+{
+    PartitionOptions options = {
+        .folder = str_of(place->folder), .key = { { key } },         .seal_bits = SEAL_BITS,
+        .queue_bytes = 1 << 20,          .cache_bytes = 1 << 20,     .segment_bytes = 1 << 16,
+        .read_only = read_only,
+    };
+    assert_null(partition_open(place->arena, &options, &place->partition));
+}
+
+static void send_all(Place *place)
+{
+    static const HashKey key = { { 7 } };
+    Event      *events = arena_array(place->arena, Event, EVENTS);
+    Submission  submission = {
+         .project = STR("prj"), .events = events, .count = EVENTS, .bytes = 1,
+         .verdicts = arena_array(place->arena, Verdict, EVENTS),
+    };
+    for (int64_t i = 0; i < EVENTS; i++) {
+        events[i] = (Event){
+            .index = (uint32_t)i,
+            .unique_id = str_print(place->arena, "e%d", (int)i),
+            .event = STR("calls"),
+            .account = i % 2 == 0 ? STR("even") : STR("odd"),
+            .value = decimal_whole(i),
+            .ts = { i * 3600000000 },
+            .ts_given = true,
+        };
+        event_identify(&events[i], STR("prj"), &key);
+    }
+    assert_null(submit_and_wait(place->partition, place->arena, &submission, 1000));
+    assert_int_equal(submission.counts[OUTCOME_ACCEPTED], EVENTS);
+}
+
+// A partition whose whole seals are in the store, opened again for reading with the key given.
+static Place *place_new(unsigned char key_of_reading)
+{
+    Place *place = memory_take(sizeof(Place));
+    Meter  meter = { .id = STR("sum"), .event = STR("calls"), .aggregation = AGGREGATE_SUM,
+                     .property = STR("value") };
+    log_threshold(LOG_WARN);
+    place->arena = arena_open();
+    snprintf(place->folder, sizeof place->folder, "/tmp/toll-recount-XXXXXX");
+    assert_non_null(mkdtemp(place->folder));
+    open_with(place, 7, false);
+    assert_null(partition_meter_put(place->partition, place->arena, STR("prj"), &meter));
+    send_all(place);
+    uint64_t whole = partition_sequence(place->partition) >> SEAL_BITS;
+    for (int i = 0; i < 10000; i++) {
+        StoreView *view = usage_store_view(place->partition->store);
+        uint64_t   sealed = store_view_sealed(view);
+        store_view_release(view);
+        if (sealed == whole)
+            break;
+        usleep(1000);
+    }
+    partition_close(place->partition);
+    open_with(place, key_of_reading, true);
+    return place;
+}
+
+static void place_close(Place *place)
+{
+    char command[128];
+    partition_close(place->partition);
+    snprintf(command, sizeof command, "rm -rf '%s'", place->folder);
+    assert_int_equal(system(command), 0);
+    arena_close(place->arena);
+    memory_release(place);
+}
+
+typedef struct Told {
+    const char *wanted;
+    bool        found;
+} Told;
+
+static void tell(void *context, Str drift)
+{
+    Told *told = context;
+    told->found = told->found ||
+                  memmem(drift.at, drift.length, told->wanted, strlen(told->wanted)) != NULL;
+}
+
+static uint64_t drifts_of(Place *place, const char *wanted)
+{
+    Told    told = { .wanted = wanted };
+    Recount recount = { .tell = tell, .context = &told };
+    assert_null(partition_recount(place->partition, place->arena, &recount));
+    assert_true(recount.events >= (EVENTS >> SEAL_BITS) << SEAL_BITS >> 1);
+    assert_int_equal(told.found, recount.drifts > 0);
+    return recount.drifts;
+}
+
+static void what_is_whole_has_no_drift(void **state)
+{
+    (void)state;
+    Place *place = place_new(7);
+    assert_int_equal(drifts_of(place, ""), 0);
+    place_close(place);
+}
+
+static void cells_of_another_definition_are_told(void **state)
+{
+    (void)state;
+    Place *place = place_new(7);
+    meters_get(place->partition->meters, 0)->meter->property = STR("amount");
+    assert_true(drifts_of(place, "cells of meter \"sum\"") > 0);
+    place_close(place);
+}
+
+static void cells_of_a_meter_that_nobody_declared_are_told(void **state)
+{
+    (void)state;
+    Place *place = place_new(7);
+    meters_get(place->partition->meters, 0)->removed = 1;
+    assert_true(drifts_of(place, "cells") > 0);
+    place_close(place);
+}
+
+static void ids_that_are_not_those_of_the_events_are_told(void **state)
+{
+    (void)state;
+    Place *place = place_new(8);
+    assert_true(drifts_of(place, "the id of event") > 0);
+    place_close(place);
+}
+
+static void a_sequence_without_an_event_is_told(void **state)
+{
+    (void)state;
+    Place *place = place_new(7);
+    meters_get(place->partition->meters, 0)->sequence = 1 << 20;  // its own row has no reason now
+    assert_true(drifts_of(place, "events and") > 0);
+    place_close(place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_whole_has_no_drift),
+        cmocka_unit_test(cells_of_another_definition_are_told),
+        cmocka_unit_test(cells_of_a_meter_that_nobody_declared_are_told),
+        cmocka_unit_test(ids_that_are_not_those_of_the_events_are_told),
+        cmocka_unit_test(a_sequence_without_an_event_is_told),
+    };
+    return cmocka_run_group_tests_name("recount", tests, NULL, NULL);
+}
