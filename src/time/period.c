@@ -50,21 +50,21 @@ const char *period_rule_fault(const PeriodRule *rule)
     return NULL;
 }
 
-// A rule brought to the ground: B(k) = midnight (or time) of days + k x step, or of month + k x
-// step.
-typedef struct Row {
-    const Zone *zone;
-    int64_t     days, day_step;
-    int64_t     months, month_step;  // month_step 0: by days
-    int         day;                 // of the month, 1..31
-    int64_t     us;                  // time of day
-} Row;
-
-static Instant boundary(const Row *row, int64_t k)
+bool period_rule_same(const PeriodRule *a, const PeriodRule *b)
 {
-    Date date = row->month_step > 0 ? date_in_month(row->months + k * row->month_step, row->day)
-                                    : date_of_days(row->days + k * row->day_step);
-    return zone_instant(row->zone, (Local){ date, row->us });
+    return a->every == b->every && a->unit == b->unit && a->anchor == b->anchor &&
+           (a->anchor != ANCHOR_DATE || date_days(a->date) == date_days(b->date)) &&
+           (a->anchor != ANCHOR_DAY_OF_MONTH || a->day == b->day);
+}
+
+bool period_divides(const PeriodRule *rule, PeriodLength length)
+{
+    int64_t whole_days = (int64_t)rule->every * units[rule->unit].days,
+            whole_months = (int64_t)rule->every * units[rule->unit].months,
+            days = (int64_t)length.every * units[length.unit].days,
+            months = (int64_t)length.every * units[length.unit].months;
+    return (days > 0 && whole_days > 0 && whole_days % days == 0) ||
+           (months > 0 && whole_months > 0 && whole_months % months == 0);
 }
 
 static int64_t floor_divide(int64_t number, int64_t by)
@@ -72,7 +72,7 @@ static int64_t floor_divide(int64_t number, int64_t by)
     return number / by - (number % by < 0);
 }
 
-static void row_begin_at(Row *row, Date date)
+static void row_begin_at(PeriodRow *row, Date date)
 {
     row->days = date_days(date);
     row->months = date_months(date);
@@ -80,7 +80,7 @@ static void row_begin_at(Row *row, Date date)
 }
 
 // January of a year and 1970-01-05, a Monday, are boundaries of every calendar rule.
-static void row_begin_calendar(Row *row)
+static void row_begin_calendar(PeriodRow *row)
 {
     row_begin_at(row, (Date){ 1970, 1, 5 });
     row->day = 1;
@@ -88,59 +88,91 @@ static void row_begin_calendar(Row *row)
 
 // That day in the month of the start, and on from there in steps: a start behind it lies in a
 // period that began before.
-static void row_begin_day_of_month(Row *row, int day, Date start)
+static void row_begin_day_of_month(PeriodRow *row, int day, Date start)
 {
     row_begin_at(row, start);
     row->day = day;
 }
 
-static Row row_of(const PeriodRule *rule, const Zone *zone, Instant start)
+PeriodRow period_row(const PeriodRule *rule, const Zone *zone, Local anchor)
 {
-    Local local = zone_local(zone, start);
-    Row   row = { .zone = zone,
-                  .day_step = (int64_t)rule->every * units[rule->unit].days,
-                  .month_step = (int64_t)rule->every * units[rule->unit].months };
+    PeriodRow row = { .zone = zone,
+                      .day_step = (int64_t)rule->every * units[rule->unit].days,
+                      .month_step = (int64_t)rule->every * units[rule->unit].months };
     switch (rule->anchor) {
     case ANCHOR_CALENDAR:
         row_begin_calendar(&row);
         break;
     case ANCHOR_SUBSCRIPTION:
-        row_begin_at(&row, local.date);
+        row_begin_at(&row, anchor.date);
         break;
     case ANCHOR_SUBSCRIPTION_INSTANT:
-        row_begin_at(&row, local.date);
-        row.us = local.us;
+        row_begin_at(&row, anchor.date);
+        row.us = anchor.us;
         break;
     case ANCHOR_DATE:
         row_begin_at(&row, rule->date);
         break;
     case ANCHOR_DAY_OF_MONTH:
-        row_begin_day_of_month(&row, rule->day, local.date);
+        row_begin_day_of_month(&row, rule->day, anchor.date);
         break;
     }
     return row;
 }
 
-// The largest k with B(k) <= t, from an estimate by dates.
-static int64_t place_of(const Row *row, Instant t)
+PeriodRow period_row_by(PeriodRow row, PeriodLength length)
+{
+    row.day_step = (int64_t)length.every * units[length.unit].days;
+    row.month_step = (int64_t)length.every * units[length.unit].months;
+    return row;
+}
+
+Instant period_boundary(const PeriodRow *row, int64_t place)
+{
+    Date date = row->month_step > 0
+                    ? date_in_month(row->months + place * row->month_step, row->day)
+                    : date_of_days(row->days + place * row->day_step);
+    return zone_instant(row->zone, (Local){ date, row->us });
+}
+
+// From an estimate by dates.
+int64_t period_place(const PeriodRow *row, Instant t)
 {
     Date    date = zone_local(row->zone, t).date;
     int64_t k = row->month_step > 0 ? floor_divide(date_months(date) - row->months, row->month_step)
                                     : floor_divide(date_days(date) - row->days, row->day_step);
-    while (boundary(row, k).us > t.us)
+    while (period_boundary(row, k).us > t.us)
         k--;
-    while (boundary(row, k + 1).us <= t.us)
+    while (period_boundary(row, k + 1).us <= t.us)
         k++;
     return k;
+}
+
+// Only days can be without time, and only where the zone's clocks change: B(k - 1) = B(k) there.
+static int64_t steps_without_time(const PeriodRow *row, Instant from, Instant to)
+{
+    int64_t count = 0;
+    Instant change = from;
+    while (zone_change_after(row->zone, change, &change) && change.us <= to.us)
+        for (int64_t k = period_place(row, change);
+             period_boundary(row, k - 1).us == period_boundary(row, k).us; k--)
+            count++;
+    return count;
+}
+
+int64_t period_steps(const PeriodRow *row, Instant from, Instant to)
+{
+    int64_t steps = period_place(row, to) - period_place(row, from);
+    return row->day_step == 1 ? steps - steps_without_time(row, from, to) : steps;
 }
 
 Period period_at(const PeriodRule *rule, const Zone *zone, Instant start, Instant t)
 {
     assert_that(period_rule_fault(rule) == NULL && start.us <= t.us);
-    Row     row = row_of(rule, zone, start);
-    int64_t k = place_of(&row, t);
-    Period  period = { .full = { boundary(&row, k), boundary(&row, k + 1) },
-                       .index = k - place_of(&row, start) };
+    PeriodRow row = period_row(rule, zone, zone_local(zone, start));
+    int64_t   place = period_place(&row, t);
+    Period    period = { .full = { period_boundary(&row, place), period_boundary(&row, place + 1) },
+                         .index = period_steps(&row, start, t) };
     period.service = period.full;
     if (period.service.start.us < start.us)
         period.service.start = start;

@@ -45,3 +45,36 @@ typedef struct Period {
 
 // The period that holds t. t >= start; the rule has no fault.
 Period period_at(const PeriodRule *rule, const Zone *zone, Instant start, Instant t);
+
+bool period_rule_same(const PeriodRule *a, const PeriodRule *b);
+
+// A length without an anchor: of a charge's own period, of a term.
+typedef struct PeriodLength {
+    uint32_t   every;
+    PeriodUnit unit;
+} PeriodLength;
+
+// The rule's period is a whole number of such lengths: a year of months, two weeks of days.
+bool period_divides(const PeriodRule *rule, PeriodLength length);
+
+// A rule brought to the ground: boundaries B(k) for every whole k, that never go down. B(k) is the
+// midnight (or time) of days + k x day_step, or of day `day` of months + k x month_step.
+typedef struct PeriodRow {
+    const Zone *zone;
+    int64_t     days, day_step;
+    int64_t     months, month_step;  // month_step 0: by days
+    int         day;                 // of the month, 1..31
+    int64_t     us;                  // time of day
+} PeriodRow;
+
+// The anchor: the start's local date and time.
+PeriodRow period_row(const PeriodRule *rule, const Zone *zone, Local anchor);
+// The same boundaries and those of the length between them; period_divides holds of the rule.
+PeriodRow period_row_by(PeriodRow row, PeriodLength length);
+
+Instant   period_boundary(const PeriodRow *row, int64_t place);
+// The largest k with B(k) <= t.
+int64_t   period_place(const PeriodRow *row, Instant t);
+// How many periods begin after `from`, up to and with `to`. One without time is none: the day that
+// a zone skips when it moves over the date line.
+int64_t   period_steps(const PeriodRow *row, Instant from, Instant to);
