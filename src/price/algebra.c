@@ -144,11 +144,6 @@ static Err *maximum_apply(Rating *rating, const Picked *picked, Rational maximum
     return NULL;
 }
 
-static bool is_running(const Rating *rating)
-{
-    return rating->inputs->at.us < rating->inputs->service.end.us;
-}
-
 Err *missing_line(Rating *rating, StepOp op, const Line *like, Rational wanted, Money counted)
 {
     Arena   *arena = rating->arena;
@@ -169,8 +164,11 @@ Err *missing_line(Rating *rating, StepOp op, const Line *like, Rational wanted, 
 
 static Rational prorated(Rating *rating, Rational amount, Prorate prorate)
 {
+    const ChargePart *part = rating->part;
+    if (part->is_trial)
+        return rational_zero();
     return rational_multiply(rating->arena, amount,
-                             share_of(rating, prorate, rating->inputs->service));
+                             share_of(rating, prorate, part->full, part->service));
 }
 
 static Str minimum_of(Rating *rating, const Charge *charge)
@@ -229,8 +227,21 @@ static bool has_group_bounds(const Charge *charge)
     return charge->minimum_per_group.given || charge->maximum_per_group.given;
 }
 
-// The bounds of every charge. The lines are laid out anew, so that a minimum stands behind the
-// lines of its charge or group.
+// `lines` are those of the part at hand.
+static Err *part_bounds(Rating *rating, const Charge *charge, const Line *lines, size_t count)
+{
+    size_t first = rating->count;
+    if (has_group_bounds(charge))
+        TRY(group_bounds(rating, charge, lines, count));
+    else
+        for (size_t i = 0; i < count; i++)
+            *rating_line(rating, lines[i].kind, charge) = lines[i];
+    bool has_bounds = charge->minimum.given || charge->maximum.given;
+    return has_bounds ? charge_bounds(rating, charge, first) : NULL;
+}
+
+// The bounds of every charge, in each of its parts. The lines are laid out anew, so that a minimum
+// stands behind the lines of its charge or group.
 static Err *bounds_apply(Rating *rating)
 {
     const Line *before = rating->lines;
@@ -238,19 +249,19 @@ static Err *bounds_apply(Rating *rating)
     rating->lines = NULL;
     rating->count = rating->room = 0;
     for (size_t i = 0; i < rating->plan->charge_count; i++) {
-        const Charge *charge = &rating->plan->charges[i];
-        size_t        first = rating->count, end = at;
-        while (end < count && before[end].charge == charge)
-            end++;
-        if (has_group_bounds(charge))
-            TRY(group_bounds(rating, charge, before + at, end - at));
-        else
-            for (size_t k = at; k < end; k++)
-                *rating_line(rating, before[k].kind, charge) = before[k];
-        at = end;
-        if (charge->minimum.given || charge->maximum.given)
-            TRY(charge_bounds(rating, charge, first));
+        const Charge      *charge = &rating->plan->charges[i];
+        const ChargeParts *parts = &rating->inputs->parts[i];
+        for (size_t k = 0; k < parts->count; k++) {
+            size_t end = at;
+            rating->part = &parts->at[k];
+            while (end < count && before[end].charge == charge && before[end].part == rating->part)
+                end++;
+            if (part_due(rating->inputs, charge, rating->part))
+                TRY(part_bounds(rating, charge, before + at, end - at));
+            at = end;
+        }
     }
+    rating->part = &rating->whole;
     return NULL;
 }
 
@@ -286,6 +297,12 @@ static Err *included_credits(Rating *rating)
     return discount_apply(rating, &credits);
 }
 
+// What is missing to it is not due while the period runs.
+bool plan_is_over(const Rating *rating)
+{
+    return !rating->inputs->due_only || !is_running(rating);
+}
+
 Err *algebra_apply(Rating *rating)
 {
     const Plan *plan = rating->plan;
@@ -297,7 +314,7 @@ Err *algebra_apply(Rating *rating)
         TRY(plan_maximum(rating));
     if (plan->commitment.amount.given)
         TRY(commitment_apply(rating));
-    if (plan->minimum.given)
+    if (plan->minimum.given && plan_is_over(rating))
         TRY(plan_minimum(rating));
     if (plan->included_credits.given)
         TRY(included_credits(rating));

@@ -18,6 +18,11 @@ Money line_net(const Line *line)
     return net;
 }
 
+CommitmentCount commitment_count_none(Currency currency)
+{
+    return (CommitmentCount){ rational_zero(), money_zero(currency) };
+}
+
 static void money_member(JsonOut *out, Arena *arena, const char *name, Money amount)
 {
     json_string_member(out, name, money_print(arena, amount));
@@ -64,8 +69,9 @@ static void line_head(const Line *line, const BillFrame *frame, JsonOut *out)
     json_string_member(out, "description", line->description);
     json_string_member(out, "kind", str_of(kind_names[line->kind]));
     group_member(out, line);
-    if (frame->plan_version != 0)
-        json_whole_member(out, "planVersion", frame->plan_version);
+    int64_t version = line->plan_version != 0 ? line->plan_version : frame->plan_version;
+    if (version != 0)
+        json_whole_member(out, "planVersion", version);
 }
 
 static void line_to_json(const Line *line, const BillFrame *frame, Arena *arena, JsonOut *out)

@@ -18,10 +18,13 @@ typedef enum LineKind {
     LINE_KIND_COUNT
 } LineKind;
 
+typedef struct ChargePart ChargePart;  // price/price.h
 
 typedef struct Line {
     LineKind      kind;
     const Charge *charge;  // NULL: of the plan (minimum, trueUp, overage)
+    const ChargePart *part;  // of the charge's service
+    int64_t       plan_version;  // 0: the frame's
     Str           description;
     const Str *group;   // a text for each of charge->group_by; .at == NULL: absent; NULL: no groups
     Span       period;  // of service
@@ -38,6 +41,14 @@ typedef struct Line {
     Steps      steps;
 } Line;
 
+// What a commitment counted, over the periods of its term.
+typedef struct CommitmentCount {
+    Rational list;  // at list prices
+    Money    net;   // as billed, without the true-up
+} CommitmentCount;
+
+CommitmentCount commitment_count_none(Currency currency);
+
 typedef struct Bill {
     Currency currency;
     Span     period;
@@ -47,6 +58,7 @@ typedef struct Bill {
     Money    credits;     // <= 0
     Money    accrued;     // total without the provisional lines
     Money    amount_due;  // total + credits
+    CommitmentCount commitment;  // of the term up to and with this period: the next one's `before`
 } Bill;
 
 Money line_net(const Line *line);  // amount + discount; always fits
@@ -54,7 +66,7 @@ Money line_net(const Line *line);  // amount + discount; always fits
 // What stands around the lines on the wire.
 typedef struct BillFrame {
     Str     subscription, account;  // STR_NONE: left out
-    int64_t plan_version;           // of each line; 0: left out
+    int64_t plan_version;           // of each line that names none; 0: left out
     Str     sequence;               // STR_NONE: left out
     Str     rated_at;               // STR_NONE: left out
     bool    has_events;             // lines tell how many events they count, and their digest

@@ -3,12 +3,15 @@
 // usage of amount / (1 - d) is covered by it.
 //   10,000 at 18 %, list 23,168.52: all of it discounted -> 18,998.19
 //   with overageFactor 1: 10,000 + (23,168.52 - 12,195.12...) = 20,973.40
+// With a term the amount is that of the term: what its earlier periods counted is given, and what
+// is missing is due in its last one.
 #include "price/price_inside.h"
 
 typedef struct Committed {
     Picked   picked;
-    Rational amount;   // committed, of this period
+    Rational amount;   // committed, of this period or of the term
     Rational list;     // what the metered lines come to
+    CommitmentCount before;  // what the term counted earlier
     Rational off;      // the discount, exact
     Rational overage;  // list price of what is beyond the commitment; 0 without a factor
 } Committed;
@@ -28,23 +31,37 @@ static Err *pick_metered(Rating *rating, Picked *picked)
     return NULL;
 }
 
+static void amount_fill(Rating *rating, Committed *committed)
+{
+    const PlanAmount   *amount = &rating->plan->commitment.amount;
+    const TermProgress *term = &rating->inputs->term;
+    if (rating->plan->commitment.term.every == 0) {
+        committed->amount = prorated_amount(rating, amount);
+        committed->before = commitment_count_none(rating->plan->currency);
+        return;
+    }
+    Rational share = share_of(rating, amount->prorate, term->full, term->service);
+    committed->amount = rational_multiply(rating->arena, amount->amount, share);
+    committed->before = term->before;
+}
+
 static Committed committed_of(Rating *rating, const Picked *picked)
 {
     Arena            *arena = rating->arena;
     const Commitment *commitment = &rating->plan->commitment;
     Rational          percent = commitment->discount_percent;
     Committed         committed = { .picked = *picked, .overage = rational_zero() };
-    committed.amount = prorated_amount(rating, &commitment->amount);
+    amount_fill(rating, &committed);
     committed.list = rational_greatest(money_exact(arena, picked->sum), rational_zero());
-    Rational discounted = committed.list;
     Rational kept =
         rational_subtract(arena, rational_one(), percent_of(arena, rational_one(), percent));
-    Rational covered = rational_divide(arena, committed.amount, kept);
-    if (commitment->overage_factor.given && rational_compare(committed.list, covered) > 0) {
+    Rational covered = rational_subtract(arena, rational_divide(arena, committed.amount, kept),
+                                         committed.before.list);
+    covered = rational_greatest(covered, rational_zero());
+    if (commitment->overage_factor.given && rational_compare(committed.list, covered) > 0)
         committed.overage = rational_subtract(arena, committed.list, covered);
-        discounted = covered;
-    }
-    committed.off = percent_of(arena, discounted, percent);
+    committed.off =
+        percent_of(arena, rational_subtract(arena, committed.list, committed.overage), percent);
     return committed;
 }
 
@@ -55,6 +72,8 @@ static Err *discount_take(Rating *rating, const Committed *committed)
     Step   told = { .op = STEP_COMMITMENT };
     TRY(rating_round(rating, committed->off, STR("the commitment"), &off));
     step_set_rational(&told, arena, "commitment", committed->amount);
+    if (rational_sign(committed->before.list) > 0)
+        step_set_rational(&told, arena, "before", committed->before.list);
     step_set_rational(&told, arena, "list", committed->list);
     step_set_rational(&told, arena, "discountPercent", rating->plan->commitment.discount_percent);
     if (rational_sign(committed->overage) > 0)
@@ -106,6 +125,24 @@ static Err *overage_apply(Rating *rating, Rational overage)
     return overage_take(rating, overage, rational_negate(arena, more));
 }
 
+// What the term has counted up to and with this period.
+static Err *count_up(Rating *rating, const Committed *committed, Money net)
+{
+    CommitmentCount *count = &rating->commitment;
+    count->list = rational_add(rating->arena, committed->before.list, committed->list);
+    if (!money_add(committed->before.net, net, &count->net))
+        return rating_too_large(rating, STR("the commitment"));
+    return NULL;
+}
+
+// Whether what is missing is due in this bill.
+static bool is_settled(const Rating *rating)
+{
+    const Commitment *commitment = &rating->plan->commitment;
+    bool              ends = commitment->term.every == 0 || rating->inputs->term.ends_here;
+    return commitment->true_up && ends && plan_is_over(rating);
+}
+
 Err *commitment_apply(Rating *rating)
 {
     Picked picked;
@@ -115,8 +152,9 @@ Err *commitment_apply(Rating *rating)
     TRY(discount_take(rating, &committed));
     if (rational_sign(committed.overage) > 0)
         TRY(overage_apply(rating, committed.overage));
-    if (!rating->plan->commitment.true_up)
-        return NULL;
     TRY(pick_metered(rating, &picked));
-    return missing_line(rating, STEP_TRUE_UP, &like, committed.amount, picked.sum);
+    TRY(count_up(rating, &committed, picked.sum));
+    if (!is_settled(rating))
+        return NULL;
+    return missing_line(rating, STEP_TRUE_UP, &like, committed.amount, rating->commitment.net);
 }

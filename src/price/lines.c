@@ -19,7 +19,8 @@ Line *rating_line(Rating *rating, LineKind kind, const Charge *charge)
     Money zero = money_zero(rating->plan->currency);
     *line = (Line){ .kind = kind,
                     .charge = charge,
-                    .period = rating->inputs->service,
+                    .part = rating->part,
+                    .period = rating->part->service,
                     .usage = rational_zero(),
                     .quantity = rational_zero(),
                     .exact = rational_zero(),
@@ -47,6 +48,17 @@ Err *rating_round(Rating *rating, Rational exact, Str what, Money *amount)
     return NULL;
 }
 
+// Nothing, whatever the steps before came to.
+static Rational trial_price(Line *line, Arena *arena, Rational exact)
+{
+    if (rational_sign(exact) == 0)
+        return exact;
+    Step *trial = steps_add(&line->steps, arena, STEP_TRIAL);
+    step_set_rational(trial, arena, "exact", exact);
+    step_set(trial, "amount", STR("0"));
+    return rational_zero();
+}
+
 Err *line_finish(Rating *rating, Line *line, Rational exact)
 {
     Arena *arena = rating->arena;
@@ -57,6 +69,8 @@ Err *line_finish(Rating *rating, Line *line, Rational exact)
         step_set(floor, "amount", STR("0"));
         exact = rational_zero();
     }
+    if (rating->part->is_trial)
+        exact = trial_price(line, arena, exact);
     line->exact = exact;
     TRY(rating_round(rating, exact, line->description, &line->amount));
     Step *round = steps_add(&line->steps, arena, STEP_ROUND);
@@ -70,15 +84,17 @@ Err *line_finish(Rating *rating, Line *line, Rational exact)
 static Err *included_pool(Rating *rating, const Charge *charge, const Included *included,
                           Rational *pool)
 {
-    Arena *arena = rating->arena;
+    Arena            *arena = rating->arena;
+    const ChargePart *part = rating->part;
     if (included->per_unit.at == NULL) {
         *pool = rational_multiply(arena, included->amount,
-                                  share_of(rating, charge->prorate, rating->inputs->service));
+                                  share_of(rating, charge->prorate, part->full, part->service));
         return NULL;
     }
-    Segments held;
-    Rational units = rational_zero();
-    TRY(price__segments_of(rating, included->per_unit, charge->prorate, SEGMENTS_AS_HELD, &held));
+    Segments    held;
+    SegmentRule rule = { .prorate = charge->prorate, .known = INSTANT_END };
+    Rational    units = rational_zero();
+    TRY(price__segments_of(rating, included->per_unit, part, &rule, &held));
     for (size_t i = 0; i < held.count; i++)
         units = rational_add(arena, units,
                              rational_multiply(arena, held.at[i].quantity, held.at[i].share));
@@ -306,10 +322,14 @@ static bool is_whole(const Segment *segment)
     return rational_compare(segment->share, rational_one()) == 0;
 }
 
-static bool is_running(const Rating *rating, const Charge *charge)
+bool is_running(const Rating *rating)
 {
-    return charge->timing == TIMING_ARREARS &&
-           rating->inputs->at.us < rating->inputs->service.end.us;
+    return rating->inputs->at.us < rating->part->service.end.us;
+}
+
+static bool may_change(const Rating *rating, const Charge *charge)
+{
+    return charge->timing == TIMING_ARREARS && is_running(rating);
 }
 
 static Err *fee_line(Rating *rating, const Charge *charge)
@@ -317,13 +337,14 @@ static Err *fee_line(Rating *rating, const Charge *charge)
     if (charge->one_time && rating->inputs->index != 0)
         return NULL;
     Line   *line = rating_line(rating, LINE_FEE, charge);
-    Segment all = { .span = rating->inputs->service,
-                    .share = share_of(rating, charge->prorate, rating->inputs->service) };
+    Segment all = { .span = rating->part->service,
+                    .share = share_of(rating, charge->prorate, rating->part->full,
+                                      rating->part->service) };
     Pricing pricing = { .arena = rating->arena,
                         .steps = &line->steps,
                         .shows_fees = true,
                         .is_shared = !is_whole(&all) };
-    line->provisional = is_running(rating, charge);
+    line->provisional = may_change(rating, charge);
     charge->model->price(&pricing, &charge->terms, rational_one());
     Rational exact =
         is_whole(&all) ? pricing.units : shared(rating, &line->steps, &all, pricing.units);
@@ -378,22 +399,30 @@ static Err *quantity_line(Rating *rating, const Charge *charge)
 {
     Segments    segments;
     Rational    pool = charge->included.given ? charge->included.amount : rational_zero();
-    SegmentRule rule = charge->timing == TIMING_ADVANCE ? SEGMENTS_RISE_ONLY : SEGMENTS_AS_HELD;
-    TRY(price__segments_of(rating, charge->quantity, charge->prorate, rule, &segments));
+    bool        in_advance = charge->timing == TIMING_ADVANCE;
+    SegmentRule rule = { .prorate = charge->prorate,
+                         .rises_later = in_advance && charge->on_increase == COUNTS_NEXT_PERIOD,
+                         .falls_later = in_advance && charge->on_decrease == COUNTS_NEXT_PERIOD,
+                         .known = in_advance && rating->inputs->due_only ? rating->inputs->at
+                                                                         : INSTANT_END };
+    TRY(price__segments_of(rating, charge->quantity, rating->part, &rule, &segments));
     Line *line = rating_line(rating, LINE_QUANTITY, charge);
     line->measured = true;
-    line->provisional = is_running(rating, charge);
+    line->provisional = may_change(rating, charge);
     Rational exact = segments_price(rating, line, &segments, pool);
     return line_finish(rating, line, exact);
 }
 
-// What the named charges come to, once their lines are made. *provisional: one of them is.
+// What the named charges come to in the part at hand, once their lines are made. *provisional: one
+// of them is.
 static Err *base_of(Rating *rating, const PriceTerms *terms, Money *base, bool *provisional)
 {
+    Span span = rating->part->service;
     *base = money_zero(rating->plan->currency);
     for (size_t i = 0; i < rating->count; i++) {
         const Line *line = &rating->lines[i];
-        if (!names_charge(terms->charges, terms->charge_count, line->charge))
+        if (!names_charge(terms->charges, terms->charge_count, line->charge) ||
+            line->period.start.us < span.start.us || line->period.start.us >= span.end.us)
             continue;
         *provisional |= line->provisional;
         if (!money_add(*base, line->amount, base))
@@ -411,6 +440,7 @@ static Err *shares_finish(Rating *rating)
         if (line->charge->model->source != TAKES_CHARGES)
             continue;
         Pricing pricing = { .arena = rating->arena, .steps = &line->steps, .shows_fees = true };
+        rating->part = line->part;
         TRY(base_of(rating, &line->charge->terms, &base, &line->provisional));
         line->charge->model->price(&pricing, &line->charge->terms,
                                    money_exact(rating->arena, base));
@@ -419,26 +449,40 @@ static Err *shares_finish(Rating *rating)
     return NULL;
 }
 
+// Of the part at hand.
+static Err *part_lines(Rating *rating, const Charge *charge)
+{
+    switch (charge->source) {
+    case SOURCE_METER:
+        return usage_lines(rating, charge, &rating->part->usage);
+    case SOURCE_METERS:
+        return meters_line(rating, charge, &rating->part->usage);
+    case SOURCE_QUANTITY:
+        return quantity_line(rating, charge);
+    case SOURCE_NONE:
+        break;
+    }
+    if (charge->model->source != TAKES_CHARGES)
+        return fee_line(rating, charge);
+    rating_line(rating, LINE_FEE, charge);
+    return NULL;
+}
+
+bool part_due(const PriceInputs *inputs, const Charge *charge, const ChargePart *part)
+{
+    Instant due = charge->timing == TIMING_ADVANCE ? part->service.start : part->service.end;
+    return !inputs->due_only || due.us <= inputs->at.us;
+}
+
 Err *lines_make(Rating *rating)
 {
     for (size_t i = 0; i < rating->plan->charge_count; i++) {
-        const Charge *charge = &rating->plan->charges[i];
-        switch (charge->source) {
-        case SOURCE_METER:
-            TRY(usage_lines(rating, charge, &rating->inputs->usage[i]));
-            break;
-        case SOURCE_METERS:
-            TRY(meters_line(rating, charge, &rating->inputs->usage[i]));
-            break;
-        case SOURCE_QUANTITY:
-            TRY(quantity_line(rating, charge));
-            break;
-        case SOURCE_NONE:
-            if (charge->model->source == TAKES_CHARGES)
-                rating_line(rating, LINE_FEE, charge);
-            else
-                TRY(fee_line(rating, charge));
-            break;
+        const Charge      *charge = &rating->plan->charges[i];
+        const ChargeParts *parts = &rating->inputs->parts[i];
+        for (size_t k = 0; k < parts->count; k++) {
+            rating->part = &parts->at[k];
+            if (part_due(rating->inputs, charge, rating->part))
+                TRY(part_lines(rating, charge));
         }
     }
     return shares_finish(rating);

@@ -375,6 +375,19 @@ bool charge_reads(const Charge *charge, Str meter)
     return false;
 }
 
+static bool filters_same(const ChargeFilter *a, const ChargeFilter *b)
+{
+    return filter_within(a, b) && filter_within(b, a);
+}
+
+bool charge_same(const Charge *a, const Charge *b)
+{
+    bool same = str_equal(a->definition, b->definition) && a->except_count == b->except_count;
+    for (size_t i = 0; same && i < a->except_count; i++)
+        same = filters_same(&a->except[i], &b->except[i]);
+    return same;
+}
+
 Str charge_description(const Charge *charge)
 {
     return charge->name.at == NULL ? charge->id : charge->name;

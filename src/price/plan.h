@@ -82,6 +82,12 @@ typedef enum ChargeSource {
     SOURCE_NONE
 } ChargeSource;
 typedef enum Timing { TIMING_ARREARS, TIMING_ADVANCE } Timing;
+// When a change of a quantity that is billed in advance counts.
+typedef enum ChangeCounts {
+    COUNTS_NOW,           // onDecrease: as a credit
+    COUNTS_NEXT_INVOICE,  // from the change on, billed with the next invoice
+    COUNTS_NEXT_PERIOD
+} ChangeCounts;
 typedef enum Prorate { PRORATE_DAY, PRORATE_SECOND, PRORATE_NONE } Prorate;
 typedef enum Conversion { CONVERT_NOT, CONVERT_DIVIDE, CONVERT_MULTIPLY } Conversion;
 
@@ -92,8 +98,15 @@ typedef struct Included {
     Rational amount;
 } Included;
 
+// A span of time without an anchor: {"every":12,"unit":"month"}.
+typedef struct Duration {
+    uint32_t   every;  // 0: not given
+    PeriodUnit unit;
+} Duration;
+
 typedef struct Charge {
     Str          id;
+    Str          definition;  // canonical JSON without the name
     Str          name;  // STR_NONE when it has none; a line then shows the id
     ChargeSource source;
     Str          meter;     // SOURCE_METER
@@ -122,8 +135,10 @@ typedef struct Charge {
 
     bool    allow_negative;
     bool    one_time;  // flat: in the first period only
+    Duration period;   // its own, a whole divisor of the plan's
     Timing  timing;
     Prorate prorate;
+    ChangeCounts on_increase, on_decrease;  // of a quantity in advance
 } Charge;
 
 typedef struct Discount {
@@ -137,6 +152,13 @@ typedef struct Discount {
     Instant  starts_at;
 } Discount;
 
+// A subscription's first days, in which the named charges are priced at 0.
+typedef struct Trial {
+    uint32_t days;     // 0: none
+    Str     *charges;  // ids; none: every charge, and no plan amount runs
+    size_t   charge_count;
+} Trial;
+
 // An amount of money for a full period, and how a part of one shares it.
 typedef struct PlanAmount {
     bool     given;
@@ -145,7 +167,8 @@ typedef struct PlanAmount {
 } PlanAmount;
 
 typedef struct Commitment {
-    PlanAmount amount;
+    PlanAmount amount;  // of the term, or of each period when there is none
+    Duration   term;    // so many whole periods of the plan
     Rational   discount_percent;  // 0 when absent
     Optional   overage_factor;
     bool       true_up;
@@ -167,6 +190,7 @@ typedef struct Plan {
     PlanAmount minimum, maximum;
     Commitment commitment;
     PlanAmount included_credits;
+    Trial      trial;
 } Plan;
 
 enum {
@@ -197,4 +221,7 @@ const Charge *plan_charge(const Plan *plan, Str id);  // NULL: none
 size_t charge_meter_count(const Charge *charge);
 Str    charge_meter(const Charge *charge, size_t index);
 bool   charge_reads(const Charge *charge, Str meter);
-Str           charge_description(const Charge *charge);
+Str    charge_description(const Charge *charge);
+
+// Both are of one id, and price the same events in the same way.
+bool charge_same(const Charge *a, const Charge *b);

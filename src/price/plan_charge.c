@@ -2,6 +2,7 @@
 // Reading one charge. Whatever a charge names and this version does not price is refused here.
 #include <stdlib.h>
 
+#include "price/patch.h"
 #include "price/plan_inside.h"
 
 static const char *const common_members[] = {
@@ -292,4 +293,6 @@ void plan_charge_read(Place place, Charge *charge)
     read_by_fill(place, charge);
     timing_read(place, charge);
     prorate_read(place, charge);
+    charge->on_decrease = COUNTS_NEXT_PERIOD;
+    charge->definition = json_canonical(place.faults->arena, place.json, STR("name"));
 }

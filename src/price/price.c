@@ -33,9 +33,25 @@ static Err *total_up(Rating *rating, Bill *bill)
     return NULL;
 }
 
+// The period, without a trial of every charge: no plan amount runs in that.
+static ChargePart whole_of(const Plan *plan, const PriceInputs *inputs)
+{
+    ChargePart whole = { .service = inputs->service, .full = inputs->full };
+    if (plan->trial.charge_count > 0)
+        return whole;
+    Instant end = price_trial_end(plan, inputs->start, inputs->zone);
+    if (end.us > whole.service.start.us)
+        whole.service.start = end.us < whole.service.end.us ? end : whole.service.end;
+    return whole;
+}
+
 Err *price_bill(Arena *arena, const Plan *plan, const PriceInputs *inputs, Bill *bill)
 {
-    Rating rating = { .arena = arena, .plan = plan, .inputs = inputs };
+    Rating rating = { .arena = arena,
+                      .plan = plan,
+                      .inputs = inputs,
+                      .whole = whole_of(plan, inputs),
+                      .commitment = commitment_count_none(plan->currency) };
     Money  zero = money_zero(plan->currency);
     Bill   made = { .currency = plan->currency,
                     .period = inputs->service,
@@ -48,6 +64,7 @@ Err *price_bill(Arena *arena, const Plan *plan, const PriceInputs *inputs, Bill 
                     .amount_due = zero };
     TRY(lines_make(&rating));
     TRY(algebra_apply(&rating));
+    made.commitment = rating.commitment;
 
     made.lines = rating.lines;
     for (size_t i = 0; i < rating.count; i++)

@@ -51,18 +51,66 @@ typedef struct QuantityHistory {
     size_t                count;
 } QuantityHistory;
 
+// One stretch of service of a charge. Usually a charge has one, the period; two around the end of a
+// trial; several where it has a period of its own; none: it is not in this bill.
+typedef struct ChargePart {
+    Span        service;   // what is billed
+    Span        full;      // the natural period, of which the service takes a share
+    ChargeUsage usage;     // of a metered charge
+    bool        is_trial;  // priced at 0, with a step
+} ChargePart;
+
+typedef struct ChargeParts {
+    ChargePart *at;  // ascending, no two of them meet
+    size_t      count;
+} ChargeParts;
+
+// Where in the term of its commitment the period stands.
+typedef struct TermProgress {
+    Span             service;    // the part of the term that the subscription is active
+    Span             full;       // of the term, natural
+    CommitmentCount  before;     // counted in the earlier periods of the term
+    bool             ends_here;  // with this period: what is missing is due
+} TermProgress;
+
 typedef struct PriceInputs {
-    Span               service;  // the period, clipped to when the subscription is active
-    Span               full;     // the natural period
-    int64_t            index;    // of the period, 0 = the subscription's first
-    Instant            at;       // T
-    Instant            start;    // of the subscription
-    const Zone        *zone;     // of the period
-    const ChargeUsage *usage;    // one for each charge of the plan; of metered ones only they count
+    Span         service;  // the period, clipped to when the subscription is active
+    Span         full;     // the natural period: of the plan's amounts
+    int64_t      index;    // of the period, 0 = the subscription's first
+    Instant      at;       // T
+    Instant      start;    // of the subscription
+    const Zone  *zone;     // of the period
+    const ChargeParts *parts;  // one for each charge of the plan
     const QuantityHistory *quantities;
     size_t                 quantity_count;
+    const Span *pauses;  // ascending, no two of them meet: no fee, quantity or plan amount runs
+    size_t      pause_count;
+    // Leaves out, before discounts, what is not due at T: in advance what begins after it, in
+    // arrears what ends after it; of quantities in advance the changes after it; true-up and
+    // minimum of a period that ends after it.
+    bool         due_only;
+    TermProgress term;  // read when the plan's commitment has a term
 } PriceInputs;
+
+// The common case, without trials, own periods and gaps: each charge has one part.
+// `usage`: one for each charge of the plan; of metered ones only they count.
+ChargeParts *price_parts_whole(Arena *arena, const Plan *plan, const ChargeUsage *usage,
+                               Span service, Span full);
+
+// The parts of one charge in a period, without usage: cut where the charge's own period ends (by
+// the plan's anchor) and where the trial does; nothing of a oneTime charge after the first period.
+// Of the inputs it reads service, full, index, start and zone.
+ChargeParts price_parts_cut(Arena *arena, const Plan *plan, const Charge *charge,
+                            const PriceInputs *inputs);
+
+// When the plan's trial of a subscription ends; `start` when it has none.
+Instant price_trial_end(const Plan *plan, Instant start, const Zone *zone);
 
 // AMOUNT_TOO_LARGE when an amount leaves int64 minor units; FIELD_REQUIRED when the plan needs a
 // quantity that the inputs do not have.
 Err *price_bill(Arena *arena, const Plan *plan, const PriceInputs *inputs, Bill *bill) MUST_CHECK;
+
+// Bills of several terms of one period, of one currency, as one: their lines in order, totals
+// summed, the period from the first's start to the last's end, the last's commitment. count > 0.
+// AMOUNT_TOO_LARGE.
+Err *bills_join(Arena *arena, const Bill *bills, size_t count, Bill *joined) MUST_CHECK;

@@ -13,9 +13,13 @@ typedef struct Rating {
     Line              *lines;
     size_t             count;
     size_t             room;
+    const ChargePart  *part;  // at hand; of the plan's own amounts: the period
+    ChargePart         whole;
+    CommitmentCount    commitment;
 } Rating;
 
-Line *rating_line(Rating *rating, LineKind kind, const Charge *charge);  // valid until the next one
+// A new line, of the part at hand. Valid until the next one.
+Line *rating_line(Rating *rating, LineKind kind, const Charge *charge);
 Err  *rating_too_large(Rating *rating, Str what) MUST_CHECK;
 
 // Rounds by the plan's rule. AMOUNT_TOO_LARGE beyond int64 minor units.
@@ -26,8 +30,8 @@ Err *line_finish(Rating *rating, Line *line, Rational exact) MUST_CHECK;
 
 // ---- share.c: parts of a period
 
-// The part of the full period that a span takes.
-Rational share_of(Rating *rating, Prorate prorate, Span span);
+// The part of the full period that a span takes, without what is paused in it.
+Rational share_of(Rating *rating, Prorate prorate, Span full, Span span);
 
 // A quantity of the subscription, held for a part of the period.
 typedef struct Segment {
@@ -41,9 +45,15 @@ typedef struct Segments {
     size_t   count;
 } Segments;
 
-// `rises_only`: a decrease counts from the next period on. FIELD_REQUIRED: no such quantity.
-typedef enum SegmentRule { SEGMENTS_AS_HELD, SEGMENTS_RISE_ONLY } SegmentRule;
-Err *price__segments_of(Rating *rating, Str name, Prorate prorate, SegmentRule rule,
+// Which changes of a quantity count in this period.
+typedef struct SegmentRule {
+    Prorate prorate;
+    bool    rises_later, falls_later;  // only from the next period on
+    Instant known;                     // later ones are not there yet
+} SegmentRule;
+
+// FIELD_REQUIRED: no such quantity.
+Err *price__segments_of(Rating *rating, Str name, const ChargePart *part, const SegmentRule *rule,
                         Segments *segments) MUST_CHECK;
 
 // ---- quantity.c: the operators
@@ -80,7 +90,13 @@ void take_off(Rating *rating, const Picked *picked, Money off, const Step *told)
 Err *missing_line(Rating *rating, StepOp op, const Line *like, Rational wanted,
                   Money counted) MUST_CHECK;
 
+bool is_running(const Rating *rating);  // the part at hand ends after T
+// Whether the bill has lines of it, and true-up and minimum of the plan: all unless due_only.
+bool part_due(const PriceInputs *inputs, const Charge *charge, const ChargePart *part);
+bool plan_is_over(const Rating *rating);
+
 Rational percent_of(Arena *arena, Rational amount, Rational percent);
+// A plan amount's share of the period.
 Rational prorated_amount(Rating *rating, const PlanAmount *amount);
 
 Err *commitment_apply(Rating *rating) MUST_CHECK;  // commitment.c

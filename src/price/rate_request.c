@@ -376,6 +376,7 @@ static ChargeUsage meters_usage(Arena *arena, const RateRequest *request, const 
 
 static void usage_share_out(Arena *arena, RateRequest *request)
 {
+    PriceInputs *inputs = &request->inputs;
     ChargeUsage *usage = arena_array(arena, ChargeUsage, request->plan->charge_count);
     for (size_t i = 0; i < request->plan->charge_count; i++) {
         const Charge *charge = &request->plan->charges[i];
@@ -384,7 +385,7 @@ static void usage_share_out(Arena *arena, RateRequest *request)
         else if (charge->source == SOURCE_METERS)
             usage[i] = meters_usage(arena, request, charge);
     }
-    request->inputs.usage = usage;
+    inputs->parts = price_parts_whole(arena, request->plan, usage, inputs->service, inputs->full);
 }
 
 static void request_read(Place body, RateRequest *request)

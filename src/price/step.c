@@ -75,6 +75,7 @@ static const StepRow rows[STEP_OP_COUNT] = {
                        "`to`",
                        { "from", "to", "price", "share", "amount" } },
     [STEP_FLOOR_AT_ZERO] = { "floorAtZero", "a charge below 0 is 0", { "exact", "amount" } },
+    [STEP_TRIAL] = { "trial", "nothing is due in a trial", { "exact", "amount" } },
     [STEP_ROUND] = { "round",
                      "amount = the sum of the amounts above, rounded to the minor unit",
                      { "exact", "mode", "amount" } },
@@ -92,17 +93,17 @@ static const StepRow rows[STEP_OP_COUNT] = {
                        { "maximum", "counted", "discount", "share" } },
     [STEP_COMMITMENT] = { "commitment",
                           "discount = discountPercent of the metered lines (list), or, with an "
-                          "overageFactor, of list - overage, rounded; overage = list - commitment "
-                          "/ "
-                          "(1 - discountPercent / 100); share = this line's part",
-                          { "commitment", "list", "discountPercent", "overage", "discount",
+                          "overageFactor, of list - overage, rounded; overage = before + list - "
+                          "commitment / (1 - discountPercent / 100), at most list; before = list of "
+                          "the term's earlier periods; share = this line's part",
+                          { "commitment", "before", "list", "discountPercent", "overage", "discount",
                             "share" } },
     [STEP_OVERAGE] = { "overage",
                        "amount = overage x (overageFactor - 1): its list price is in the lines; "
                        "discount = overage x (1 - overageFactor), rounded, and this line's share",
                        { "overage", "overageFactor", "amount", "discount", "share" } },
     [STEP_TRUE_UP] = { "trueUp",
-                       "amount = commitment - counted",
+                       "amount = commitment - counted, over the whole term when it has one",
                        { "commitment", "counted", "amount" } },
 };
 

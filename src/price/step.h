@@ -22,6 +22,7 @@ typedef enum StepOp {
     STEP_CONVERT,
     STEP_SEGMENT,
     STEP_FLOOR_AT_ZERO,
+    STEP_TRIAL,
     STEP_ROUND,
     STEP_DISCOUNT,
     STEP_MINIMUM,

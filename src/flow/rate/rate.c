@@ -180,6 +180,7 @@ Err *rate_period(Arena *arena, const RateQuery *query, const PriceInputs *inputs
     PriceInputs  whole = *inputs;
     ChargeUsage *usage;
     TRY(rate_usage(arena, query, inputs->service, &usage));
-    whole.usage = usage;
+    whole.parts =
+        price_parts_whole(arena, query->plan, usage, inputs->service, inputs->full);
     return price_bill(arena, query->plan, &whole, bill);
 }

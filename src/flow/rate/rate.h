@@ -19,6 +19,6 @@ typedef struct RateQuery {
 // METER_NOT_FOUND, AMOUNT_TOO_LARGE, STORE_FAILED.
 Err *rate_usage(Arena *arena, const RateQuery *query, Span span, ChargeUsage **usage) MUST_CHECK;
 
-// The same, priced. `inputs` has everything but the usage.
+// The same, priced. `inputs` has everything but the parts.
 Err *rate_period(Arena *arena, const RateQuery *query, const PriceInputs *inputs,
                  Bill *bill) MUST_CHECK;

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts of a period that a charge is billed in, and bills of parts of a period as one bill.
+#include "price/price.h"
+
+ChargeParts *price_parts_whole(Arena *arena, const Plan *plan, const ChargeUsage *usage,
+                               Span service, Span full)
+{
+    ChargeParts *all = arena_array(arena, ChargeParts, plan->charge_count);
+    ChargePart  *parts = arena_array(arena, ChargePart, plan->charge_count);
+    for (size_t i = 0; i < plan->charge_count; i++) {
+        parts[i] = (ChargePart){ .service = service, .full = full, .usage = usage[i] };
+        all[i] = (ChargeParts){ &parts[i], 1 };
+    }
+    return all;
+}
+
+Instant price_trial_end(const Plan *plan, Instant start, const Zone *zone)
+{
+    if (plan->trial.days == 0)
+        return start;
+    Local local = zone_local(zone, start);
+    local.date = date_of_days(date_days(local.date) + plan->trial.days);
+    return zone_instant(zone, local);
+}
+
+static bool in_trial(const Plan *plan, const Charge *charge)
+{
+    for (size_t i = 0; i < plan->trial.charge_count; i++)
+        if (str_equal(plan->trial.charges[i], charge->id))
+            return true;
+    return plan->trial.charge_count == 0;
+}
+
+// The rule that cuts the charge's own periods: the plan's with another length. Where the calendar
+// knows no such length (a day of a week), from the first day of the plan's period on.
+static PeriodRule rule_of(const Plan *plan, const Charge *charge, const PriceInputs *inputs)
+{
+    PeriodRule rule = plan->period;
+    if (charge->period.every == 0)
+        return rule;
+    rule.every = charge->period.every;
+    rule.unit = charge->period.unit;
+    if (period_rule_fault(&rule) == NULL)
+        return rule;
+    rule.anchor = ANCHOR_DATE;
+    rule.date = zone_local(inputs->zone, inputs->full.start).date;
+    return rule;
+}
+
+// The parts of a charge in the making.
+typedef struct Cutting {
+    Arena      *arena;
+    ChargeParts parts;
+    size_t      room;
+    Instant     trial_end;
+} Cutting;
+
+static void part_push(Cutting *cutting, ChargePart part)
+{
+    if (cutting->parts.count == cutting->room) {
+        size_t      room = cutting->room == 0 ? 2 : 4 * cutting->room;
+        ChargePart *at = arena_array(cutting->arena, ChargePart, room);
+        for (size_t i = 0; i < cutting->parts.count; i++)
+            at[i] = cutting->parts.at[i];
+        cutting->parts.at = at;
+        cutting->room = room;
+    }
+    cutting->parts.at[cutting->parts.count++] = part;
+}
+
+// Cut once more where the trial ends in it.
+static void part_add(Cutting *cutting, ChargePart part)
+{
+    Instant end = part.service.end;
+    part.is_trial = part.service.start.us < cutting->trial_end.us;
+    if (part.is_trial && cutting->trial_end.us < end.us) {
+        part.service.end = cutting->trial_end;
+        part_push(cutting, part);
+        part.service = (Span){ cutting->trial_end, end };
+        part.is_trial = false;
+    }
+    part_push(cutting, part);
+}
+
+ChargeParts price_parts_cut(Arena *arena, const Plan *plan, const Charge *charge,
+                            const PriceInputs *inputs)
+{
+    Cutting    cutting = { .arena = arena, .trial_end = inputs->start };
+    PeriodRule rule = rule_of(plan, charge, inputs);
+    Span       service = inputs->service;
+    if (charge->one_time && inputs->index != 0)
+        return cutting.parts;
+    if (in_trial(plan, charge))
+        cutting.trial_end = price_trial_end(plan, inputs->start, inputs->zone);
+    if (charge->period.every == 0) {
+        part_add(&cutting, (ChargePart){ .service = service, .full = inputs->full });
+        return cutting.parts;
+    }
+    while (service.start.us < service.end.us) {
+        Period     own = period_at(&rule, inputs->zone, inputs->start, service.start);
+        ChargePart part = { .service = service, .full = own.full };
+        if (own.full.end.us < service.end.us)
+            part.service.end = own.full.end;
+        part_add(&cutting, part);
+        service.start = part.service.end;
+    }
+    return cutting.parts;
+}
+
+// ---- several bills as one
+
+static Err *totals_add(Arena *arena, Bill *sum, const Bill *bill)
+{
+    if (!money_add(sum->subtotal, bill->subtotal, &sum->subtotal) ||
+        !money_add(sum->discounts, bill->discounts, &sum->discounts) ||
+        !money_add(sum->tax, bill->tax, &sum->tax) ||
+        !money_add(sum->total, bill->total, &sum->total) ||
+        !money_add(sum->credits, bill->credits, &sum->credits) ||
+        !money_add(sum->accrued, bill->accrued, &sum->accrued) ||
+        !money_add(sum->amount_due, bill->amount_due, &sum->amount_due))
+        return refuse(arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,
+                      "the amount of the bill is beyond 63 bits of minor units");
+    return NULL;
+}
+
+Err *bills_join(Arena *arena, const Bill *bills, size_t count, Bill *joined)
+{
+    Bill   sum = bills[0];
+    size_t lines = 0;
+    for (size_t i = 0; i < count; i++)
+        lines += bills[i].count;
+    sum.lines = arena_array(arena, Line, lines);
+    sum.count = 0;
+    sum.period.end = bills[count - 1].period.end;
+    sum.commitment = bills[count - 1].commitment;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            TRY(totals_add(arena, &sum, &bills[i]));
+        for (size_t k = 0; k < bills[i].count; k++)
+            sum.lines[sum.count++] = bills[i].lines[k];
+    }
+    *joined = sum;
+    return NULL;
+}
