@@ -23,6 +23,8 @@ Adapter adapter_times(Str model);   // times.c
 
 // Why Toll does not offer what the case asks for; NULL: it is not declined. declined.c
 const char *declined(const Case *test);
+// A period whose start is no boundary of its anchor's, of a next_boundary case. times.c
+bool begins_off_its_anchor(const Case *test);
 
 // ---- reading a case: STR_NONE and false when absent
 

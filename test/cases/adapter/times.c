@@ -196,21 +196,63 @@ static Result elapsed_periods(Case *test)
                      str_print(test->arena, "%ld", index));
 }
 
+// How the period from `current_start` on is cut: by the anchor's row when it begins there, or
+// lies before the first boundary of a subscription that ends; by months from its own when that is
+// the anchor's day of the month; else by none of ours.
+typedef struct Continued {
+    PeriodRow row;
+    Instant   current;
+    bool      is_cut;
+} Continued;
+
+static bool begins_at(const PeriodRow *row, Instant instant)
+{
+    return period_boundary(row, period_place(row, instant)).us == instant.us;
+}
+
+static bool continued_of(const Case *test, Continued *continued)
+{
+    PeriodRule  rule = { 0 };
+    const Zone *zone;
+    Instant     anchor, current;
+    if (!instant_rule(test, &rule, &zone, &anchor) ||
+        !instant_of(zone, case_text(test->input, "current_start"), &current))
+        return false;
+    Local  local = zone_local(zone, anchor);
+    bool   has_end = case_member(test->config, "subscription_end") != NULL;
+    *continued = (Continued){ period_row(&rule, zone, local), current, true };
+    if (begins_at(&continued->row, current) || (has_end && current.us < anchor.us))
+        return true;
+    rule.anchor = ANCHOR_DAY_OF_MONTH;
+    rule.day = local.date.day;
+    continued->is_cut = local.us == 0 && period_rule_fault(&rule) == NULL;
+    if (continued->is_cut) {
+        continued->row = period_row(&rule, zone, zone_local(zone, current));
+        continued->is_cut = begins_at(&continued->row, current);
+    }
+    return true;
+}
+
+bool begins_off_its_anchor(const Case *test)
+{
+    Continued continued;
+    return continued_of(test, &continued) && !continued.is_cut;
+}
+
 static Result next_boundary(Case *test)
 {
-    static const char *const known[] = { "interval", "count", "anchor", "time_zone", NULL };
-    PeriodRule               rule = { 0 };
-    const Zone              *zone;
-    Instant                  anchor, current;
-    if (!case_knows(test, known) || !instant_rule(test, &rule, &zone, &anchor) ||
-        !instant_of(zone, case_text(test->input, "current_start"), &current) ||
-        current.us < anchor.us)
+    static const char *const known[] = { "interval",         "count", "anchor", "time_zone",
+                                         "subscription_end", NULL };
+    Continued                continued;
+    Instant                  end;
+    if (!case_knows(test, known) || !continued_of(test, &continued))
         return CASE_UNKNOWN;
-    Period period = period_at(&rule, zone, anchor, current);
-    if (period.full.start.us !=
-        current.us)  // not on the anchor's row: nothing of ours begins there
-        return CASE_UNKNOWN;
-    return same_instant(test, "next", zone, case_text(test->expected, "next"), period.service.end);
+    const PeriodRow *row = &continued.row;
+    Instant next = period_boundary(row, period_place(row, continued.current) + 1);
+    if (instant_of(row->zone, case_text(test->config, "subscription_end"), &end) &&
+        end.us < next.us)
+        next = end;
+    return same_instant(test, "next", row->zone, case_text(test->expected, "next"), next);
 }
 
 // From the subscription's start on, cut at the anchor's day of the month.
@@ -248,21 +290,22 @@ static Result first_billing_date(Case *test)
     return same_instant(test, "date", zone_utc(), case_text(test->expected, "date"), date);
 }
 
+// So many periods on, or back.
 static Result advance_periods(Case *test)
 {
     static const char *const known[] = { "interval", NULL };
     PeriodRule               rule = { .anchor = ANCHOR_SUBSCRIPTION };
     Instant                  start;
-    uint64_t                 periods;
+    Decimal                  periods;
     if (!case_knows(test, known) ||
         !interval_of(case_text(test->config, "interval"), STR_NONE, &rule) ||
         !instant_of(zone_utc(), case_text(test->input, "start"), &start) ||
-        !str_whole(case_text(test->input, "periods"), 1000, &periods))
+        !decimal_parse(case_text(test->input, "periods"), 4, &periods))
         return CASE_UNKNOWN;
-    Instant date = start;
-    for (uint64_t i = 0; i < periods; i++)
-        date = period_at(&rule, zone_utc(), start, date).service.end;
-    return same_instant(test, "date", zone_utc(), case_text(test->expected, "date"), date);
+    PeriodRow row = period_row(&rule, zone_utc(), zone_local(zone_utc(), start));
+    int64_t   place = period_place(&row, start) + (int64_t)(periods.e12 / decimal_whole(1).e12);
+    return same_instant(test, "date", zone_utc(), case_text(test->expected, "date"),
+                        period_boundary(&row, place));
 }
 
 static Result window_start(Case *test, WindowUnit unit, const char *member)
