@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "catalog/catalog_inside.h"
 
-enum { PROJECT_NAMES = 500, LOAD_PAGE = 5000 };
+enum { PROJECT_NAMES = 500, LOAD_PAGE = 5000, ZONES_MAX = 1000 };
 
 enum {
     ACCOUNT_GET,
@@ -17,6 +17,9 @@ enum {
     POSITION_GET,
     POSITION_ADD,
     POSITION_SET,
+    SUBSCRIBED,
+    ZONES_GET,
+    ZONE_ADD,
     STATEMENTS
 };
 
@@ -41,6 +44,12 @@ static const Statement sql[STATEMENTS] = {
     [POSITION_ADD] = { "insert into projection (name, position) values ('accounts', ?)" },
     [POSITION_SET] = { "update projection set position = ? where name = 'accounts' and position = "
                        "?" },
+    [SUBSCRIBED] = { "select id from subscription"
+                     " where tenant = ? and project = ? and account = ? limit 1" },
+    [ZONES_GET] = { "select from_at, time_zone from account_zone"
+                    " where tenant = ? and project = ? and account = ? order by number limit ?" },
+    [ZONE_ADD] = { "insert into account_zone (tenant, project, account, number, from_at, time_zone)"
+                   " values (?, ?, ?, ?, ?, ?)" },
 };
 
 const StatementTable catalog__account_table = { "accounts", sql, STATEMENTS };
@@ -83,6 +92,56 @@ static Err *account_add(DbTx *tx, ProjectId project, const Account *account, Ins
                      added);
 }
 
+// ---- zones
+
+static Err *zones_read(DbTx *tx, ProjectId project, const Account *account, AccountZones *zones)
+{
+    DbRows rows;
+    TRY(db_rows(tx, &sql[ZONES_GET],
+                DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(account->id),
+                          db_whole(ZONES_MAX)),
+                &rows));
+    zones->count = rows.count == 0 ? 1 : rows.count;
+    zones->at = arena_array(db_arena(tx), AccountZone, zones->count);
+    zones->at[0] = (AccountZone){ INSTANT_FIRST, account->time_zone };
+    for (size_t i = 0; i < rows.count; i++)
+        zones->at[i] = (AccountZone){ { row_whole(&rows.at[i], 0) }, row_text(&rows.at[i], 1) };
+    return NULL;
+}
+
+static Err *zone_add(DbTx *tx, ProjectId project, Str account, size_t number, AccountZone zone)
+{
+    return db_run(tx, &sql[ZONE_ADD],
+                  DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(account),
+                            db_whole((int64_t)number), db_whole(zone.from.us), db_text(zone.zone)),
+                  NULL);
+}
+
+// Nothing was billed in the zone of an account without subscriptions, so that leaves no trace.
+static Err *zone_change(DbTx *tx, const CatalogChange *change, const Account *before, Str zone)
+{
+    ProjectId    project = change->by->project.id;
+    AccountZones zones;
+    DbRow        subscribed;
+    if (str_equal(before->time_zone, zone))
+        return NULL;
+    TRY(db_find(tx, &sql[SUBSCRIBED],
+                DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(before->id)),
+                &subscribed));
+    if (subscribed.columns == NULL)
+        return NULL;
+    TRY(zones_read(tx, project, before, &zones));
+    if (zones.count == ZONES_MAX)
+        return refuse(db_arena(tx), ERR_FIELD_INVALID, STR("/timeZone"),
+                      "an account's zone changes at most %d times", ZONES_MAX - 1);
+    if (zones.count == 1)
+        TRY(zone_add(tx, project, before->id, 1, zones.at[0]));
+    Instant from = change->now;
+    if (from.us <= zones.at[zones.count - 1].from.us)  // the clock went back
+        from.us = zones.at[zones.count - 1].from.us + 1;
+    return zone_add(tx, project, before->id, zones.count + 1, (AccountZone){ from, zone });
+}
+
 // ---- put
 
 typedef struct AccountPut {
@@ -109,6 +168,7 @@ static Err *account_change(DbTx *tx, const AccountPut *put, const Account *befor
         return refuse(db_arena(tx), ERR_CURRENCY_MISMATCH, STR("/currency"),
                       "the account has a subscription in another currency than %.*s",
                       STR_ARG(wanted->currency));
+    TRY(zone_change(tx, put->change, before, wanted->time_zone));
     TRY(db_run(tx, &sql[ACCOUNT_SET],
                DB_VALUES(db_text(wanted->name), db_text(wanted->time_zone),
                          db_text(wanted->currency), db_text(wanted->email),
@@ -191,6 +251,34 @@ Err *catalog_account_get(Catalog *catalog, Arena *arena, ProjectId project, Str 
         return refuse(arena, ERR_ACCOUNT_NOT_FOUND, STR_NONE, "there is no account %.*s",
                       STR_ARG(id));
     *account = get.found;
+    return NULL;
+}
+
+typedef struct ZonesGet {
+    ProjectId    project;
+    Str          id;
+    AccountZones zones;
+} ZonesGet;
+
+static Err *zones_work(DbTx *tx, void *context)
+{
+    ZonesGet *get = context;
+    Account  *account;
+    TRY(catalog__account_find(tx, get->project, get->id, &account));
+    if (account == NULL)
+        return refuse(db_arena(tx), ERR_ACCOUNT_NOT_FOUND, STR_NONE, "there is no account %.*s",
+                      STR_ARG(get->id));
+    return zones_read(tx, get->project, account, &get->zones);
+}
+
+Err *catalog_account_zones(Catalog *catalog, Arena *arena, ProjectId project, Str account,
+                           AccountZones *zones)
+{
+    ZonesGet get = { .project = project, .id = account };
+    uint64_t names;
+    TRY(catalog_accounts_catch_up(catalog, arena, &names));
+    TRY(db_read(catalog->db, arena, zones_work, &get));
+    *zones = get.zones;
     return NULL;
 }
 

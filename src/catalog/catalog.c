@@ -13,6 +13,7 @@ const StatementTable *const catalog_tables[] = {
     &catalog__account_table,
     &catalog__plan_table,
     &catalog__subscription_table,
+    &catalog__log_table,
     NULL,
 };
 
@@ -108,6 +109,14 @@ Err *catalog_authenticate(Catalog *catalog, Arena *arena, Str bearer, Instant no
     found.scopes = key.scopes;
     *principal = found;
     return NULL;
+}
+
+Project catalog_project_get(Catalog *catalog, ProjectId project)
+{
+    Project found;
+    bool    is_known = mirror_project_find(catalog->mirror, project.id, &found);
+    assert_that(is_known && str_equal(found.id.tenant, project.tenant));
+    return found;
 }
 
 bool catalog_event_known(Catalog *catalog, Str project, Str event)

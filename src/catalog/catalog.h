@@ -1,7 +1,7 @@
 // What is declared: projects, keys, accounts, meters, plans, subscriptions. Kept in the books; what
 // the hot path asks on every request is mirrored in memory and changes with the commit that changes
 // it. Owns tables tenant, project, api_key, account, meter, plan, plan_version, plan_meter,
-// subscription, projection.
+// subscription, subscription_change, account_zone, projection.
 //
 // All functions may be called from any thread. Objects of another project do not exist here: every
 // lookup carries tenant and project.
@@ -13,6 +13,7 @@
 #include "catalog/plan_version.h"
 #include "catalog/subscription.h"
 #include "db/db.h"
+#include "price/plan.h"
 
 typedef struct Catalog Catalog;
 
@@ -76,7 +77,28 @@ Err *catalog_plan_publish(const CatalogChange *change, Str id, Instant effective
 Err *catalog_subscription_put(const CatalogChange *change, const Subscription *subscription,
                               Subscription **stored) MUST_CHECK;
 
+// Appends to the subscription's log. `wanted`: kind, effective_at, key and what the kind takes;
+// `stored` is the entry with what follows from it (number, the plan's version). An entry of the
+// same key and content is answered again and nothing is stored; `change->expected` is the row's
+// version. SUBSCRIPTION_NOT_FOUND, CHANGE_CONFLICT (the key with other content),
+// OUTSIDE_SUBSCRIPTION (before it starts, at or after its end), SUBSCRIPTION_CANCELED (at or after
+// a cancellation),
+// SUBSCRIPTION_PAUSED, SUBSCRIPTION_NOT_PAUSED, PLAN_NOT_FOUND, PLAN_VERSION_NOT_FOUND,
+// PLAN_NOT_PUBLISHED, PLAN_INVALID (overrides that do not fit), FIELD_REQUIRED and FIELD_INVALID (a
+// quantity that the plan prices is missing; one that it does not price), CURRENCY_MISMATCH,
+// USAGE_CLAIMED_TWICE.
+Err *catalog_subscription_change(const CatalogChange *change, Str id,
+                                 const SubscriptionChange *wanted,
+                                 SubscriptionChange **stored) MUST_CHECK;
+// The same checks and the same answer; nothing is stored.
+Err *catalog_subscription_change_check(const CatalogChange *change, Str id,
+                                       const SubscriptionChange *wanted,
+                                       SubscriptionChange **stored) MUST_CHECK;
+
 // ---- reading: get refuses …_NOT_FOUND
+
+// From memory. A principal's project exists; another is a broken promise.
+Project catalog_project_get(Catalog *catalog, ProjectId project);
 
 Err *catalog_meter_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
                        Meter **meter) MUST_CHECK;
@@ -88,6 +110,23 @@ Err *catalog_plan_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
 Err *catalog_subscription_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
                               Subscription **subscription) MUST_CHECK;
 
+// The row with its log, as of one moment. SUBSCRIPTION_NOT_FOUND.
+Err *catalog_subscription_history(Catalog *catalog, Arena *arena, ProjectId project, Str id,
+                                  SubscriptionHistory *history) MUST_CHECK;
+
+// The zones of an account, ascending; the first is from INSTANT_FIRST. A change while the account
+// has subscriptions counts from when it was recorded; before that it replaces what was.
+typedef struct AccountZone {
+    Instant from;
+    Str     zone;  // STR_NONE: the project's
+} AccountZone;
+typedef struct AccountZones {
+    AccountZone *at;
+    size_t       count;
+} AccountZones;
+Err *catalog_account_zones(Catalog *catalog, Arena *arena, ProjectId project, Str account,
+                           AccountZones *zones) MUST_CHECK;
+
 typedef struct PlanRef {
     ProjectId project;
     Str       plan;
@@ -96,6 +135,18 @@ typedef struct PlanRef {
 // PLAN_NOT_FOUND, PLAN_VERSION_NOT_FOUND.
 Err *catalog_plan_version_get(Catalog *catalog, Arena *arena, const PlanRef *ref,
                               PlanVersion **version) MUST_CHECK;
+
+// The plan that a published version says, with merge patches (of phases, of a subscription;
+// STR_NONE is skipped) applied one after the other: price/patch.h. Kept by content and shared: it
+// lives until catalog_close, or, once the cache is full, as long as the arena. PLAN_NOT_FOUND,
+// PLAN_VERSION_NOT_FOUND; PLAN_INVALID when a patch does not fit, with pointers into the document.
+typedef struct PlanWanted {
+    PlanRef    ref;
+    const Str *patches;
+    size_t     patch_count;
+} PlanWanted;
+Err *catalog_plan_parsed(Catalog *catalog, Arena *arena, const PlanWanted *wanted,
+                         const Plan **plan) MUST_CHECK;
 
 // Lists go by id, ascending, behind `after` (STR_NONE: from the first). They answer up to `limit`
 // rows.

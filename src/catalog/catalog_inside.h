@@ -17,7 +17,7 @@ struct Catalog {
 
 // One table of statements for each file that has SQL.
 extern const StatementTable catalog__project_table, catalog__meter_table, catalog__account_table,
-    catalog__plan_table, catalog__subscription_table;
+    catalog__plan_table, catalog__subscription_table, catalog__log_table;
 
 // PRECONDITION_FAILED unless the row's version (0: there is none) is the one the change expects.
 Err *catalog__expect(const CatalogChange *change, Arena *arena, int64_t version) MUST_CHECK;
@@ -37,6 +37,18 @@ Err *catalog__meter_is_priced(DbTx *tx, ProjectId project, Str meter, bool *pric
 // True when the account has a subscription in another currency.
 Err *catalog__account_has_other_currency(DbTx *tx, ProjectId project, const Account *account,
                                          bool *has) MUST_CHECK;
+
+Err *catalog__subscription_find(DbTx *tx, ProjectId project, Str id,
+                                Subscription **subscription) MUST_CHECK;
+// The row after another entry of its log: its end, and that there is one change more.
+Err *catalog__subscription_changed(DbTx *tx, ProjectId project,
+                                   const Subscription *changed) MUST_CHECK;
+// The row with its log.
+Err *catalog__history_read(DbTx *tx, ProjectId project, const Subscription *row,
+                           SubscriptionHistory *history) MUST_CHECK;
+// Appends an entry that was checked, brings the row up to it, and notes the deed.
+Err *catalog__log_append(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
+                         const SubscriptionChange *entry, SubscriptionChange **stored) MUST_CHECK;
 
 // Filling the mirror at start.
 Err *catalog__projects_load(DbTx *tx, Mirror *mirror) MUST_CHECK;

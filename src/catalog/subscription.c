@@ -134,6 +134,58 @@ void subscription_to_json(const Subscription *subscription, JsonOut *out)
     json_object_end(out);
 }
 
+const char *const change_kind_names[] = { "terms",  "cancel",  "pause", "resume",
+                                          "migrate", "end", NULL };
+
+static void instant_or_null(JsonOut *out, const char *name, bool given, Instant instant)
+{
+    AUTO(Arena) arena = arena_open();
+    if (given)
+        json_string_member(out, name, instant_print(arena, instant));
+    else
+        json_null_member(out, name);
+}
+
+static void kind_members(const SubscriptionChange *change, JsonOut *out)
+{
+    switch (change->kind) {
+    case CHANGE_TERMS:
+    case CHANGE_MIGRATE:
+    case CHANGE_RESUME: break;
+    case CHANGE_CANCEL:
+        json_string_member(out, "credit", change->credits ? STR("prorated") : STR("none"));
+        break;
+    case CHANGE_PAUSE:
+        json_string_member(out, "usage", change->usage_free ? STR("free") : STR("billed"));
+        break;
+    case CHANGE_END: instant_or_null(out, "endsAt", change->ends, change->ends_at); break;
+    case CHANGE_KINDS: break;
+    }
+}
+
+void change_to_json(const SubscriptionChange *change, JsonOut *out)
+{
+    json_object(out);
+    json_whole_member(out, "number", change->number);
+    json_string_member(out, "kind", str_of(change_kind_names[change->kind]));
+    instant_or_null(out, "effectiveAt", true, change->effective_at);
+    instant_or_null(out, "recordedAt", true, change->recorded_at);
+    if (change->plan.at != NULL) {
+        json_string_member(out, "plan", change->plan);
+        json_whole_member(out, "planVersion", change->plan_version);
+    }
+    if (change->quantities.at != NULL)
+        json_raw_member(out, "quantities", change->quantities);
+    if (change->has_overrides && change->overrides.at != NULL)
+        json_raw_member(out, "overrides", change->overrides);
+    else if (change->has_overrides)
+        json_null_member(out, "overrides");
+    kind_members(change, out);
+    if (change->key.at != NULL)
+        json_string_member(out, "changeId", change->key);
+    json_object_end(out);
+}
+
 bool subscription_active(const Subscription *subscription, Instant at)
 {
     return subscription->starts_at.us <= at.us &&

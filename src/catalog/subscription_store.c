@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Subscriptions: made once under the caller's id, pinned to a plan's version; only the end may
-// move.
+// Subscriptions: made once under the caller's id. The row keeps the first terms, and of the log
+// only what lists need: the end as it is known now and how many changes there are.
 #include "base/assert.h"
 #include "catalog/catalog_inside.h"
 #include "catalog/claims.h"
@@ -8,7 +8,7 @@
 enum {
     SUBSCRIPTION_GET,
     SUBSCRIPTION_ADD,
-    SUBSCRIPTION_END,
+    SUBSCRIPTION_CHANGED,
     SUBSCRIPTIONS_AFTER,
     ACCOUNT_AFTER,
     OTHER_CURRENCY,
@@ -16,14 +16,16 @@ enum {
 };
 
 #define COLUMNS \
-    "id, account, plan, plan_version, starts_at, ends_at, quantities, version, created_at"
+    "id, account, plan, plan_version, starts_at, ends_at, quantities, version, created_at," \
+    " first_ends_at, overrides, phases, usage_filter, changes"
 
 static const Statement sql[STATEMENTS] = {
     [SUBSCRIPTION_GET] = { "select " COLUMNS " from subscription"
                            " where tenant = ? and project = ? and id = ?" },
     [SUBSCRIPTION_ADD] = { "insert into subscription (tenant, project, " COLUMNS ")"
-                           " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" },
-    [SUBSCRIPTION_END] = { "update subscription set ends_at = ?, version = version + 1"
+                           " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" },
+    [SUBSCRIPTION_CHANGED] = { "update subscription set ends_at = ?, changes = changes + 1,"
+                               " version = version + 1"
                            " where tenant = ? and project = ? and id = ? and version = ?" },
     [SUBSCRIPTIONS_AFTER] = { "select " COLUMNS " from subscription"
                               " where tenant = ? and project = ? and id > ? order by id limit ?" },
@@ -55,13 +57,20 @@ static Subscription *subscription_read(Arena *arena, const DbRow *row)
         .quantities = row_text(row, 6),
         .version = row_whole(row, 7),
         .created_at = { row_whole(row, 8) },
+        .first_ends = !row_is_null(row, 9),
+        .overrides = row_text(row, 10),
+        .phases = row_text(row, 11),
+        .usage_filter = row_text(row, 12),
+        .changes = row_whole(row, 13),
     };
     if (subscription->ends)
         subscription->ends_at.us = row_whole(row, 5);
+    if (subscription->first_ends)
+        subscription->first_ends_at.us = row_whole(row, 9);
     return subscription;
 }
 
-static Err *subscription_find(DbTx *tx, ProjectId project, Str id, Subscription **subscription)
+Err *catalog__subscription_find(DbTx *tx, ProjectId project, Str id, Subscription **subscription)
 {
     DbRow row;
     TRY(db_find(tx, &sql[SUBSCRIPTION_GET],
@@ -80,6 +89,18 @@ Err *catalog__account_has_other_currency(DbTx *tx, ProjectId project, const Acco
                               db_text(account->currency)),
                     &row));
     *has = row.columns != NULL;
+    return NULL;
+}
+
+Err *catalog__subscription_changed(DbTx *tx, ProjectId project, const Subscription *changed)
+{
+    uint64_t rows;
+    TRY(db_run(tx, &sql[SUBSCRIPTION_CHANGED],
+               DB_VALUES(changed->ends ? db_whole(changed->ends_at.us) : db_null(),
+                         db_text(project.tenant), db_text(project.id), db_text(changed->id),
+                         db_whole(changed->version)),
+               &rows));
+    assert_that(rows == 1);
     return NULL;
 }
 
@@ -180,7 +201,9 @@ static Err *subscription_make(DbTx *tx, SubscriptionPut *put)
                   DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(made.id),
                             db_text(made.account), db_text(made.plan), db_whole(made.plan_version),
                             db_whole(made.starts_at.us), end_value(&made), db_text(made.quantities),
-                            db_whole(1), db_whole(put->change->now.us)),
+                            db_whole(1), db_whole(put->change->now.us), end_value(&made),
+                            db_text(made.overrides), db_text(made.phases),
+                            db_text(made.usage_filter), db_whole(0)),
                   NULL);
 }
 
@@ -192,25 +215,40 @@ static bool same_terms(const Subscription *before, const Subscription *wanted)
            str_equal(before->quantities, wanted->quantities);
 }
 
-static bool same_end(const Subscription *a, const Subscription *b)
+// The end that was last asked for by PUT, whatever canceled it since.
+static bool same_end(const SubscriptionHistory *history, const Subscription *wanted)
 {
-    return a->ends == b->ends && (!a->ends || a->ends_at.us == b->ends_at.us);
+    bool    ends = history->first->first_ends;
+    Instant end = history->first->first_ends_at;
+    for (size_t i = 0; i < history->count; i++)
+        if (history->changes[i].kind == CHANGE_END) {
+            ends = history->changes[i].ends;
+            end = history->changes[i].ends_at;
+        }
+    return ends == wanted->ends && (!ends || end.us == wanted->ends_at.us);
 }
 
-static Err *end_move(DbTx *tx, const SubscriptionPut *put, const Subscription *before)
+// The earlier of two ends, of which one at least is there.
+static Instant earlier_end(const Subscription *a, const Subscription *b)
 {
-    ProjectId    project = put->change->by->project.id;
-    Subscription moved = *before;
-    uint64_t     changed;
-    moved.ends = put->wanted->ends;
-    moved.ends_at = put->wanted->ends_at;
-    TRY(claims_check_all(tx, project, &moved));
-    TRY(db_run(tx, &sql[SUBSCRIPTION_END],
-               DB_VALUES(end_value(&moved), db_text(project.tenant), db_text(project.id),
-                         db_text(moved.id), db_whole(before->version)),
-               &changed));
-    assert_that(changed == 1);
-    return NULL;
+    if (!a->ends || (b->ends && b->ends_at.us < a->ends_at.us))
+        return b->ends_at;
+    return a->ends_at;
+}
+
+static Err *end_move(DbTx *tx, const SubscriptionPut *put, const SubscriptionHistory *before)
+{
+    Subscription         moved = *before->first;
+    const Subscription  *wanted = put->wanted;
+    SubscriptionChange   entry = { .kind = CHANGE_END,
+                                   .ends = wanted->ends,
+                                   .ends_at = wanted->ends_at,
+                                   .effective_at = earlier_end(before->first, wanted) };
+    SubscriptionChange *stored;
+    moved.ends = wanted->ends;
+    moved.ends_at = wanted->ends_at;
+    TRY(claims_check_all(tx, put->change->by->project.id, &moved));
+    return catalog__log_append(tx, put->change, before, &entry, &stored);
 }
 
 static Err *put_work(DbTx *tx, void *context)
@@ -218,20 +256,23 @@ static Err *put_work(DbTx *tx, void *context)
     SubscriptionPut *put = context;
     ProjectId        project = put->change->by->project.id;
     Subscription    *before;
-    TRY(subscription_find(tx, project, put->wanted->id, &before));
+    SubscriptionHistory history;
+    TRY(catalog__subscription_find(tx, project, put->wanted->id, &before));
     if (before != NULL && !same_terms(before, put->wanted))
         return refuse(db_arena(tx), ERR_SUBSCRIPTION_IMMUTABLE, STR_NONE,
                       "subscription %.*s exists with other terms; only endsAt may change here",
                       STR_ARG(put->wanted->id));
     TRY(catalog__expect(put->change, db_arena(tx), before == NULL ? 0 : before->version));
     put->after = before;
-    if (before != NULL && same_end(before, put->wanted))
-        return NULL;
-    if (before == NULL)
+    if (before != NULL) {
+        TRY(catalog__history_read(tx, project, before, &history));
+        if (same_end(&history, put->wanted))
+            return NULL;
+        TRY(end_move(tx, put, &history));
+    } else {
         TRY(subscription_make(tx, put));
-    else
-        TRY(end_move(tx, put, before));
-    TRY(subscription_find(tx, project, put->wanted->id, &put->after));
+    }
+    TRY(catalog__subscription_find(tx, project, put->wanted->id, &put->after));
     return catalog__audit(tx, put->change, "subscription.put", put->wanted->id,
                           subscription_text(db_arena(tx), put->after));
 }
@@ -259,7 +300,7 @@ typedef struct SubscriptionGet {
 static Err *get_work(DbTx *tx, void *context)
 {
     SubscriptionGet *get = context;
-    return subscription_find(tx, get->project, get->id, &get->found);
+    return catalog__subscription_find(tx, get->project, get->id, &get->found);
 }
 
 Err *catalog_subscription_get(Catalog *catalog, Arena *arena, ProjectId project, Str id,
