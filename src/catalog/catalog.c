@@ -60,6 +60,7 @@ Err *catalog_open(Arena *arena, Db *db, const Pepper *pepper, Catalog **opened)
     catalog->db = db;
     catalog->pepper = *pepper;
     catalog->mirror = mirror_open();
+    catalog->plans = plan_cache_open();
     Err *err = db_read(db, arena, mirror_fill, catalog);
     if (err != NULL) {
         catalog_close(catalog);
@@ -74,6 +75,7 @@ void catalog_close(Catalog *catalog)
     if (catalog == NULL)
         return;
     mirror_close(catalog->mirror);
+    plan_cache_close(catalog->plans);
     sodium_memzero(&catalog->pepper, sizeof catalog->pepper);
     memory_release(catalog);
 }

@@ -6,11 +6,13 @@
 #include "audit/audit.h"
 #include "catalog/catalog.h"
 #include "catalog/mirror.h"
+#include "catalog/plan_cache.h"
 
 struct Catalog {
     Db              *db;
     Pepper           pepper;
     Mirror          *mirror;
+    PlanCache       *plans;
     AccountSource    source;     // .account is NULL until catalog_accounts_from
     _Atomic uint64_t projected;  // names of the source that are in the books
 };
@@ -32,6 +34,9 @@ Err *catalog__plan_version_find(DbTx *tx, const PlanRef *ref, PlanVersion **vers
 Err *catalog__plan_version_at(DbTx *tx, const PlanRef *plan, Instant at,
                               PlanVersion **version) MUST_CHECK;
 Err *catalog__plan_exists(DbTx *tx, const PlanRef *plan, bool *exists) MUST_CHECK;
+// As catalog_plan_parsed.
+Err *catalog__plan_parsed(DbTx *tx, Catalog *catalog, const PlanWanted *wanted,
+                          const Plan **plan) MUST_CHECK;
 // True when a published version prices the meter.
 Err *catalog__meter_is_priced(DbTx *tx, ProjectId project, Str meter, bool *priced) MUST_CHECK;
 // True when the account has a subscription in another currency.
