@@ -4,9 +4,8 @@
 // parsing.
 #include "money/decimal.h"
 
-#include <string.h>
-
 #include "base/assert.h"
+#include "money/digits.h"
 
 enum {
     FAST_DIGITS = 18,          // so many always fit uint64
@@ -14,33 +13,12 @@ enum {
     EXPONENT_MAX = 1000000000  // beyond, no run of zeros in a body can bring it back
 };
 
-static const uint64_t small_powers[] = {
-    1u,
-    10u,
-    100u,
-    1000u,
-    10000u,
-    100000u,
-    1000000u,
-    10000000u,
-    100000000u,
-    1000000000u,
-    10000000000u,
-    100000000000u,
-    1000000000000u,
-    10000000000000u,
-    100000000000000u,
-    1000000000000000u,
-    10000000000000000u,
-    100000000000000000u,
-    1000000000000000000u,
-};
-
 static Uint128 power_of_ten(int exponent)  // 0..36
 {
-    if (exponent <= FAST_DIGITS)
-        return small_powers[exponent];
-    return (Uint128)small_powers[FAST_DIGITS] * small_powers[exponent - FAST_DIGITS];
+    if (exponent <= DIGITS_POWER_MAX)
+        return (Uint128)digits_power(exponent);
+    return (Uint128)digits_power(DIGITS_POWER_MAX) *
+           (Uint128)digits_power(exponent - DIGITS_POWER_MAX);
 }
 
 // The significant digits of a number: number = mantissa x 10^exponent, mantissa without trailing
@@ -148,7 +126,7 @@ bool decimal_parse(Str text, int whole_digits, Decimal *number)
 
 Decimal decimal_whole(int64_t number)
 {
-    return (Decimal){ (Int128)number * (Int128)small_powers[DECIMAL_PLACES] };
+    return (Decimal){ (Int128)number * digits_power(DECIMAL_PLACES) };
 }
 
 bool decimal_add(Decimal a, Decimal b, Decimal *sum)
@@ -184,32 +162,11 @@ static Uint128 size_of(Int128 number)
     return number < 0 ? -(Uint128)number : (Uint128)number;
 }
 
-// Writes the digits backwards, ending at `end`; answers where they begin.
-static char *whole_backwards(char *end, Uint128 number)
-{
-    do {
-        *--end = (char)('0' + (int)(number % 10));
-        number /= 10;
-    } while (number > 0);
-    return end;
-}
-
 Str decimal_print(Arena *arena, Decimal number)
 {
-    char     room[48];
-    char    *end = room + sizeof room;
-    Uint128  size = size_of(number.e12);
-    uint64_t fraction = (uint64_t)(size % small_powers[DECIMAL_PLACES]);
-    char    *at = end;
-    if (fraction != 0) {
-        int places = DECIMAL_PLACES;
-        for (; fraction % 10 == 0; places--)
-            fraction /= 10;
-        for (; places > 0; places--, fraction /= 10)
-            *--at = (char)('0' + (int)(fraction % 10));
-        *--at = '.';
-    }
-    at = whole_backwards(at, size / small_powers[DECIMAL_PLACES]);
+    char  room[48];
+    char *end = room + sizeof room;
+    char *at = digits_point_backwards(end, size_of(number.e12), DECIMAL_PLACES);
     if (number.e12 < 0)
         *--at = '-';
     return str_copy(arena, (Str){ at, (size_t)(end - at) });

@@ -1,166 +1,135 @@
 // SPDX-License-Identifier: Apache-2.0
-// GMP's fractions as immutable values. A result is computed in GMP's own memory, which base gives
-// and takes back, and its digits are copied into the arena; so no value has an owner to forget.
+// Fractions of 64-bit numbers, with 128 bits in between: a sum of two products of such numbers
+// stays below 2^127, so no step can wrap. What 64 bits do not hold goes to fraction.c. Terms are
+// lowered before they are multiplied (Knuth, The Art of Computer Programming 2, 4.5.1), so only
+// 64-bit divisors are ever looked for.
 #include "money/rational.h"
 
-#include <string.h>
-
 #include "base/assert.h"
+#include "money/digits.h"
+#include "money/fraction.h"
 
-static void *limbs_resize(void *at, size_t before, size_t bytes)
+static bool are_small(Rational a, Rational b)
 {
-    (void)before;
-    return memory_resize(at, bytes);
+    return a.big == NULL && b.big == NULL;
 }
 
-static void limbs_release(void *at, size_t bytes)
+// The greatest common divisor of |number| and divisor > 0, by shifts and differences.
+static int64_t divisor_of(int64_t number, int64_t divisor)
 {
-    (void)bytes;
-    memory_release(at);
+    uint64_t a = number < 0 ? -(uint64_t)number : (uint64_t)number, b = (uint64_t)divisor;
+    if (a == 0 || b == 1)
+        return divisor;
+    int twos = __builtin_ctzll(a | b);
+    a >>= __builtin_ctzll(a);
+    while (b != 0) {
+        b >>= __builtin_ctzll(b);
+        if (a > b) {
+            uint64_t larger = a;
+            a = b;
+            b = larger;
+        }
+        b -= a;
+    }
+    return (int64_t)(a << twos);
 }
 
-__attribute__((constructor)) static void limbs_from_base(void)
+static int64_t rest_of(Int128 number, int64_t divisor)
 {
-    mp_set_memory_functions(memory_take, limbs_resize, limbs_release);
+    if (number >= INT64_MIN && number <= INT64_MAX)
+        return (int64_t)number % divisor;
+    return (int64_t)(number % divisor);
 }
 
-static __mpz_struct whole_keep(Arena *arena, mpz_srcptr number)
+Rational fraction_lowest(Arena *arena, Int128 above, int64_t below)
 {
-    size_t       limbs = mpz_size(number);
-    __mpz_struct kept = *number;
-    kept._mp_alloc = 0;
-    kept._mp_d = arena_copy(arena, number->_mp_d, limbs * sizeof(mp_limb_t));
-    return kept;
+    int64_t by = divisor_of(rest_of(above, below), below);
+    return fraction_of(arena, above / by, below / by);
 }
-
-// The result of a computation leaves GMP's memory: kept in the arena, the temporary cleared.
-static Rational keep(Arena *arena, mpq_t computed)
-{
-    Rational kept = { { whole_keep(arena, mpq_numref(computed)),
-                        whole_keep(arena, mpq_denref(computed)) } };
-    mpq_clear(computed);
-    return kept;
-}
-
-static mp_limb_t one_limb[1] = { 1 };
 
 Rational rational_zero(void)
 {
-    return (Rational){ { { 0, 0, one_limb }, { 0, 1, one_limb } } };
+    return (Rational){ 0, 1, NULL };
 }
 
 Rational rational_one(void)
 {
-    return (Rational){ { { 0, 1, one_limb }, { 0, 1, one_limb } } };
+    return (Rational){ 1, 1, NULL };
 }
 
 Rational rational_whole(Arena *arena, int64_t number)
 {
-    return rational_ratio(arena, number, 1);
+    return fraction_of(arena, number, 1);
 }
 
 Rational rational_ratio(Arena *arena, int64_t numerator, int64_t denominator)
 {
     assert_that(denominator != 0);
-    mpq_t ratio;
-    mpq_init(ratio);
-    mpz_set_si(mpq_numref(ratio), numerator);
-    mpz_set_si(mpq_denref(ratio), denominator);
-    mpq_canonicalize(ratio);
-    return keep(arena, ratio);
+    if (denominator == INT64_MIN)
+        return rational_divide(arena, rational_whole(arena, numerator),
+                               rational_whole(arena, denominator));
+    return denominator > 0 ? fraction_lowest(arena, numerator, denominator)
+                           : fraction_lowest(arena, -(Int128)numerator, -denominator);
 }
 
 Rational rational_of(Arena *arena, Decimal number)
 {
-    Uint128  size = number.e12 < 0 ? -(Uint128)number.e12 : (Uint128)number.e12;
-    uint64_t halves[2] = { (uint64_t)size, (uint64_t)(size >> 64) };
-    mpq_t    fraction;
-    mpq_init(fraction);
-    mpz_import(mpq_numref(fraction), 2, -1, sizeof *halves, 0, 0, halves);
-    if (number.e12 < 0)
-        mpz_neg(mpq_numref(fraction), mpq_numref(fraction));
-    mpz_ui_pow_ui(mpq_denref(fraction), 10, DECIMAL_PLACES);
-    mpq_canonicalize(fraction);
-    return keep(arena, fraction);
+    return fraction_lowest(arena, number.e12, digits_power(DECIMAL_PLACES));
 }
 
 Rational rational_copy(Arena *arena, Rational number)
 {
-    mpq_t copy;
-    mpq_init(copy);
-    mpq_set(copy, &number.fraction);
-    return keep(arena, copy);
-}
-
-enum { RATIO_DIGITS_MAX = 200 };
-
-// Whole numbers in plain digits, as rational_print writes them.
-static bool whole_parse(Arena *arena, Str text, mpz_t number)
-{
-    Str digits = text;
-    if (digits.length > 0 && digits.at[0] == '-')
-        digits = (Str){ digits.at + 1, digits.length - 1 };
-    if (digits.length == 0 || digits.length > RATIO_DIGITS_MAX)
-        return false;
-    for (size_t i = 0; i < digits.length; i++)
-        if (digits.at[i] < '0' || digits.at[i] > '9')
-            return false;
-    return mpz_set_str(number, str_terminated(arena, text), 10) == 0;
+    return number.big == NULL ? number : fraction_copy(arena, number);
 }
 
 bool rational_parse(Arena *arena, Str text, Rational *number)
 {
     Decimal decimal;
-    if (decimal_parse(text, DECIMAL_WHOLE_DIGITS, &decimal)) {
-        *number = rational_of(arena, decimal);
-        return true;
-    }
-
-    mpq_t ratio;
-    Str   below = text;
-    Str   above = str_cut(&below, '/');
-    mpq_init(ratio);
-    if (below.at == NULL || !whole_parse(arena, above, mpq_numref(ratio)) ||
-        !whole_parse(arena, below, mpq_denref(ratio)) || mpz_sgn(mpq_denref(ratio)) <= 0) {
-        mpq_clear(ratio);
-        return false;
-    }
-    mpq_canonicalize(ratio);
-    *number = keep(arena, ratio);
+    if (!decimal_parse(text, DECIMAL_WHOLE_DIGITS, &decimal))
+        return fraction_parse(arena, text, number);
+    *number = rational_of(arena, decimal);
     return true;
+}
+
+// a + b x sign
+static Rational sum_of(Arena *arena, Rational a, Rational b, int sign)
+{
+    int64_t by = divisor_of(a.below, b.below), left = a.below / by, right = b.below / by;
+    Int128  above = (Int128)a.above * right + (Int128)b.above * sign * left;
+    int64_t again = divisor_of(rest_of(above, by), by);
+    return fraction_of(arena, above / again, (Int128)left * (b.below / again));
 }
 
 Rational rational_add(Arena *arena, Rational a, Rational b)
 {
-    mpq_t sum;
-    mpq_init(sum);
-    mpq_add(sum, &a.fraction, &b.fraction);
-    return keep(arena, sum);
+    return are_small(a, b) ? sum_of(arena, a, b, 1) : fraction_add(arena, a, b);
 }
 
 Rational rational_subtract(Arena *arena, Rational a, Rational b)
 {
-    mpq_t rest;
-    mpq_init(rest);
-    mpq_sub(rest, &a.fraction, &b.fraction);
-    return keep(arena, rest);
+    return are_small(a, b) ? sum_of(arena, a, b, -1) : fraction_subtract(arena, a, b);
+}
+
+static Rational product_of(Arena *arena, Rational a, Rational b)
+{
+    int64_t by = divisor_of(a.above, b.below), also = divisor_of(b.above, a.below);
+    return fraction_of(arena, (Int128)(a.above / by) * (b.above / also),
+                       (Int128)(a.below / also) * (b.below / by));
 }
 
 Rational rational_multiply(Arena *arena, Rational a, Rational b)
 {
-    mpq_t product;
-    mpq_init(product);
-    mpq_mul(product, &a.fraction, &b.fraction);
-    return keep(arena, product);
+    return are_small(a, b) ? product_of(arena, a, b) : fraction_multiply(arena, a, b);
 }
 
 Rational rational_divide(Arena *arena, Rational a, Rational b)
 {
     assert_that(rational_sign(b) != 0);
-    mpq_t quotient;
-    mpq_init(quotient);
-    mpq_div(quotient, &a.fraction, &b.fraction);
-    return keep(arena, quotient);
+    if (!are_small(a, b))
+        return fraction_divide(arena, a, b);
+    Rational turned = b.above < 0 ? (Rational){ -b.below, -b.above, NULL }
+                                  : (Rational){ b.below, b.above, NULL };
+    return product_of(arena, a, turned);
 }
 
 Rational rational_negate(Arena *arena, Rational number)
@@ -170,29 +139,33 @@ Rational rational_negate(Arena *arena, Rational number)
 
 Rational rational_floor(Arena *arena, Rational number)
 {
-    mpq_t whole;
-    mpq_init(whole);
-    mpz_fdiv_q(mpq_numref(whole), mpq_numref(&number.fraction), mpq_denref(&number.fraction));
-    return keep(arena, whole);
+    if (number.big != NULL)
+        return fraction_floor(arena, number);
+    bool below_zero = number.above % number.below < 0;
+    return (Rational){ number.above / number.below - below_zero, 1, NULL };
 }
 
 Rational rational_ceiling(Arena *arena, Rational number)
 {
-    mpq_t whole;
-    mpq_init(whole);
-    mpz_cdiv_q(mpq_numref(whole), mpq_numref(&number.fraction), mpq_denref(&number.fraction));
-    return keep(arena, whole);
+    if (number.big != NULL)
+        return fraction_ceiling(arena, number);
+    bool above_zero = number.above % number.below > 0;
+    return (Rational){ number.above / number.below + above_zero, 1, NULL };
 }
 
 int rational_compare(Rational a, Rational b)
 {
-    int order = mpq_cmp(&a.fraction, &b.fraction);
-    return (order > 0) - (order < 0);
+    if (!are_small(a, b))
+        return fraction_compare(a, b);
+    Int128 left = (Int128)a.above * b.below, right = (Int128)b.above * a.below;
+    return (left > right) - (left < right);
 }
 
 int rational_sign(Rational number)
 {
-    return mpq_sgn(&number.fraction);
+    if (number.big != NULL)
+        return fraction_sign(number);
+    return (number.above > 0) - (number.above < 0);
 }
 
 Rational rational_least(Rational a, Rational b)
@@ -205,99 +178,49 @@ Rational rational_greatest(Rational a, Rational b)
     return rational_compare(a, b) >= 0 ? a : b;
 }
 
-static Str whole_print(Arena *arena, mpz_srcptr number)
-{
-    char *at = arena_take(arena, mpz_sizeinbase(number, 10) + 2);
-    mpz_get_str(at, 10, number);
-    return str_of(at);
-}
-
 // How many places the decimal has when it ends: the denominator is 2^a x 5^b, then max(a, b).
-static bool places_needed(mpq_srcptr fraction, unsigned long *places)
+static bool places_needed(int64_t below, int *places)
 {
-    mpz_t rest, prime;
-    mpz_init(rest);
-    mpz_init_set_ui(prime, 2);
-    unsigned long twos = mpz_remove(rest, mpq_denref(fraction), prime);
-    mpz_set_ui(prime, 5);
-    unsigned long fives = mpz_remove(rest, rest, prime);
-    bool          ends = mpz_cmp_ui(rest, 1) == 0;
-    mpz_clear(rest);
-    mpz_clear(prime);
+    int twos = __builtin_ctzll((uint64_t)below), fives = 0;
+    below >>= twos;
+    for (; below % 5 == 0; below /= 5)
+        fives++;
     *places = twos > fives ? twos : fives;
-    return ends;
+    return below == 1;
 }
 
-// scaled / 10^places as text. `scaled` has no trailing zero unless places is 0.
-static Str point_print(Arena *arena, mpz_srcptr scaled, unsigned long places)
+// number / 10^places
+static Str point_print(Arena *arena, Int128 number, int places)
 {
-    Str  digits = whole_print(arena, scaled);
-    bool negative = digits.at[0] == '-';
-    Text text = text_open(arena);
-    if (places == 0)
-        return digits;
-    if (negative) {
-        text_add_char(&text, '-');
-        digits = (Str){ digits.at + 1, digits.length - 1 };
-    }
-    if (digits.length <= places) {
-        text_add(&text, STR("0."));
-        for (unsigned long i = digits.length; i < places; i++)
-            text_add_char(&text, '0');
-        text_add(&text, digits);
-        return text_str(&text);
-    }
-    size_t whole = digits.length - places;
-    text_add_bytes(&text, digits.at, whole);
-    text_add_char(&text, '.');
-    text_add_bytes(&text, digits.at + whole, places);
-    return text_str(&text);
+    char  room[80];
+    char *end = room + sizeof room;
+    char *at = digits_point_backwards(end, (Uint128)(number < 0 ? -number : number), places);
+    if (number < 0)
+        *--at = '-';
+    return str_copy(arena, (Str){ at, (size_t)(end - at) });
 }
 
 Str rational_print(Arena *arena, Rational number)
 {
-    unsigned long places;
-    if (!places_needed(&number.fraction, &places)) {
-        Str above = whole_print(arena, mpq_numref(&number.fraction));
-        Str below = whole_print(arena, mpq_denref(&number.fraction));
-        return str_print(arena, "%.*s/%.*s", STR_ARG(above), STR_ARG(below));
-    }
-    mpz_t scaled;
-    mpz_init(scaled);
-    mpz_ui_pow_ui(scaled, 10, places);
-    mpz_mul(scaled, scaled, mpq_numref(&number.fraction));
-    mpz_divexact(scaled, scaled, mpq_denref(&number.fraction));
-    Str text = point_print(arena, scaled, places);
-    mpz_clear(scaled);
-    return text;
-}
-
-// round(|x| * 10^12) half up, with the sign of x.
-static Rational twelve_places(Arena *arena, Rational number)
-{
-    mpq_t rounded;
-    mpz_t divisor;
-    mpq_init(rounded);
-    mpz_init(divisor);
-    mpz_ui_pow_ui(mpq_numref(rounded), 10, DECIMAL_PLACES);
-    mpz_mul(mpq_numref(rounded), mpq_numref(rounded), mpq_numref(&number.fraction));
-    mpz_abs(mpq_numref(rounded), mpq_numref(rounded));
-    mpz_mul_2exp(mpq_numref(rounded), mpq_numref(rounded), 1);
-    mpz_add(mpq_numref(rounded), mpq_numref(rounded), mpq_denref(&number.fraction));
-    mpz_mul_2exp(divisor, mpq_denref(&number.fraction), 1);
-    mpz_fdiv_q(mpq_numref(rounded), mpq_numref(rounded), divisor);
-    if (rational_sign(number) < 0)
-        mpz_neg(mpq_numref(rounded), mpq_numref(rounded));
-    mpz_ui_pow_ui(mpq_denref(rounded), 10, DECIMAL_PLACES);
-    mpz_clear(divisor);
-    mpq_canonicalize(rounded);
-    return keep(arena, rounded);
+    int places;
+    if (number.big != NULL)
+        return fraction_print(arena, number);
+    if (!places_needed(number.below, &places))
+        return str_print(arena, "%ld/%ld", number.above, number.below);
+    if (places > DIGITS_POWER_MAX)
+        return fraction_print(arena, number);
+    return point_print(arena, (Int128)number.above * (digits_power(places) / number.below), places);
 }
 
 Str rational_print_quantity(Arena *arena, Rational number)
 {
-    unsigned long places;
-    if (places_needed(&number.fraction, &places))
+    int places;
+    if (number.big != NULL)
+        return fraction_print_quantity(arena, number);
+    if (places_needed(number.below, &places))
         return rational_print(arena, number);
-    return rational_print(arena, twelve_places(arena, number));
+    // Half away from zero: |above| x 10^12 stays below 2^103.
+    Int128 size = number.above < 0 ? -number.above : number.above, below = number.below;
+    size = (2 * size * digits_power(DECIMAL_PLACES) + below) / (2 * below);
+    return point_print(arena, number.above < 0 ? -size : size, DECIMAL_PLACES);
 }

@@ -1,14 +1,14 @@
-// Exact fractions, of any size, over GMP. Everything between a quantity and a rounded amount is
-// one. A Rational is an immutable value: always in lowest terms, its digits live in the arena it
-// was made in (or are constants), so it is copied freely and never given back by hand.
+// Exact fractions, of any size. Everything between a quantity and a rounded amount is one. A
+// Rational is an immutable value, copied freely and never given back by hand: always in lowest
+// terms; in two 64-bit numbers when they hold it, else in digits that live in the arena it was made
+// in. Which of the two depends on the value alone. Only money looks inside.
 #pragma once
-
-#include <gmp.h>
 
 #include "money/decimal.h"
 
 typedef struct Rational {
-    __mpq_struct fraction;  // limbs borrowed; only rational.c and rounding.c look inside
+    int64_t                above, below;  // above / below; below > 0, |above| <= INT64_MAX
+    const struct Fraction *big;           // not NULL: this one instead
 } Rational;
 
 Rational rational_zero(void);
