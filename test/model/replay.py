@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
-import oracle
+import usage
 from client import Api, quote
+from exact import instant
+from subscription import subscription_bill
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 THREADS = 4
@@ -31,8 +33,9 @@ class Replay:
         return sorted(self.by_account)
 
     def oracle_of(self, account):
-        judge = oracle.Oracle()
-        judge.meters = {meter["id"]: meter for meter in self.meters}
+        judge = usage.Journal()
+        for meter in self.meters:
+            judge.declare(meter)
         for event in self.by_account[account]:
             assert judge.take(event) == "accepted"
         return judge
@@ -40,7 +43,7 @@ class Replay:
     def wanted(self, account):
         subscription = {"account": account, "startsAt": self.starts}
         zone = self.plan.get("timeZone", "UTC")
-        return oracle.subscription_bill(self.oracle_of(account), self.plan, subscription, zone, oracle.instant(self.at))
+        return subscription_bill(self.oracle_of(account), self.plan, subscription, zone, instant(self.at))
 
     # ---- towards a server
 

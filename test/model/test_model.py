@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random histories against the oracle: every verdict, usage figure, line and total, to the last digit.
 
-N=histories (4)   SEED=number replays: the seed of history i is SEED + i, printed when one fails."""
+DEEP=histories (4)   SEED=number replays: the seed of history i is SEED + i, printed when one fails."""
 import faulthandler
 import json
 import os
 import random
 import sys
 
-import oracle
+import calendars
 import pytest
+import usage
 from client import Api, Server, dump, quote, run_toll
 from contract import Contract
-from judge import compare
+from exact import instant, print_instant
+from play import differences
+from subscription import subscription_bill
 from world import FROM, UNTIL, HOUR, World
 
 SEED = int(os.environ.get("SEED", random.SystemRandom().randrange(10 ** 9)))
-N = int(os.environ.get("N", 4))
+N = int(os.environ.get("DEEP", 4))
 faulthandler.dump_traceback_later(3600, exit=True)
 
 
@@ -37,19 +40,24 @@ def api(server, contract):
     return Api(server, contract=contract)
 
 
+def compare(bill, wanted):
+    got = {name: value for name, value in bill.items() if name not in ("sequence", "ratedAt")}
+    assert got == wanted, "\n".join(differences(got, wanted))
+
+
 class History:
     """One random world, told to the server and to the oracle alike."""
 
     def __init__(self, api, seed, prefix):
         self.api, self.seed = api, seed
         self.world = World(seed, prefix)
-        self.oracle = oracle.Oracle()
+        self.oracle = usage.Journal()
         self.sent = []
         self.moments = []  # (opaque sequence, accepted so far)
 
     def declare(self, meter):
         self.api.put(f"/v1/meters/{quote(meter['id'])}", meter)
-        self.oracle.meters[meter["id"]] = meter
+        self.oracle.declare(meter)
 
     def send(self, batch):
         wanted = [self.oracle.take(sent) for sent in batch]
@@ -80,8 +88,6 @@ class History:
             self.send(batch)
             if self.world.random.random() < 0.1:
                 self.mark()
-        self.sent += [sent for sent in events if sent["uniqueId"] in self.oracle.ids
-                      and "ts" in sent and self.oracle.take(sent) == "duplicate"]
 
     def mark(self):
         meter = next(iter(self.oracle.meters))
@@ -90,7 +96,7 @@ class History:
 
     @staticmethod
     def span(start, end):
-        return {"from": oracle.print_instant(start), "to": oracle.print_instant(end)}
+        return {"from": print_instant(start), "to": print_instant(end)}
 
     # ---- reads
 
@@ -120,11 +126,11 @@ class History:
         if self.moments and rng.random() < 0.4:
             query["asOf"], upto = rng.choice(self.moments)
         answer = self.api.usage(meter["id"], **query)
-        wanted = [{"start": oracle.print_instant(begin), "end": oracle.print_instant(finish),
+        wanted = [{"start": print_instant(begin), "end": print_instant(finish),
                    "group": dict(zip(group_by, group)), "value": aggregate.shown(meter["aggregation"]),
                    "events": aggregate.events, "ignored": aggregate.ignored}
                   for begin, finish, group, aggregate in
-                  self.oracle.usage(meter["id"], account, oracle.windows(window, start, end, zone), group_by, upto)]
+                  self.oracle.usage(meter["id"], account, calendars.windows(window, start, end, zone), group_by, upto)]
         got = [{**row, "group": row.get("group") or {}} for row in answer["data"]]
         key = lambda row: (row["start"], sorted((name, value or "") for name, value in row["group"].items()))
         assert sorted(got, key=key) == sorted(wanted, key=key), (meter, query)
@@ -153,25 +159,25 @@ class History:
         for i, account in enumerate(self.world.accounts):
             self.api.put(f"/v1/accounts/{quote(account)}", {"currency": self.plan["currency"]})
             starts = self.world.random.choice([FROM - 40 * 24 * HOUR, self.world.instant()])
-            made = {"account": account, "plan": plan_id, "startsAt": oracle.print_instant(starts)}
+            made = {"account": account, "plan": plan_id, "startsAt": print_instant(starts),
+                    "quantities": {"seats": "3"}}
             if self.world.random.random() < 0.3:
-                made["endsAt"] = oracle.print_instant(starts + self.world.random.randint(10, 90) * 24 * HOUR)
+                made["endsAt"] = print_instant(starts + self.world.random.randint(10, 90) * 24 * HOUR)
             self.api.put(f"/v1/subscriptions/{quote(plan_id + str(i))}", made)
             self.subscriptions.append((plan_id + str(i), made))
 
     def check_bills(self, count):
         for _ in range(count):
             id, subscription = self.world.random.choice(self.subscriptions)
-            starts = oracle.instant(subscription["startsAt"])
-            ends = oracle.instant(subscription["endsAt"]) if "endsAt" in subscription else UNTIL
+            starts = instant(subscription["startsAt"])
+            ends = instant(subscription["endsAt"]) if "endsAt" in subscription else UNTIL
             at = self.world.random.randrange(starts, max(ends, starts + HOUR))
-            query, upto = {"at": oracle.print_instant(at)}, None
+            query, upto = {"at": print_instant(at)}, None
             if self.moments and self.world.random.random() < 0.3:
                 query["asOf"], upto = self.world.random.choice(self.moments)
             bill = self.api.bill(id, **query)
-            start, end, wanted = oracle.subscription_bill(self.oracle, self.plan, subscription,
-                                                          self.world.zone, at, upto)
-            compare(bill, start, end, wanted, subscription["account"])
+            wanted = subscription_bill(self.oracle, self.plan, subscription, self.world.zone, at, upto)
+            compare(bill, {"subscription": id, **wanted})
 
 
 @pytest.mark.parametrize("i", range(N))
@@ -221,9 +227,9 @@ def bills_of(seed, arrange):
         bills = []
         for i, account in enumerate(world.accounts):
             api.put(f"/v1/accounts/{quote(account)}", {"currency": plan["currency"]})
-            api.subscribe(f"w{i}", account, "w.plan", oracle.print_instant(FROM))
+            api.subscribe(f"w{i}", account, "w.plan", print_instant(FROM))
             for at in (FROM, FROM + 40 * 24 * HOUR, FROM + 70 * 24 * HOUR):
-                bill = api.bill(f"w{i}", at=oracle.print_instant(at))
+                bill = api.bill(f"w{i}", at=print_instant(at))
                 bills.append({name: value for name, value in bill.items() if name not in ("sequence", "ratedAt")})
         server.stop()
         server.verify()

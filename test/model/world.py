@@ -3,8 +3,12 @@
 import datetime as dt
 import random
 from decimal import Decimal
+from fractions import Fraction
 
-import oracle
+import calendars
+import exact
+import prices
+import usage
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Pacific/Auckland",
          "Pacific/Tongatapu", "Pacific/Kiritimati", "America/St_Johns"]
@@ -13,21 +17,27 @@ PROPERTIES = {"region": ["eu-1", "us-1", "ap-1", "größe", "a\"b"], "tier": ["f
               "size": [1, 2, Decimal("2.0"), Decimal("3.5"), "7"], "model": ["m1", "m2", "m3", "m4", "m5", "m6"],
               "tokens": [Decimal("10"), Decimal("0.125"), "12.5", Decimal("-3"), "many", "", None, Decimal("1e3")]}
 DIMENSIONS = ["region", "tier", "size"]
-FROM = oracle.instant("2026-02-10T00:00:00Z")
-UNTIL = oracle.instant("2026-05-20T00:00:00Z")
+FROM = exact.instant("2026-02-10T00:00:00Z")
+UNTIL = exact.instant("2026-05-20T00:00:00Z")
 HOUR = 3_600_000_000
 
 
+def in_order(members, least, most):
+    """Swaps the two when they are the wrong way round."""
+    if least in members and most in members and exact.exact(members[least]) > exact.exact(members[most]):
+        members[least], members[most] = members[most], members[least]
+
+
 class World:
-    def __init__(self, seed, prefix):
+    def __init__(self, seed, prefix, streams=None):
         self.random = random.Random(seed)
         self.prefix = prefix
         self.zone = self.random.choice(ZONES)
-        self.streams = [f"{prefix}.s{i}" for i in range(self.random.randint(1, 3))]
+        self.streams = streams or [f"{prefix}.s{i}" for i in range(self.random.randint(1, 3))]
         self.accounts = [f"{prefix}/ä {i}" if i == 0 else f"{prefix}-a{i}" for i in range(self.random.randint(1, 3))]
         self.made = 0
         # instants that matter: local month starts, to the microsecond around them
-        self.edges = [edge for start, edge in oracle.windows("month", FROM, UNTIL, self.zone)]
+        self.edges = [edge for start, edge in calendars.windows("month", FROM, UNTIL, self.zone)]
 
     def some(self, values, least=0):
         count = self.random.randint(least, len(values))
@@ -53,7 +63,7 @@ class World:
         return meter
 
     def texts(self, key):
-        return sorted({oracle.property_of(value)[1] for value in self.some(PROPERTIES[key], 1)})
+        return sorted({usage.property_of(value)[1] for value in self.some(PROPERTIES[key], 1)})
 
     # ---- events
 
@@ -78,7 +88,7 @@ class World:
     def event(self):
         self.made += 1
         made = {"meter": self.random.choice(self.streams), "account": self.random.choice(self.accounts),
-                "value": self.value(), "ts": oracle.print_instant(self.instant()),
+                "value": self.value(), "ts": exact.print_instant(self.instant()),
                 "uniqueId": f"{self.prefix}#{self.made}"}
         if self.random.random() < 0.05:
             del made["value"]
@@ -95,7 +105,7 @@ class World:
             made["value"] = self.random.choice([format(value, "f"), value * Decimal("1.0")])
         if self.random.random() < 0.3:
             zone = dt.timezone(dt.timedelta(minutes=self.random.choice([-210, 60, 780])))
-            moment = oracle.EPOCH + dt.timedelta(microseconds=oracle.instant(made["ts"]))
+            moment = exact.EPOCH + dt.timedelta(microseconds=exact.instant(made["ts"]))
             made["ts"] = moment.astimezone(zone).isoformat()
         elif self.random.random() < 0.2:
             del made["ts"]
@@ -114,16 +124,17 @@ class World:
         elif change == "account":
             made["account"] += "x"
         elif change == "ts":
-            made["ts"] = oracle.print_instant(oracle.instant(made["ts"]) + 1)
+            made["ts"] = exact.print_instant(exact.instant(made["ts"]) + 1)
         elif change == "meter" and len(self.streams) > 1:
             made["meter"] = next(name for name in self.streams if name != sent["meter"])
         else:
             made["properties"] = {**made.get("properties", {}), "extra": "1"}
         return made
 
-    def traffic(self, count, earlier):
-        """Events with duplicates, conflicts and strangers among them, out of order."""
-        known, made = list(earlier), []
+    def traffic(self, count, known):
+        """Events with duplicates, conflicts and strangers among them, out of order. `known`: fresh ones,
+        which it adds to."""
+        made = []
         for _ in range(count):
             draw = self.random.random()
             if draw < 0.12 and known:
@@ -147,11 +158,11 @@ class World:
     # ---- plans
 
     def decimal(self, most, places):
-        return oracle.show(oracle.Fraction(self.random.randint(1, most * 10 ** places), 10 ** places))
+        return exact.show(Fraction(self.random.randint(1, most * 10 ** places), 10 ** places))
 
     def tiers(self, model):
         bounds = sorted({self.random.choice([1, 10, 99, 100, 1000, 5000, 20000, "0.5", "1234.5"])
-                         for _ in range(self.random.randint(1, 3))}, key=oracle.exact)
+                         for _ in range(self.random.randint(1, 3))}, key=exact.exact)
         tiers = [{"upTo": str(bound)} for bound in bounds] + [{}]
         for tier in tiers:
             if self.random.random() < 0.15:
@@ -184,7 +195,7 @@ class World:
         return {"model": "matrix", "dimensions": dimensions, "cells": cells, "defaultUnitPrice": self.decimal(1, 6)}
 
     def steps(self, model):
-        bounds = sorted({self.random.choice([1, 50, 1000, "2500.5"]) for _ in range(2)}, key=oracle.exact)
+        bounds = sorted({self.random.choice([1, 50, 1000, "2500.5"]) for _ in range(2)}, key=exact.exact)
         tiers = [{"upTo": str(bound)} for bound in bounds] + [{}]
         for tier in tiers:
             if model == "graduatedPercentage":
@@ -241,12 +252,14 @@ class World:
         return made
 
     def operators(self, charge):
-        if charge["model"] == "eventPrice" or oracle.by_event(charge):
+        if charge["model"] == "eventPrice" or prices.by_event(charge):
             return
         if self.random.random() < 0.1:
             charge.update(pricingUnit="credit", conversionRate=self.random.choice(["0.5", "0.01", "3"]))
-        if "groupBy" not in charge and self.random.random() < 0.25:
+        if self.random.random() < 0.25:
             charge["included"] = self.decimal(2000, 0)
+        if "groupBy" in charge and self.random.random() < 0.2:
+            charge["includedPerGroup"] = self.decimal(300, 0)
         draw = self.random.random()
         if draw < 0.15:
             charge["divideBy"] = self.random.choice(["1000", "3", "7", "60"])
@@ -277,12 +290,14 @@ class World:
                 self.operators(charge)
                 charges.append(charge)
         if self.random.random() < 0.6:
-            charges.append({"id": "base", "model": "flat", "amount": self.decimal(500, 2),
+            charges.append({"id": "base", "model": "flat", **self.timing(), "amount": self.decimal(500, 2),
                             "prorate": self.random.choice(["day", "second", "none"])})
             if self.random.random() < 0.3:
                 charges[-1]["oneTime"] = True
         if self.random.random() < 0.3:
             charges.append({"id": "several", **self.several(meters)})
+        if self.random.random() < 0.35:
+            charges.append(self.seats())
         if self.random.random() < 0.25:
             named = [charge["id"] for charge in self.some(charges, 1)]
             charges.insert(self.random.randint(0, len(charges)),
@@ -295,24 +310,67 @@ class World:
         self.adjust(plan)
         return plan
 
+    def timing(self):
+        return {"timing": "advance"} if self.random.random() < 0.4 else {}
+
+    def seats(self):
+        """Something the subscription holds so many of."""
+        model = self.random.choice(["perUnit", "perUnit", "graduated", "volume", "package", "stairstep"])
+        charge = {"id": "seats", "quantity": "seats", "model": model, **self.timing(),
+                  "prorate": self.random.choice(["day", "second", "none"])}
+        if model == "perUnit":
+            charge["unitPrice"] = self.decimal(30, 2)
+        elif model == "package":
+            charge.update(packageSize=self.decimal(5, 0), packagePrice=self.decimal(9, 2))
+        else:
+            charge["tiers"] = ([{"upTo": "3", "flatFee": self.decimal(20, 2)}, {"flatFee": self.decimal(50, 2)}]
+                               if model == "stairstep" else self.tiers(model))
+        if self.random.random() < 0.2:
+            charge["included"] = str(self.random.randint(1, 4))
+        return charge
+
+    def bounds(self, charge, places):
+        """Of a metered charge: least and most of the charge and of each group."""
+        for member, most in (("minimum", 60), ("maximum", 300)):
+            if self.random.random() < 0.12:
+                charge[member] = self.decimal(most, places)
+            if "groupBy" in charge and self.random.random() < 0.12:
+                charge[member + "PerGroup"] = self.decimal(most // 3, places)
+        for suffix in ("", "PerGroup"):
+            in_order(charge, "minimum" + suffix, "maximum" + suffix)
+
     def adjust(self, plan):
-        """At most one of the kinds whose order among each other is not what is tested here."""
-        places = oracle.PLACES[plan["currency"]]
-        kind = self.random.choice(["none", "discounts", "minimum", "maximum", "commitment", "credits",
-                                   "discounts+minimum", "commitment+minimum", "discounts+credits"])
+        """What is taken off the lines, and what is added to them."""
+        places = exact.PLACES[plan["currency"]]
+        for charge in plan["charges"]:
+            if "meter" in charge:
+                self.bounds(charge, places)
+        kind = self.random.choice(["none", "none", "discounts", "minimum", "maximum", "commitment", "credits",
+                                   "discounts+minimum", "commitment+minimum", "discounts+credits",
+                                   "discounts+maximum+commitment+minimum+credits"])
         if "discounts" in kind:
             plan["discounts"] = [{"id": f"d{i}", **self.discount(plan, places)}
                                  for i in range(self.random.randint(1, 3))]
         if "minimum" in kind:
             plan["minimum"] = {"amount": self.decimal(900, places)}
-        if kind == "maximum":
+        if "maximum" in kind:
             plan["maximum"] = {"amount": self.decimal(300, places)}
         if "commitment" in kind:
             plan["commitment"] = {"amount": self.decimal(900, 0), "discountPercent": self.random.choice(["20", "50"])}
+            if self.random.random() < 0.5:
+                plan["commitment"]["overageFactor"] = self.random.choice(["1", "0.75", "1.5"])
             if self.random.random() < 0.3:
                 plan["commitment"]["trueUp"] = False
         if "credits" in kind:
             plan["includedCredits"] = {"amount": self.decimal(60, places)}
+        if "minimum" in plan and "maximum" in plan:
+            bounds = {member: plan[member]["amount"] for member in ("minimum", "maximum")}
+            in_order(bounds, "minimum", "maximum")
+            for member, amount in bounds.items():
+                plan[member]["amount"] = amount
+        for member in ("minimum", "maximum", "commitment", "includedCredits"):
+            if member in plan and self.random.random() < 0.4:
+                plan[member]["prorate"] = self.random.choice(["day", "second", "none"])
 
     def discount(self, plan, places):
         made = ({"percent": self.decimal(60, 1)} if self.random.random() < 0.7
@@ -321,4 +379,6 @@ class World:
             made["charges"] = [charge["id"] for charge in self.some(plan["charges"], 1)]
         if self.random.random() < 0.4:
             made["periods"] = self.random.randint(1, 3)
+        if self.random.random() < 0.2:
+            made["startsAt"] = exact.print_instant(self.instant())
         return made

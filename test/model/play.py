@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plays scripts against a server and the oracle at once: many at a time, each step by step. A player yields
+what it wants sent and is given the answers; events of all players travel in common batches."""
+import random
+import traceback
+
+import exact
+import usage
+from client import quote
+from subscription import subscription_bill
+from wire import Request
+
+
+class Differs(Exception):
+    """The server says something else than the oracle."""
+
+
+class Events:
+    """Wanted: these events, in this order. The answer: their verdicts."""
+
+    def __init__(self, events):
+        self.events = events
+
+
+class Player:
+    """One script. `run` is a generator of lists of Requests and of Events."""
+
+    def __init__(self, script):
+        self.script = script
+        self.journal = usage.Journal()
+        for meter in script["meters"]:
+            self.journal.declare(meter)
+        self.marks = []
+        self.sequence = None  # the newest that an answer showed
+        self.bills = 0
+        self.subscription = script["subscription"]
+        self.id = script["subscription"]["plan"] + ".s"
+
+    def run(self):
+        script = self.script
+        yield from self.expect(Request("PUT", f"/v1/accounts/{quote(script['account'])}", script["accountBody"]))
+        for id, plan in script["plans"].items():
+            yield from self.expect(Request("PUT", f"/v1/plans/{quote(id)}", plan))
+            yield from self.expect(Request("POST", f"/v1/plans/{quote(id)}/publish",
+                                           {"effectiveFrom": "2020-01-01T00:00:00Z"}))
+        yield from self.expect(Request("PUT", f"/v1/subscriptions/{quote(self.id)}", self.subscription))
+        for step in script["steps"]:
+            yield from getattr(self, "do_" + step["do"])(step)
+
+    def expect(self, request):
+        """The answer to what must succeed."""
+        (status, answer), = yield [request]
+        if status >= 300:
+            raise Differs(f"{request.method} {request.target} answered {status}: {answer}\nsent: "
+                          f"{request.body.decode()}")
+        return answer
+
+    def do_send(self, step):
+        wanted = [self.journal.take(sent) for sent in step["events"]]
+        got = yield Events(step["events"])
+        if got != wanted:
+            raise Differs(next(f"{sent}: the server says {is_}, the oracle {should}"
+                               for sent, is_, should in zip(step["events"], got, wanted) if is_ != should))
+
+    def do_mark(self, _):
+        bill = yield from self.expect(self.bill_request({}))
+        self.marks.append((bill["sequence"], self.journal.sequence))
+
+    def bill_request(self, query):
+        at = query.get("at", self.subscription["startsAt"])
+        target = f"/v1/subscriptions/{quote(self.id)}/bill?at={quote(at)}"
+        for name, value in query.items():
+            if name != "at":
+                target += f"&{name}={quote(value)}"
+        return Request("GET", target)
+
+    def do_bill(self, step):
+        query, upto = {"at": step["at"]}, None
+        if "ratedAt" in step:
+            query["ratedAt"] = step["ratedAt"]
+        if "asOf" in step:
+            query["asOf"], upto = self.marks[step["asOf"]]
+        got = yield from self.expect(self.bill_request(query))
+        self.compare(got, self.wanted_bill(step, upto), f"bill {query}")
+
+    def wanted_bill(self, step, upto):
+        plan = self.script["plans"][self.subscription["plan"]]
+        rated_at = exact.instant(step["ratedAt"]) if "ratedAt" in step else None
+        bill = subscription_bill(self.journal, plan, self.subscription, self.script["zone"],
+                                 exact.instant(step["at"]), upto, rated_at)
+        return {"subscription": self.id, **bill}
+
+    def compare(self, got, wanted, what):
+        got = {name: value for name, value in got.items() if name not in ("sequence", "ratedAt")}
+        self.bills += 1
+        if got != wanted:
+            raise Differs(f"{what}\n" + "\n".join(differences(got, wanted)))
+
+
+def differences(got, wanted, path=""):
+    """Where two answers differ, one line each."""
+    if isinstance(got, dict) and isinstance(wanted, dict):
+        for name in sorted(set(got) | set(wanted)):
+            if name not in got or name not in wanted:
+                yield f"{path}/{name}: " + ("only the server: %s" % got[name] if name in got else
+                                            "only the oracle: %s" % wanted[name])
+            else:
+                yield from differences(got[name], wanted[name], f"{path}/{name}")
+    elif isinstance(got, list) and isinstance(wanted, list):
+        for i in range(max(len(got), len(wanted))):
+            if i >= len(got) or i >= len(wanted):
+                yield f"{path}/{i}: " + ("only the server: %s" % got[i] if i < len(got) else
+                                         "only the oracle: %s" % wanted[i])
+            else:
+                yield from differences(got[i], wanted[i], f"{path}/{i}")
+    elif got != wanted:
+        yield f"{path}: the server says {got}, the oracle {wanted}"
+
+
+class Stage:
+    """Plays many scripts over one wire; failures are {index: what differed}."""
+
+    def __init__(self, wire, players, seed):
+        self.wire, self.players = wire, players
+        self.random = random.Random(seed)
+        self.failures = {}
+        self.wants = {}
+        self.runs = {index: player.run() for index, player in enumerate(players)}
+
+    def declare(self):
+        """The meters of all scripts, each once."""
+        meters = {meter["id"]: meter for player in self.players for meter in player.script["meters"]}
+        for status, answer in self.wire.exchange([Request("PUT", f"/v1/meters/{quote(id)}", meter)
+                                                  for id, meter in meters.items()]):
+            if status >= 300:
+                raise Differs(f"a meter was answered {status}: {answer}")
+
+    def play(self):
+        for index in list(self.runs):
+            self.step(index, None)
+        while self.runs:
+            self.send_requests()
+            self.send_events()
+        return self.failures
+
+    def step(self, index, answer):
+        try:
+            self.wants[index] = self.runs[index].send(answer)
+        except StopIteration:
+            self.end(index)
+        except Differs as error:
+            self.failures[index] = str(error)
+            self.end(index)
+        except Exception:  # of the oracle itself; the other scripts go on
+            self.failures[index] = traceback.format_exc(limit=-3)
+            self.end(index)
+
+    def end(self, index):
+        self.wants.pop(index, None)
+        self.runs.pop(index)
+
+    def send_requests(self):
+        while wanting := [index for index, want in self.wants.items() if isinstance(want, list)]:
+            requests = [request for index in wanting for request in self.wants[index]]
+            answers = iter(self.wire.exchange(requests))
+            for index in wanting:
+                self.step(index, [next(answers) for _ in self.wants[index]])
+
+    def send_events(self):
+        """All players' events in common batches; each player's keep their order."""
+        wanting = {index: iter(want.events) for index, want in self.wants.items() if isinstance(want, Events)}
+        order = [index for index in wanting for _ in self.wants[index].events]
+        self.random.shuffle(order)
+        sent = [(index, next(wanting[index])) for index in order]
+        verdicts = {index: [] for index in wanting}
+        for at in self.cuts(len(sent)):
+            self.send_batch(sent[at[0]:at[1]], verdicts)
+        for index in wanting:
+            self.step(index, verdicts[index])
+
+    def cuts(self, count):
+        at = 0
+        while at < count:
+            size = self.random.choice([1, 5, 30, 200, 500])
+            yield at, min(count, at + size)
+            at += size
+
+    def send_batch(self, batch, verdicts):
+        (status, answer), = self.wire.exchange([Request("POST", "/v1/measurements", [sent for _, sent in batch])])
+        if status != 202:
+            raise Differs(f"a batch was answered {status}: {answer}")
+        others = {result["index"]: result["outcome"] for result in answer["results"]}
+        for place, (index, _) in enumerate(batch):
+            verdicts[index].append(others.get(place, "accepted"))

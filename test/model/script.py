@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A history as a script: meters, a plan, a subscription, and what happens, step by step, as plain JSON.
+`@` stands for the prefix of every name, so that a script can be played again beside itself."""
+import json
+from decimal import Decimal
+
+import exact
+from client import dump
+from world import FROM, HOUR, UNTIL, World
+
+DAY = 24 * HOUR
+
+
+def text_of(script):
+    return dump(script)
+
+
+def named(text, prefix):
+    """The script again, its names with another prefix."""
+    return json.loads(text.replace("@", prefix), parse_float=Decimal)
+
+
+class Writer:
+    """Writes one random script: world.random decides everything."""
+
+    def __init__(self, seed, meters, streams):
+        self.world = world = World(seed, "@", streams=streams)
+        self.random = world.random
+        self.known = []   # events that were sent, each once
+        self.steps = []
+        plan = world.plan(meters)
+        self.script = {"meters": meters, "account": world.accounts[0], "zone": world.zone,
+                       "accountBody": {"currency": plan["currency"], "timeZone": world.zone},
+                       "plans": {"@plan": plan}, "subscription": self.subscription(plan), "steps": self.steps}
+
+    def subscription(self, plan):
+        self.starts = self.random.choice([FROM - 40 * DAY, self.world.instant()])
+        made = {"account": self.world.accounts[0], "plan": "@plan", "startsAt": exact.print_instant(self.starts)}
+        self.ends = UNTIL
+        if self.random.random() < 0.3:
+            self.ends = self.starts + self.random.randint(10, 90) * DAY
+            made["endsAt"] = exact.print_instant(self.ends)
+        if any(charge.get("quantity") == "seats" for charge in plan["charges"]):
+            made["quantities"] = {"seats": str(self.random.randint(0, 12))}
+        return made
+
+    def add(self, do, **members):
+        self.steps.append({"do": do, **members})
+
+    def send(self, count):
+        events = self.world.traffic(count, self.known)
+        for batch in self.world.batches(events):
+            self.add("send", events=batch)
+
+    def bills(self, count, marks):
+        for _ in range(count):
+            at = self.random.randrange(self.starts, max(self.ends, self.starts + HOUR))
+            step = {"at": exact.print_instant(at)}
+            if marks and self.random.random() < 0.25:
+                step["asOf"] = self.random.randrange(marks)
+            if self.random.random() < 0.3:
+                step["ratedAt"] = exact.print_instant(at + self.random.randint(-5, 40) * DAY)
+            self.add("bill", **step)
+
+    def write(self):
+        self.send(self.random.randint(5, 25))
+        self.add("mark")
+        self.bills(2, 1)
+        self.send(self.random.randint(3, 15))  # late ones, for bills already read
+        self.bills(3, 1)
+        return self.script
+
+
+def write(seed, meters, streams):
+    return text_of(Writer(seed, meters, streams).write())

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""N random histories (2000), SEED= replays: every bill of each, in every step and digest, equals the oracle's."""
+import os
+import random
+
+import bill
+import conftest
+import histories
+
+N = int(os.environ.get("N", 2000))
+SEED = int(os.environ.get("SEED", random.SystemRandom().randrange(10 ** 9)))
+
+
+def test_histories():
+    totals = histories.run(N, SEED)
+    conftest.HISTORIES.update(passed=totals.histories - len(totals.failures), failed=len(totals.failures))
+    if totals.failures:
+        seed, index, _ = totals.failures[0]
+        raise AssertionError(f"history {index} of SEED={seed}, the smallest part that differs:\n"
+                             + histories.minimal(seed, index))
+    assert totals.histories == N and totals.bills >= 3 * N
+    print(f"{totals.bills} bills equal, SEED={SEED}")
+
+
+def test_a_difference_is_found_and_made_small(monkeypatch):
+    """The judge is judged: an oracle that takes every discount once too often is told apart, by few steps."""
+    take_off = bill.Bill.discount
+    seed = 5
+
+    def twice(made, rule):
+        take_off(made, rule)
+        take_off(made, rule)
+    with histories.Server(seal_bits=12) as server:
+        shrinking = histories.Shrinking(server, seed)
+        texts = [text for text in histories.flock_texts(seed, range(20)).values() if '"discounts"' in text]
+        assert texts and all(shrinking.shrink(text) is None for text in texts[:2])
+        monkeypatch.setattr(bill.Bill, "discount", twice)
+        found = [made for made in map(shrinking.shrink, texts) if made is not None]
+    script, failure = found[0]
+    assert "the server says" in failure or "only the" in failure
+    assert len(script["steps"]) <= 3 and sum(len(step.get("events", [])) for step in script["steps"]) <= 2
