@@ -66,7 +66,8 @@ def test_shares_of_public_suites(case):
                             "ts": "2026-06-01T00:00:00Z"}, i)
               for i, value in enumerate(case["input"]["event_amounts"])]
     aggregate = usage.Aggregate({"id": "m", "aggregation": "sum"}, events)
-    assert prices.price_events(charge_of(case), aggregate.priced(charge_of(case))).amount == exact.exact(case["expected"]["amount"])
+    charge = charge_of(case)
+    assert prices.price_events(charge, aggregate.priced(charge)).amount == exact.exact(case["expected"]["amount"])
 
 
 def test_formulas():
