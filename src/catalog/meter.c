@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A meter between JSON and struct. Both directions are canonical: terms, values, excludes and
 // dimensions in ascending order, so that two definitions that mean the same are the same text.
+// Members that only some aggregations have are written only where they are, so that a definition
+// of before they were known is the same text still.
 #include "catalog/meter.h"
 
 #include <stdlib.h>
@@ -18,10 +20,36 @@ const char *const aggregation_names[AGGREGATION_COUNT + 1] = {
     [AGGREGATE_AVERAGE] = "average",
     [AGGREGATE_LATEST] = "latest",
     [AGGREGATE_UNIQUE_COUNT] = "uniqueCount",
+    [AGGREGATE_TIME_WEIGHTED] = "timeWeighted",
+    [AGGREGATE_PERCENTILE] = "percentile",
+};
+
+const char *const meter_input_names[METER_INPUT_COUNT + 1] = {
+    [INPUT_LEVEL] = "level",
+    [INPUT_CHANGE] = "change",
+};
+
+const char *const meter_per_names[METER_PER_COUNT + 1] = {
+    [PER_SECOND] = "second",
+    [PER_HOUR] = "hour",
+    [PER_DAY] = "day",
+    [PER_PERIOD] = "period",
+};
+
+const char *const meter_window_units[WINDOW_UNIT_COUNT + 1] = {
+    [WINDOW_HOUR] = "hour",
+    [WINDOW_DAY] = "day",
+    [WINDOW_WEEK] = "week",
+    [WINDOW_MONTH] = "month",
+};
+
+const char *const meter_window_aggregations[] = {
+    "sum", "count", "min", "max", "average", "latest", "percentile", NULL,
 };
 
 static const char *const members[] = {
-    "id", "event", "aggregation", "property", "filter", "exclude", "dimensions", "unit", NULL,
+    "id", "event", "aggregation", "property", "filter", "exclude", "dimensions", "unit",
+    "percentile", "input", "per", "carryOver", "operationProperty", "window", NULL,
 };
 
 const char *aggregation_name(Aggregation aggregation)
@@ -38,6 +66,23 @@ bool aggregation_find(Str name, Aggregation *aggregation)
             return true;
         }
     return false;
+}
+
+bool meter_needs_events(const Meter *meter)
+{
+    return meter->has_window || meter->aggregation == AGGREGATE_UNIQUE_COUNT ||
+           meter->aggregation == AGGREGATE_TIME_WEIGHTED ||
+           meter->aggregation == AGGREGATE_PERCENTILE;
+}
+
+bool meter_looks_back(const Meter *meter)
+{
+    return meter->carries || meter->aggregation == AGGREGATE_TIME_WEIGHTED;
+}
+
+bool meter_sums_events(const Meter *meter)
+{
+    return meter->aggregation == AGGREGATE_SUM && !meter->carries && !meter->has_window;
 }
 
 static bool key_is_valid(Str key)
@@ -169,14 +214,118 @@ static void dimensions_read(const Json *list, Meter *meter, Faults *faults)
     texts_settle(meter->dimensions, meter->dimension_count, STR("/dimensions"), faults);
 }
 
+// The texts of a list, for a person: "sum, count, min".
+static Str choices_told(Arena *arena, const char *const *choices)
+{
+    Text text = text_open(arena);
+    for (size_t i = 0; choices[i] != NULL; i++)
+        text_print(&text, "%s%s", i == 0 ? "" : ", ", choices[i]);
+    return text_str(&text);
+}
+
+// The place of the member's text in the list; a fault, and 0, when it is not there.
+static size_t choice_read(const Json *member, Str pointer, const char *const *choices,
+                          Faults *faults)
+{
+    for (size_t i = 0; member->kind == JSON_STRING && choices[i] != NULL; i++)
+        if (str_equal(member->text, str_of(choices[i])))
+            return i;
+    faults_add(faults, ERR_FIELD_INVALID, pointer, "%.*s is one of %.*s",
+               (int)pointer.length - 1, pointer.at + 1,
+               STR_ARG(choices_told(faults->arena, choices)));
+    return 0;
+}
+
 static void aggregation_read(const Json *body, Meter *meter, Faults *faults)
 {
     const Json *member = body_find(body, "aggregation");
     if (member == NULL)
         faults_add(faults, ERR_FIELD_REQUIRED, STR("/aggregation"), "aggregation is required");
-    else if (member->kind != JSON_STRING || !aggregation_find(member->text, &meter->aggregation))
-        faults_add(faults, ERR_FIELD_INVALID, STR("/aggregation"),
-                   "aggregation is one of sum, count, min, max, average, latest, uniqueCount");
+    else
+        meter->aggregation = (Aggregation)choice_read(member, STR("/aggregation"),
+                                                      aggregation_names, faults);
+}
+
+// NULL: absent, or a member that the aggregation has no use for, which is a fault.
+static const Json *fitting(const Json *body, const char *name, bool fits, Faults *faults)
+{
+    const Json *member = body_find(body, name);
+    if (member == NULL || fits)
+        return member;
+    faults_add(faults, ERR_FIELD_INVALID, pointer_of(faults->arena, STR_NONE, str_of(name)),
+               "%s does not go with this aggregation", name);
+    return NULL;
+}
+
+static void window_read(const Json *body, Meter *meter, Faults *faults)
+{
+    const Json *window = body_find(body, "window");
+    if (window == NULL)
+        return;
+    if (window->kind != JSON_OBJECT) {
+        faults_add(faults, ERR_FIELD_INVALID, STR("/window"),
+                   "window is an object with unit and aggregation");
+        return;
+    }
+    meter->has_window = true;
+    for (const Json *member = window->first; member != NULL; member = member->next)
+        if (!str_equal(member->name, STR("unit")) && !str_equal(member->name, STR("aggregation")))
+            faults_add(faults, ERR_UNKNOWN_MEMBER,
+                       pointer_of(faults->arena, STR("/window"), member->name),
+                       "a window has no member \"%.*s\"", STR_ARG(member->name));
+    const Json *unit = body_find(window, "unit"), *over = body_find(window, "aggregation");
+    if (unit == NULL)
+        faults_add(faults, ERR_FIELD_REQUIRED, STR("/window/unit"), "unit is required");
+    else
+        meter->window_unit =
+            (WindowUnit)choice_read(unit, STR("/window/unit"), meter_window_units, faults);
+    if (over == NULL) {
+        faults_add(faults, ERR_FIELD_REQUIRED, STR("/window/aggregation"),
+                   "aggregation is required");
+        return;
+    }
+    size_t place =
+        choice_read(over, STR("/window/aggregation"), meter_window_aggregations, faults);
+    aggregation_find(str_of(meter_window_aggregations[place]), &meter->window_aggregation);
+}
+
+static void percentile_read(const Json *body, Meter *meter, Faults *faults)
+{
+    bool takes = meter->aggregation == AGGREGATE_PERCENTILE ||
+                 (meter->has_window && meter->window_aggregation == AGGREGATE_PERCENTILE);
+    const Json *member = fitting(body, "percentile", takes, faults);
+    if (member == NULL && takes && body_find(body, "percentile") == NULL)
+        faults_add(faults, ERR_FIELD_REQUIRED, STR("/percentile"), "percentile is required");
+    if (member == NULL)
+        return;
+    bool is_number = (member->kind == JSON_STRING || member->kind == JSON_NUMBER) &&
+                     decimal_parse(member->text, DECIMAL_EVENT_DIGITS, &meter->percentile);
+    if (!is_number || decimal_sign(meter->percentile) <= 0 ||
+        decimal_compare(meter->percentile, decimal_whole(100)) > 0)
+        faults_add(faults, ERR_FIELD_INVALID, STR("/percentile"),
+                   "percentile is a decimal above 0 and at most 100");
+}
+
+// Of the members that only some aggregations have.
+static void options_read(const Json *body, Meter *meter, Faults *faults)
+{
+    bool is_gauge = meter->aggregation == AGGREGATE_TIME_WEIGHTED,
+         is_unique = meter->aggregation == AGGREGATE_UNIQUE_COUNT,
+         may_carry = is_unique || meter->aggregation == AGGREGATE_SUM;
+    const Json *input = fitting(body, "input", is_gauge, faults),
+               *per = fitting(body, "per", is_gauge, faults),
+               *carries = fitting(body, "carryOver", may_carry, faults);
+    if (input != NULL)
+        meter->input = (MeterInput)choice_read(input, STR("/input"), meter_input_names, faults);
+    if (per != NULL)
+        meter->per = (MeterPer)choice_read(per, STR("/per"), meter_per_names, faults);
+    if (carries != NULL && carries->kind != JSON_TRUE && carries->kind != JSON_FALSE)
+        faults_add(faults, ERR_FIELD_INVALID, STR("/carryOver"), "carryOver is true or false");
+    meter->carries = carries != NULL && carries->kind == JSON_TRUE;
+    if (fitting(body, "operationProperty", is_unique, faults) != NULL)
+        meter->operation_property = body_text(body, "operationProperty", KEY_BYTES, faults);
+    window_read(body, meter, faults);
+    percentile_read(body, meter, faults);
 }
 
 static void property_read(const Json *body, Meter *meter, Faults *faults)
@@ -205,6 +354,7 @@ Meter *meter_from_json(const Json *body, Str id, Faults *faults)
                    "event has 1 to 128 letters, digits, dots, underscores, colons or hyphens");
     aggregation_read(body, meter, faults);
     property_read(body, meter, faults);
+    options_read(body, meter, faults);
     const Json *filter = body_find(body, "filter"), *exclude = body_find(body, "exclude"),
                *dimensions = body_find(body, "dimensions");
     if (filter != NULL)
@@ -215,6 +365,28 @@ Meter *meter_from_json(const Json *body, Str id, Faults *faults)
         dimensions_read(dimensions, meter, faults);
     meter->unit = body_text(body, "unit", UNIT_BYTES, faults);
     return meter;
+}
+
+static void options_write(const Meter *meter, JsonOut *out)
+{
+    if (decimal_sign(meter->percentile) != 0)
+        json_string_member(out, "percentile", decimal_print(out->text->arena, meter->percentile));
+    if (meter->aggregation == AGGREGATE_TIME_WEIGHTED) {
+        json_string_member(out, "input", str_of(meter_input_names[meter->input]));
+        json_string_member(out, "per", str_of(meter_per_names[meter->per]));
+    }
+    if (meter->carries)
+        json_bool_member(out, "carryOver", true);
+    if (meter->operation_property.at != NULL)
+        json_string_member(out, "operationProperty", meter->operation_property);
+    if (meter->has_window) {
+        json_name(out, STR("window"));
+        json_object(out);
+        json_string_member(out, "unit", str_of(meter_window_units[meter->window_unit]));
+        json_string_member(out, "aggregation",
+                           str_of(aggregation_name(meter->window_aggregation)));
+        json_object_end(out);
+    }
 }
 
 void meter_to_json(const Meter *meter, JsonOut *out)
@@ -240,5 +412,6 @@ void meter_to_json(const Meter *meter, JsonOut *out)
         json_null_member(out, "unit");
     else
         json_string_member(out, "unit", meter->unit);
+    options_write(meter, out);
     json_object_end(out);
 }

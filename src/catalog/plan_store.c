@@ -238,7 +238,7 @@ static void dimension_check(const Meter *meter, Str key, Str pointer, Faults *fa
 static void events_check(const Meter *meter, const Charge *charge, Str pointer, Faults *faults)
 {
     if (charge->terms.needs_events && charge->terms.property.at == NULL &&
-        meter->aggregation != AGGREGATE_SUM)
+        !meter_sums_events(meter))
         faults_add(faults, ERR_PLAN_INVALID, pointer,
                    "a share event by event needs a meter that sums, and %.*s does not",
                    STR_ARG(meter->id));

@@ -85,9 +85,9 @@ static Err *block_fold(Backfill *backfill, const Source *source)
             !measure_of(activation->meter, &event, &measure))
             continue;
         measure.sequence = stored.sequence;
-        cell_add(&cell, activation->meter->aggregation, &measure);
+        cell_add(&cell, meter_kept(activation->meter), &measure);
         cell_dimensions(activation->meter, event.properties, &dimensions);
-        cell_rows_add(backfill->rows, activation->meter->aggregation, instant_utc_hour(event.ts),
+        cell_rows_add(backfill->rows, meter_kept(activation->meter), instant_utc_hour(event.ts),
                       text_str(&dimensions), &cell);
     }
     return NULL;
@@ -121,7 +121,7 @@ static Err *accounts_fold(Backfill *backfill)
                 TRY(source_next(backfill, source));
             }
         }
-        TRY(cell_rows_finish(backfill->rows, activation->meter->aggregation, backfill->take,
+        TRY(cell_rows_finish(backfill->rows, meter_kept(activation->meter), backfill->take,
                              backfill->context));
     }
     return NULL;

@@ -38,6 +38,8 @@ static void value_add(Cell *cell, Aggregation aggregation, bool first, const Cel
         break;
     case AGGREGATE_COUNT:
     case AGGREGATE_UNIQUE_COUNT:
+    case AGGREGATE_TIME_WEIGHTED:
+    case AGGREGATE_PERCENTILE:
     case AGGREGATION_COUNT:
         break;
     }
@@ -162,6 +164,18 @@ static bool filter_holds(const Filter *filter, Str properties)
     return true;
 }
 
+// Add unless it says remove; what it says otherwise makes the event count nothing.
+static void measure_operation(const Meter *meter, const Event *event, Measure *measure)
+{
+    Property property;
+    if (meter->operation_property.at == NULL ||
+        !properties_find(event->properties, meter->operation_property, &property) ||
+        property.kind == PROPERTY_NULL || property.text.length == 0)
+        return;
+    measure->removes = str_equal(property.text, STR("remove"));
+    measure->counts = measure->counts && (measure->removes || str_equal(property.text, STR("add")));
+}
+
 // An absent, null or empty property counts nothing, and neither does text where a number is needed.
 static void measure_property(const Meter *meter, const Event *event, Measure *measure)
 {
@@ -178,6 +192,15 @@ static void measure_property(const Meter *meter, const Event *event, Measure *me
                           decimal_parse(property.text, DECIMAL_EVENT_DIGITS, &measure->value);
 }
 
+Str measure_text(const Meter *meter, const Event *event, Arena *arena)
+{
+    Property property;
+    if (str_equal(meter->property, STR("value")))
+        return decimal_print(arena, event->value);
+    assert_that(properties_find(event->properties, meter->property, &property));
+    return property.text;
+}
+
 bool measure_of(const Meter *meter, const Event *event, Measure *measure)
 {
     if (!filter_holds(&meter->filter, event->properties))
@@ -192,5 +215,6 @@ bool measure_of(const Meter *meter, const Event *event, Measure *measure)
         measure->counts = true;
     else
         measure_property(meter, event, measure);
+    measure_operation(meter, event, measure);
     return true;
 }

@@ -5,7 +5,8 @@
 #include "catalog/meter.h"
 #include "flow/ingest/event.h"
 
-// What a cell holds of its events. Which of value and tie are used depends on the aggregation.
+// What a cell holds of its events. Which of value and tie are used depends on the aggregation,
+// which is what the meter's cells keep (meter_kept): never timeWeighted or percentile.
 typedef struct Cell {
     uint64_t events;         // all of them, counted and ignored
     uint64_t ignored;        // the property was absent, empty or (where one is needed) no decimal
@@ -20,6 +21,7 @@ typedef struct Cell {
 // What one event brings to a meter.
 typedef struct Measure {
     bool     counts;      // false: ignored
+    bool     removes;     // uniqueCount: takes its text away
     Decimal  value;
     Instant  ts;
     Str      unique_id;
@@ -40,3 +42,7 @@ void cell_dimensions(const Meter *meter, Str properties, Text *dimensions);
 
 // Does the meter count this event, and with what? False: filtered out, nothing is counted.
 bool measure_of(const Meter *meter, const Event *event, Measure *measure);
+
+// The text that a uniqueCount counts, of an event that counts: borrowed from the event, or a value
+// printed into the arena.
+Str measure_text(const Meter *meter, const Event *event, Arena *arena);

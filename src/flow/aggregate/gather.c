@@ -1,34 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flow/aggregate/gather.h"
+#include "flow/aggregate/gather_inside.h"
 
 #include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "base/map.h"
-#include "base/vector.h"
-#include "flow/aggregate/segments.h"
-
-
-typedef struct Bucket {
-    size_t   window;
-    Str      group;   // encoded like dimensions, of group_by only
-    Cell     cell;
-    uint64_t unique;  // different texts
-} Bucket;
-
-struct Gather {
-    Arena            *arena;
-    const UsageQuery *query;
-    const Meter      *meter;
-    size_t           *group_of;  // for each group_by, the dimension's place
-    Str              *values;    // of the tuple at hand; .at == NULL: absent
-    Text              scratch, key;
-    Map              *found;     // window + group -> bucket
-    Map              *texts;     // bucket + text; unique count only
-    VECTOR(Bucket)    buckets;
-    UsageTake         hand_on;   // .take == NULL: gather
-};
+#include "money/rounding.h"
 
 static bool dimension_find(const Meter *meter, Str key, size_t *place)
 {
@@ -55,6 +32,40 @@ static Err *filter_check(Arena *arena, const Meter *meter, const Filter *filter)
     return NULL;
 }
 
+static void piece_add(Gather *gather, UsageWindow span, Piece piece)
+{
+    if (piece.window == WINDOW_NONE && span.start.us >= span.end.us)
+        return;
+    gather->spans[gather->piece_count] = span;
+    gather->pieces[gather->piece_count++] = piece;
+}
+
+// The query's windows; with all that lies before each, for a meter that looks back.
+static void pieces_make(Gather *gather)
+{
+    const UsageQuery *query = gather->query;
+    const Meter      *meter = gather->meter;
+    bool              looks_back = meter_looks_back(meter);
+    bool    is_unique = meter->aggregation == AGGREGATE_UNIQUE_COUNT;
+    Instant at = INSTANT_FIRST;
+    gather->spans = arena_array(gather->arena, UsageWindow, 2 * query->window_count);
+    gather->pieces = arena_array(gather->arena, Piece, 2 * query->window_count);
+    for (size_t i = 0; i < query->window_count; i++) {
+        UsageWindow before = { at, query->windows[i].start };
+        if (looks_back)
+            piece_add(gather, before, (Piece){ WINDOW_NONE, is_unique });
+        piece_add(gather, query->windows[i], (Piece){ i, meter_needs_events(meter) });
+        at = query->windows[i].end;
+    }
+}
+
+static bool is_ordered(const Meter *meter)
+{
+    return meter->aggregation == AGGREGATE_UNIQUE_COUNT
+               ? meter->carries || meter->has_window || meter->operation_property.at != NULL
+               : meter_needs_events(meter) || meter->carries;
+}
+
 Err *gather_open(Arena *arena, const UsageQuery *query, const Meter *meter, Gather **out)
 {
     size_t *group_of = arena_array(arena, size_t, query->group_count);
@@ -68,6 +79,11 @@ Err *gather_open(Arena *arena, const UsageQuery *query, const Meter *meter, Gath
     gather->arena = arena;
     gather->query = query;
     gather->meter = meter;
+    gather->kept = meter_kept(meter);
+    gather->is_ordered = is_ordered(meter);
+    gather->by_account = query->account.at == NULL && meter_kept(meter) == AGGREGATE_LATEST &&
+                         meter->aggregation == AGGREGATE_TIME_WEIGHTED;
+    pieces_make(gather);
     gather->group_of = group_of;
     gather->values = arena_array(arena, Str, meter->dimension_count);
     gather->scratch = text_open_own();
@@ -82,12 +98,86 @@ void gather_close(Gather *gather)
 {
     if (gather == NULL)
         return;
+    for (size_t i = 0; i < gather->buckets.count; i++)
+        vector_release(&gather->buckets.at[i].counted);
     vector_release(&gather->buckets);
     text_close(&gather->scratch);
     text_close(&gather->key);
     map_close(gather->found);
     map_close(gather->texts);
     memory_release(gather);
+}
+
+// ---- what to read
+
+// The windows without the holes.
+static UsageWindow *spans_between(const Gather *gather, size_t *count)
+{
+    const UsageQuery *query = gather->query;
+    size_t            most = gather->piece_count * (query->hole_count + 1), hole = 0;
+    UsageWindow      *spans = arena_array(gather->arena, UsageWindow, most);
+    *count = 0;
+    for (size_t i = 0; i < gather->piece_count; i++) {
+        UsageWindow rest = gather->spans[i];
+        while (hole > 0 && query->holes[hole - 1].end.us > rest.start.us)
+            hole--;
+        for (; hole < query->hole_count && query->holes[hole].start.us < rest.end.us; hole++) {
+            UsageWindow before = { rest.start, query->holes[hole].start };
+            if (before.start.us < before.end.us)
+                spans[(*count)++] = before;
+            if (query->holes[hole].end.us > rest.start.us)
+                rest.start = query->holes[hole].end;
+        }
+        if (rest.start.us < rest.end.us)
+            spans[(*count)++] = rest;
+    }
+    return spans;
+}
+
+static void segments_add(Segments *segments, const Segments *more)
+{
+    for (size_t i = 0; i < more->count; i++)
+        segments->at[segments->count++] = more->at[i];
+}
+
+// Pieces by events and others side by side.
+static Segments segments_of_pieces(const Gather *gather)
+{
+    enum { MOST_OF_ONE = 5 };
+    Segments segments = { arena_array(gather->arena, Segment, MOST_OF_ONE * gather->piece_count),
+                          0 };
+    for (size_t i = 0; i < gather->piece_count; i++) {
+        const UsageWindow *span = &gather->spans[i];
+        Segment            events = { SEGMENT_EVENTS, span->start, span->end };
+        Segments           part = { &events, span->start.us < span->end.us ? 1 : 0 };
+        if (!gather->pieces[i].by_events)
+            part = segments_of(gather->arena, span, 1);
+        segments_add(&segments, &part);
+    }
+    return segments;
+}
+
+Segments gather_segments(const Gather *gather)
+{
+    size_t count;
+    if (gather->hand_on.take != NULL || meter_needs_events(gather->meter) ||
+        meter_looks_back(gather->meter))
+        return segments_of_pieces(gather);
+    UsageWindow *spans = spans_between(gather, &count);
+    return segments_of(gather->arena, spans, count);
+}
+
+// Does what happens then not count? What a level is and what carries over changes all the same.
+static bool is_in_hole(const Gather *gather, Instant ts)
+{
+    const UsageQuery *query = gather->query;
+    return query->hole_count > 0 && !meter_looks_back(gather->meter) &&
+           window_find(query->holes, query->hole_count, ts) != WINDOW_NONE;
+}
+
+void gather_account(Gather *gather, uint32_t account)
+{
+    gather->account = gather->by_account ? account : 0;
 }
 
 static void values_read(Gather *gather, Str dimensions)
@@ -127,11 +217,12 @@ bool gather_wants(Gather *gather, Str dimensions)
 }
 
 // The bucket of the tuple that gather_wants read last.
-static Bucket *bucket_of(Gather *gather, size_t window)
+static Bucket *bucket_of(Gather *gather, size_t piece)
 {
-    char     number[8];
+    char     number[12];
     uint64_t index;
-    bytes_put_u64_be(number, window);
+    bytes_put_u64_be(number, piece);
+    bytes_put_u32_be(number + 8, gather->account);
     text_clear(&gather->key);
     text_add_bytes(&gather->key, number, sizeof number);
     for (size_t i = 0; i < gather->query->group_count; i++) {
@@ -145,7 +236,9 @@ static Bucket *bucket_of(Gather *gather, size_t window)
         index = gather->buckets.count;
         map_set(gather->found, key, index);
         Str    kept = map_key(gather->found, index);
-        Bucket bucket = { .window = window, .group = { kept.at + 8, kept.length - 8 } };
+        Bucket bucket = { .piece = piece,
+                          .account = gather->account,
+                          .group = { kept.at + sizeof number, kept.length - sizeof number } };
         vector_push(&gather->buckets, bucket);
     }
     return &gather->buckets.at[index];
@@ -153,25 +246,28 @@ static Bucket *bucket_of(Gather *gather, size_t window)
 
 static void latest_keep(Gather *gather, Bucket *bucket, Str before)
 {
-    if (gather->meter->aggregation == AGGREGATE_LATEST && bucket->cell.latest_id.at != before.at)
+    if (gather->kept == AGGREGATE_LATEST && bucket->cell.latest_id.at != before.at)
         bucket->cell.latest_id = str_copy(gather->arena, bucket->cell.latest_id);
 }
 
 void gather_cell(Gather *gather, Instant start, Str dimensions, const Cell *cell)
 {
-    size_t window = window_find(gather->query->windows, gather->query->window_count, start);
-    assert_that(window != WINDOW_NONE);
+    size_t piece = window_find(gather->spans, gather->piece_count, start);
+    assert_that(piece != WINDOW_NONE && !gather->pieces[piece].by_events);
     assert_slow(gather_wants(gather, dimensions));
     (void)dimensions;
-    Bucket *bucket = bucket_of(gather, window);
+    Bucket *bucket = bucket_of(gather, piece);
     Str     before = bucket->cell.latest_id;
-    cell_merge(&bucket->cell, gather->meter->aggregation, cell);
+    cell_merge(&bucket->cell, gather->kept, cell);
     latest_keep(gather, bucket, before);
 }
 
 void gather_hand_on(Gather *gather, UsageTake take)
 {
     gather->hand_on = take;
+    gather->piece_count = 0;
+    for (size_t i = 0; i < gather->query->window_count; i++)
+        piece_add(gather, gather->query->windows[i], (Piece){ i, true });
 }
 
 // The group of the tuple that gather_wants read last.
@@ -192,15 +288,6 @@ static void measure_hand_on(Gather *gather, size_t window, const Event *event,
     gather->hand_on.take(gather->hand_on.context, &handed);
 }
 
-static Str unique_text(Gather *gather, const Event *event)
-{
-    Property property;
-    if (str_equal(gather->meter->property, STR("value")))
-        return decimal_print(gather->arena, event->value);
-    assert_that(properties_find(event->properties, gather->meter->property, &property));
-    return property.text;
-}
-
 static void unique_add(Gather *gather, Bucket *bucket, const Event *event)
 {
     char     number[8];
@@ -208,18 +295,51 @@ static void unique_add(Gather *gather, Bucket *bucket, const Event *event)
     bytes_put_u64_be(number, (uint64_t)(bucket - gather->buckets.at));
     text_clear(&gather->key);
     text_add_bytes(&gather->key, number, sizeof number);
-    text_add(&gather->key, unique_text(gather, event));
+    text_add(&gather->key, measure_text(gather->meter, event, gather->arena));
     if (map_find(gather->texts, text_str(&gather->key), &there))
         return;
     map_set(gather->texts, text_str(&gather->key), 1);
     bucket->unique++;
 }
 
+static void counted_add(Gather *gather, Bucket *bucket, const Event *event,
+                        const Measure *measure)
+{
+    bool    is_unique = gather->meter->aggregation == AGGREGATE_UNIQUE_COUNT;
+    Counted counted = {
+        .ts = event->ts,
+        .unique_id = str_copy(gather->arena, event->unique_id),
+        .value = measure->value,
+        .removes = measure->removes,
+    };
+    if (is_unique)
+        counted.text =
+            str_copy(gather->arena, measure_text(gather->meter, event, gather->arena));
+    vector_push(&bucket->counted, counted);
+}
+
+static void measure_take(Gather *gather, size_t piece, const Event *event, const Measure *measure)
+{
+    Bucket *bucket = bucket_of(gather, piece);
+    Str     before = bucket->cell.latest_id;
+    if (!gather->pieces[piece].by_events) {
+        cell_add(&bucket->cell, gather->kept, measure);
+        latest_keep(gather, bucket, before);
+        return;
+    }
+    cell_add(&bucket->cell, AGGREGATE_COUNT, measure);
+    if (measure->counts && gather->is_ordered)
+        counted_add(gather, bucket, event, measure);
+    else if (measure->counts)
+        unique_add(gather, bucket, event);
+}
+
 void gather_event(Gather *gather, const Event *event, uint64_t sequence, const Str *only)
 {
     Measure measure;
-    size_t  window = window_find(gather->query->windows, gather->query->window_count, event->ts);
-    if (window == WINDOW_NONE || !measure_of(gather->meter, event, &measure))
+    size_t  piece = window_find(gather->spans, gather->piece_count, event->ts);
+    if (piece == WINDOW_NONE || is_in_hole(gather, event->ts) ||
+        !measure_of(gather->meter, event, &measure))
         return;
     text_clear(&gather->scratch);
     cell_dimensions(gather->meter, event->properties, &gather->scratch);
@@ -227,21 +347,15 @@ void gather_event(Gather *gather, const Event *event, uint64_t sequence, const S
     if ((only != NULL && !str_equal(*only, dimensions)) || !gather_wants(gather, dimensions))
         return;
     measure.sequence = sequence;
-    if (gather->hand_on.take != NULL) {
-        measure_hand_on(gather, window, event, &measure);
-        return;
-    }
-    Bucket *bucket = bucket_of(gather, window);
-    Str     before = bucket->cell.latest_id;
-    cell_add(&bucket->cell, gather->meter->aggregation, &measure);
-    latest_keep(gather, bucket, before);
-    if (gather->meter->aggregation == AGGREGATE_UNIQUE_COUNT && measure.counts)
-        unique_add(gather, bucket, event);
+    if (gather->hand_on.take != NULL)
+        measure_hand_on(gather, gather->pieces[piece].window, event, &measure);
+    else
+        measure_take(gather, piece, event, &measure);
 }
 
 // ---- the answer
 
-static void group_read(const Gather *gather, Str group, const Str **values)
+void gather_group_read(const Gather *gather, Str group, const Str **values)
 {
     Reader reader = reader_of(group);
     Str   *list = arena_array(gather->arena, Str, gather->query->group_count);
@@ -251,36 +365,62 @@ static void group_read(const Gather *gather, Str group, const Str **values)
     *values = list;
 }
 
-static void value_fill(UsageGroup *group, Aggregation aggregation, const Bucket *bucket)
+Err *gather_too_large(const Gather *gather)
+{
+    return refuse(gather->arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,
+                  "the sum of meter \"%.*s\" is too large", STR_ARG(gather->meter->id));
+}
+
+Err *gather_exact_set(const Gather *gather, UsageGroup *group, Rational exact)
+{
+    Arena   *arena = gather->arena;
+    Rational near = rounding_places(arena, exact, ROUND_HALF_EVEN, DECIMAL_PLACES);
+    group->has_value = true;
+    group->exact = exact;
+    if (!decimal_parse(rational_print(arena, near), DECIMAL_WHOLE_DIGITS, &group->value))
+        return gather_too_large(gather);
+    return NULL;
+}
+
+static void value_fill(const Gather *gather, UsageGroup *group, const Bucket *bucket)
 {
     const Cell *cell = &bucket->cell;
-    switch (aggregation) {
+    group->exact = rational_zero();
+    switch (gather->meter->aggregation) {
     case AGGREGATE_COUNT:
         group->value = decimal_whole((int64_t)group->counted);
         group->has_value = true;
-        return;
+        break;
     case AGGREGATE_UNIQUE_COUNT:
         group->value = decimal_whole((int64_t)bucket->unique);
         group->has_value = true;
-        return;
+        break;
     case AGGREGATE_SUM:
         group->value = group->sum = cell->value;
         group->has_value = true;
-        return;
+        break;
     case AGGREGATE_AVERAGE:
         group->sum = cell->value;
         group->has_value = group->counted > 0;
-        if (group->has_value)
-            group->value = decimal_average(cell->value, group->counted);
+        if (!group->has_value)
+            return;
+        group->value = decimal_average(cell->value, group->counted);
+        group->exact = rational_divide(gather->arena, rational_of(gather->arena, cell->value),
+                                       rational_whole(gather->arena, (int64_t)group->counted));
         return;
     case AGGREGATE_MIN:
     case AGGREGATE_MAX:
     case AGGREGATE_LATEST:
         group->value = cell->value;
         group->has_value = group->counted > 0;
-        return;
-    case AGGREGATION_COUNT: break;
+        break;
+    case AGGREGATE_TIME_WEIGHTED:
+    case AGGREGATE_PERCENTILE:
+    case AGGREGATION_COUNT:
+        break;
     }
+    if (group->has_value)
+        group->exact = rational_of(gather->arena, group->value);
 }
 
 static UsageGroup group_of(const Gather *gather, const Bucket *bucket)
@@ -291,19 +431,16 @@ static UsageGroup group_of(const Gather *gather, const Bucket *bucket)
         .counted = bucket->cell.events - bucket->cell.ignored,
         .digest = bucket->cell.digest,
     };
-    group_read(gather, bucket->group, &group.values);
-    value_fill(&group, gather->meter->aggregation, bucket);
+    gather_group_read(gather, bucket->group, &group.values);
+    value_fill(gather, &group, bucket);
     return group;
 }
 
-// By window, then by group values, absent ones first. The encoding starts with the length of a
-// text, so texts are compared decoded.
-static int bucket_order(const void *a, const void *b)
+// By group values, absent ones first. The encoding starts with the length of a text, so texts are
+// compared decoded.
+static int group_order(Str left, Str right)
 {
-    const Bucket *left = a, *right = b;
-    if (left->window != right->window)
-        return left->window < right->window ? -1 : 1;
-    Reader one = reader_of(left->group), two = reader_of(right->group);
+    Reader one = reader_of(left), two = reader_of(right);
     while (reader_left(&one) > 0 && reader_left(&two) > 0) {
         bool has_one = reader_u8(&one) == 1, has_two = reader_u8(&two) == 1;
         if (has_one != has_two)
@@ -315,23 +452,44 @@ static int bucket_order(const void *a, const void *b)
     return 0;
 }
 
-Err *gather_finish(Gather *gather, UsageAnswer *answers)
+static int piece_order(const Bucket *left, const Bucket *right)
+{
+    return left->piece == right->piece ? 0 : left->piece < right->piece ? -1 : 1;
+}
+
+static int by_piece(const void *a, const void *b)
+{
+    const Bucket *left = a, *right = b;
+    int           order = piece_order(left, right);
+    return order != 0 ? order : group_order(left->group, right->group);
+}
+
+// The buckets of a run follow each other.
+static int by_run(const void *a, const void *b)
+{
+    const Bucket *left = a, *right = b;
+    int           order = group_order(left->group, right->group);
+    if (order != 0)
+        return order;
+    if (left->account != right->account)
+        return left->account < right->account ? -1 : 1;
+    return piece_order(left, right);
+}
+
+static Err *windows_finish(const Gather *gather, UsageAnswer *answers)
 {
     const UsageQuery *query = gather->query;
     size_t            at = 0;
-    if (gather->buckets.count > 0)
-        qsort(gather->buckets.at, gather->buckets.count, sizeof(Bucket), bucket_order);
     for (size_t i = 0; i < query->window_count; i++) {
         size_t first = at;
-        while (at < gather->buckets.count && gather->buckets.at[at].window == i)
+        while (at < gather->buckets.count && gather->buckets.at[at].piece == i)
             at++;
         bool   is_empty = at == first && query->group_count == 0;
         size_t count = is_empty ? 1 : at - first;
         answers[i] = (UsageAnswer){ arena_array(gather->arena, UsageGroup, count), count };
         for (size_t k = 0; k < at - first; k++) {
             if (gather->buckets.at[first + k].cell.overflow)
-                return refuse(gather->arena, ERR_AMOUNT_TOO_LARGE, STR_NONE, "the sum of meter "
-                              "\"%.*s\" is too large", STR_ARG(gather->meter->id));
+                return gather_too_large(gather);
             answers[i].groups[k] = group_of(gather, &gather->buckets.at[first + k]);
         }
         static const Bucket nothing;
@@ -339,4 +497,12 @@ Err *gather_finish(Gather *gather, UsageAnswer *answers)
             answers[i].groups[0] = group_of(gather, &nothing);
     }
     return NULL;
+}
+
+Err *gather_finish(Gather *gather, UsageAnswer *answers)
+{
+    if (gather->buckets.count > 0)
+        qsort(gather->buckets.at, gather->buckets.count, sizeof(Bucket),
+              gather->is_ordered ? by_run : by_piece);
+    return gather->is_ordered ? runs_finish(gather, answers) : windows_finish(gather, answers);
 }

@@ -354,7 +354,7 @@ static void fold_meter(Generation *generation, Stream *stream, const Activation 
     if (wanted.dimensions.length > 0)
         wanted.hash = mix(wanted.hash, hash_fast(wanted.dimensions));
     HourCell *cell = cell_of(generation, stream, &wanted);
-    cell_add(&cell->cell, activation->meter->aggregation, measure);
+    cell_add(&cell->cell, meter_kept(activation->meter), measure);
 }
 
 static void cell_prefetch(const Generation *generation, uint32_t index)

@@ -21,7 +21,7 @@ typedef struct Read {
     uint32_t          account;      // NAME_NONE: all
     Gather           *gather;
     Segments          segments;
-    bool              scans_all;    // unique count, or as of a sequence before the activation
+    bool              scans_all;    // nothing by cells, or as of a sequence before the activation
     bool              is_folded;    // events before the activation are in its own range
     StoreCursor      *cells, *events;
 } Read;
@@ -60,6 +60,7 @@ static Err *block_scan(const Read *read, const EventKey *key, Str block, const S
     StoredEvents stored;
     Event        event;
     TRY(stored_events_open(read->moment->partition, arena, key, block, &stored));
+    gather_account(read->gather, key->account);
     while (stored_events_next(&stored, &event)) {
         bool taken = stale == NULL
                          ? is_met_by_itself(read, event.ts, stored.sequence)
@@ -169,9 +170,10 @@ static Err *cell_take(const Read *read, StoreRange range, const CellKey *key, St
         !gather_wants(read->gather, key->dimensions))
         return NULL;
     if (!cell_read(value, &cell, &aggregation) ||
-        aggregation != read->activation->meter->aggregation)
+        aggregation != meter_kept(read->activation->meter))
         return refuse(read->arena, ERR_STORE_FAILED, STR_NONE, "a stored cell is damaged");
     if (cell.last_sequence <= read->moment->sequence) {
+        gather_account(read->gather, key->account);
         gather_cell(read->gather, start, key->dimensions, &cell);
         return NULL;
     }
@@ -272,6 +274,7 @@ static void rows_scan(const Read *read, const MomentPiece *piece, const Stale *s
         if (!taken)
             continue;
         moment_event(read->moment, at, &event);
+        gather_account(read->gather, at->account);
         gather_event(read->gather, &event, sequence, stale == NULL ? NULL : &stale->dimensions);
     }
 }
@@ -296,6 +299,7 @@ static void piece_read(const Read *read, const MomentPiece *piece)
             !gather_wants(read->gather, cell->dimensions))
             continue;
         Stale stale = { cell->account, start, { start.us + HOUR_US }, cell->dimensions };
+        gather_account(read->gather, cell->account);
         if (cell->cell.last_sequence <= read->moment->sequence)
             gather_cell(read->gather, start, cell->dimensions, &cell->cell);
         else
@@ -307,11 +311,17 @@ static void piece_read(const Read *read, const MomentPiece *piece)
 
 // ---- the whole
 
+static bool has_cells(const Read *read)
+{
+    for (size_t i = 0; i < read->segments.count; i++)
+        if (read->segments.at[i].kind != SEGMENT_EVENTS)
+            return true;
+    return false;
+}
+
 static Err *read_all(Read *read, const MomentPiece *pieces, size_t count)
 {
-    read->scans_all = read->scans_all ||
-                      read->activation->meter->aggregation == AGGREGATE_UNIQUE_COUNT ||
-                      read->moment->sequence < read->activation->sequence;
+    read->scans_all = read->moment->sequence < read->activation->sequence || !has_cells(read);
     read->is_folded = read->activation->is_fresh ||
                       store_view_holds(read->moment->view, STORE_EXTRA_LEVEL,
                                        read->activation->number);
@@ -377,7 +387,7 @@ static Err *read_run(Read *read, UsageAnswer *answers, const UsageTake *take)
     TRY(gather_open(read->arena, query, read->activation->meter, &read->gather));
     if (take != NULL)
         gather_hand_on(read->gather, *take);
-    read->segments = segments_of(read->arena, query->windows, query->window_count);
+    read->segments = gather_segments(read->gather);
     Err *err = is_known ? read_all(read, pieces, count) : NULL;
     if (err == NULL && take == NULL)
         err = gather_finish(read->gather, answers);
@@ -394,7 +404,6 @@ Err *usage_read(UsageMoment *moment, Arena *arena, const UsageQuery *query, Usag
 Err *usage_scan(UsageMoment *moment, Arena *arena, const UsageQuery *query, UsageTake take)
 {
     Read read = { .moment = moment, .arena = arena, .query = query, .account = NAME_NONE };
-    read.scans_all = true;
     return read_run(&read, NULL, &take);
 }
 

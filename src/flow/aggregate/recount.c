@@ -61,7 +61,7 @@ static Err *meter_compare(Run *run, const Activation *activation, CellRows *rows
     bytes_put_u32_be(prefix + CELL_KEY_METER, run->stream.account);
     store_cursor_seek(run->stored_cells, run->range, (Str){ prefix, sizeof prefix }, STR_NONE);
     run->cells_differ = false;
-    TRY(cell_rows_finish(rows, activation->meter->aggregation, cell_expect, run));
+    TRY(cell_rows_finish(rows, meter_kept(activation->meter), cell_expect, run));
     if (run->cells_differ || store_cursor_next(run->stored_cells, &suffix, &value))
         drift(run, "cells of meter \"%.*s\" and account \"%.*s\" are not what their events give",
               STR_ARG(activation->meter->id),
@@ -98,7 +98,7 @@ static void event_fold(Run *run, Arena *arena, const Event *event, uint64_t sequ
 {
     for (size_t i = 0; i < run->activations.count; i++) {
         const Activation *activation = run->activations.at[i];
-        Aggregation       aggregation = activation->meter->aggregation;
+        Aggregation       aggregation = meter_kept(activation->meter);
         Measure           measure;
         Cell              cell = { 0 };
         Text              dimensions = text_open(arena);

@@ -313,7 +313,7 @@ static Err *cell_put(void *context, Str suffix, Str value)
 
 static Err *cells_of_account(Seal *seal, CellRows *rows, const CellOrder *order, size_t count)
 {
-    Aggregation aggregation = seal->meters[order->meter]->meter->aggregation;
+    Aggregation aggregation = meter_kept(seal->meters[order->meter]->meter);
     cell_rows_begin(rows, order->project, order->meter, order->account);
     for (size_t i = 0; i < count; i++) {
         const HourCell *cell = generation_cell(seal->generation, order[i].cell);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "flow/aggregate/partition.h"
+#include "money/rational.h"
 
 // A consistent moment {sequence, sealed view, unsealed generations}. Any number of reads on it
 // agree.
@@ -37,21 +38,30 @@ typedef struct UsageQuery {
     size_t        group_count;
     const UsageWindow *windows;  // ascending, not overlapping
     size_t        window_count;
+    const UsageWindow *holes;    // ascending, not overlapping: time in which usage is free. Events
+    size_t        hole_count;    // in it do not count, gauges do not run; what a level is or what
+                                 // carries over still changes
+    Instant       until;         // T: gauges run no further; 0: to the end of each window
+    const Zone   *zone;          // of a meter's own windows; NULL: UTC
+    int64_t       period_us;     // what `per: period` divides by; 0: the length of the window
 } UsageQuery;
 
 typedef struct UsageGroup {
     const Str *values;      // one for each group_by; .at == NULL: the property was absent
-    bool       has_value;   // false: min, max, average, latest of nothing
-    Decimal    value;       // average: 12 places, half even; use sum and counted for exact work
+    bool       has_value;   // false: nothing, of which only count, sum and uniqueCount are 0
+    Rational   exact;       // the value, exactly; 0 when there is none
+    Decimal    value;       // with 12 places, half even
     Decimal    sum;         // of average and sum
-    uint64_t   counted;     // events that entered the aggregate
+    uint64_t   counted;     // events that entered the aggregate: of the window, and earlier ones
+                            // where they carry over
     uint64_t   ignored;     // events whose property gave no number (or, uniqueCount, no text)
     uint64_t   events;      // counted + ignored
     Digest     digest;      // of all `events`
 } UsageGroup;
 
 // For each window its groups, in ascending order of group values (null first). A window without
-// events has one group only when there is no group_by, else none.
+// events has one group only when there is no group_by; else those whose level is not 0 or that
+// carry something over.
 typedef struct UsageAnswer {
     UsageGroup *groups;
     size_t      count;

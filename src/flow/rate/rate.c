@@ -10,35 +10,13 @@ static Filter filter_of(Arena *arena, const ChargeFilter *wanted)
     return filter;
 }
 
-// An average is sum / count, exactly; the rounded one is for people. Nothing measured is 0.
-static Rational exact_usage(Arena *arena, const Meter *meter, const UsageGroup *group)
-{
-    switch (meter->aggregation) {
-    case AGGREGATE_AVERAGE:
-        if (group->counted == 0)
-            return rational_zero();
-        return rational_divide(arena, rational_of(arena, group->sum),
-                               rational_whole(arena, (int64_t)group->counted));
-    case AGGREGATE_SUM:
-    case AGGREGATE_COUNT:
-    case AGGREGATE_UNIQUE_COUNT:
-        return rational_of(arena, group->value);
-    case AGGREGATE_MIN:
-    case AGGREGATE_MAX:
-    case AGGREGATE_LATEST:
-    case AGGREGATION_COUNT:
-        break;
-    }
-    return group->has_value ? rational_of(arena, group->value) : rational_zero();
-}
-
-static ChargeUsage usage_of(Arena *arena, const Meter *meter, const UsageAnswer *answer)
+static ChargeUsage usage_of(Arena *arena, const UsageAnswer *answer)
 {
     GroupUsage *groups = arena_array(arena, GroupUsage, answer->count);
     for (size_t i = 0; i < answer->count; i++) {
         const UsageGroup *group = &answer->groups[i];
         groups[i] = (GroupUsage){ .values = group->values,
-                                  .usage = exact_usage(arena, meter, group),
+                                  .usage = group->exact,
                                   .events = group->events,
                                   .digest = group->digest };
     }
@@ -124,13 +102,11 @@ static Err *events_read(Arena *arena, const RateQuery *query, const Charge *char
 static Err *charge_read(Arena *arena, const RateQuery *query, const Charge *charge, Span span,
                         ChargeUsage *usage)
 {
-    Meter      *meter;
     UsageAnswer answer;
     UsageWindow window = { span.start, span.end };
     Filter     *except = arena_array(arena, Filter, charge->except_count);
     for (size_t i = 0; i < charge->except_count; i++)
         except[i] = filter_of(arena, &charge->except[i]);
-    TRY(catalog_meter_get(query->catalog, arena, query->project, charge->meter, &meter));
     UsageQuery wanted = { .project = query->project.id,
                           .meter = charge->meter,
                           .account = query->account,
@@ -142,7 +118,7 @@ static Err *charge_read(Arena *arena, const RateQuery *query, const Charge *char
                           .windows = &window,
                           .window_count = 1 };
     TRY(usage_read(query->moment, arena, &wanted, &answer));
-    *usage = usage_of(arena, meter, &answer);
+    *usage = usage_of(arena, &answer);
     return charge->terms.needs_events ? events_read(arena, query, charge, &wanted, usage) : NULL;
 }
 

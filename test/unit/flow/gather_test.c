@@ -234,7 +234,7 @@ static void cells_and_events_give_the_slow_count(void **state)
         AUTO(Arena) arena = arena_open();
         Event       events[EVENTS];
         UsageAnswer answers[WINDOWS];
-        Aggregation aggregation = (Aggregation)(round % AGGREGATION_COUNT);
+        Aggregation aggregation = (Aggregation)(round % (AGGREGATE_UNIQUE_COUNT + 1));
         Meter       meter = meter_of(aggregation);
         UsageQuery  query = query_of((size_t)(round / 7) % 3, round >= 21);
         events_make(arena, &seeded, events);

@@ -282,6 +282,8 @@ static void group_check(const World *world, const Wanted *wanted, const UsageGro
     case AGGREGATE_AVERAGE:
         assert_true(decimal_compare(group->sum, decimal_whole(sum)) == 0);
         return;
+    case AGGREGATE_TIME_WEIGHTED:
+    case AGGREGATE_PERCENTILE:
     case AGGREGATION_COUNT: fail();
     }
     assert_true(decimal_compare(group->value, decimal_whole(expected)) == 0);

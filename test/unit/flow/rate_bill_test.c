@@ -124,6 +124,17 @@ Str usage_sequence_print(Arena *in, uint64_t sequence)
     return str_print(in, "s%lu", sequence);
 }
 
+// Exactly what the group says, as a read gives it.
+static Rational exact_of(Arena *in, const UsageGroup *group)
+{
+    if (!group->has_value)
+        return rational_zero();
+    if (world.aggregation != AGGREGATE_AVERAGE)
+        return rational_of(in, group->value);
+    return rational_divide(in, rational_of(in, group->sum),
+                           rational_whole(in, (int64_t)group->counted));
+}
+
 Err *usage_read(UsageMoment *moment, Arena *in, const UsageQuery *query, UsageAnswer *answers)
 {
     (void)moment;
@@ -131,6 +142,8 @@ Err *usage_read(UsageMoment *moment, Arena *in, const UsageQuery *query, UsageAn
         return refuse(in, world.read_fails, STR_NONE, "it cannot be read");
     world.asked[world.asked_count] = *query;
     world.windows[world.asked_count++] = query->windows[0];
+    for (size_t i = 0; i < world.group_count; i++)
+        world.groups[i].exact = exact_of(in, &world.groups[i]);
     answers[0] = (UsageAnswer){ world.groups, world.group_count };
     return NULL;
 }

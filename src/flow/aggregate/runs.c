@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+// A run is what one group (of one account, where levels are kept apart) did from the first piece of
+// time to the last: a tally goes through it and leaves a value in each window.
+#include "base/assert.h"
+#include "flow/aggregate/gather_inside.h"
+
+// A group's answers, one for each window, on their way.
+typedef struct Row {
+    UsageGroup group;
+    bool       is_there;
+} Row;
+
+typedef struct Placed {
+    size_t     window;
+    UsageGroup group;
+} Placed;
+
+typedef struct Runs {
+    Gather     *gather;
+    TallyRange *ranges;  // of each window
+    Row        *rows;    // of the group at hand
+    VECTOR(Placed) placed;
+} Runs;
+
+// What came before, for those that carry it over.
+typedef struct Carried {
+    uint64_t events, ignored;
+    Digest   digest;
+} Carried;
+
+static void group_add(UsageGroup *group, uint64_t events, uint64_t ignored, const Digest *digest)
+{
+    group->events += events;
+    group->ignored += ignored;
+    group->counted += events - ignored;
+    digest_add(&group->digest, digest);
+}
+
+// Into the group's row; levels of several accounts are one sum.
+static Err *row_set(Runs *runs, Row *row, const TallyValue *value)
+{
+    Rational exact = value->exact;
+    row->is_there = true;
+    if (row->group.has_value)
+        exact = rational_add(runs->gather->arena, exact, row->group.exact);
+    if (value->has_value)
+        TRY(gather_exact_set(runs->gather, &row->group, exact));
+    if (runs->gather->meter->aggregation == AGGREGATE_SUM)
+        row->group.sum = row->group.value;
+    return NULL;
+}
+
+static Err *piece_pass(Tally *tally, const Piece *piece, const Bucket *bucket)
+{
+    bool counts = bucket->cell.events > bucket->cell.ignored;
+    if (piece->by_events)
+        return tally_pass(tally, bucket->counted.at, bucket->counted.count);
+    return tally_pass_cell(tally, counts, bucket->cell.value);
+}
+
+static Err *window_finish(Runs *runs, Tally *tally, size_t window, const Bucket *bucket)
+{
+    static const Bucket nothing;
+    Row                *row = &runs->rows[window];
+    const Bucket       *found = bucket == NULL ? &nothing : bucket;
+    bool                shows = bucket != NULL || tally_holds(tally);
+    TallyValue          value;
+    TRY(tally_window(tally, &runs->ranges[window], found->counted.at, found->counted.count,
+                     &value));
+    if (!shows && runs->gather->query->group_count > 0)
+        return NULL;
+    group_add(&row->group, found->cell.events, found->cell.ignored, &found->cell.digest);
+    return row_set(runs, row, &value);
+}
+
+static Err *run_pieces(Runs *runs, Tally *tally, const Bucket *buckets, size_t count)
+{
+    const Gather *gather = runs->gather;
+    Carried       carried = { 0 };
+    size_t        next = 0;
+    for (size_t i = 0; i < gather->piece_count; i++) {
+        const Piece  *piece = &gather->pieces[i];
+        const Bucket *bucket = next < count && buckets[next].piece == i ? &buckets[next++] : NULL;
+        if (bucket != NULL && bucket->cell.overflow)
+            return gather_too_large(gather);
+        if (bucket != NULL && (piece->window == WINDOW_NONE || !piece->by_events))
+            TRY(piece_pass(tally, piece, bucket));
+        if (piece->window != WINDOW_NONE) {
+            TRY(window_finish(runs, tally, piece->window, bucket));
+            if (gather->meter->carries)
+                group_add(&runs->rows[piece->window].group, carried.events, carried.ignored,
+                          &carried.digest);
+        }
+        if (bucket != NULL) {
+            carried.events += bucket->cell.events;
+            carried.ignored += bucket->cell.ignored;
+            digest_add(&carried.digest, &bucket->cell.digest);
+        }
+    }
+    assert_that(next == count);
+    return NULL;
+}
+
+static Err *run_finish(Runs *runs, const Bucket *buckets, size_t count)
+{
+    Tally *tally = tally_open(runs->gather->arena, runs->gather->meter);
+    for (size_t i = 0; i < count; i++)
+        counted_sort(buckets[i].counted.at, buckets[i].counted.count);
+    Err *err = run_pieces(runs, tally, buckets, count);
+    tally_close(tally);
+    return err;
+}
+
+// The group is done: its answers go to their windows.
+static void group_finish(Runs *runs, Str group)
+{
+    const Str *values;
+    gather_group_read(runs->gather, group, &values);
+    for (size_t i = 0; i < runs->gather->query->window_count; i++) {
+        Placed placed = { i, runs->rows[i].group };
+        placed.group.values = values;
+        if (runs->rows[i].is_there)
+            vector_push(&runs->placed, placed);
+        runs->rows[i] = (Row){ .group.exact = rational_zero() };
+    }
+}
+
+static Err *runs_make(Runs *runs)
+{
+    const Gather *gather = runs->gather;
+    const Bucket *buckets = gather->buckets.at;
+    size_t        first = 0, count = gather->buckets.count;
+    if (count == 0 && gather->query->group_count == 0) {
+        TRY(run_finish(runs, NULL, 0));
+        group_finish(runs, STR_NONE);
+    }
+    for (size_t end = 0; first < count; first = end) {
+        while (end < count && buckets[end].account == buckets[first].account &&
+               str_equal(buckets[end].group, buckets[first].group))
+            end++;
+        TRY(run_finish(runs, &buckets[first], end - first));
+        if (end == count || !str_equal(buckets[end].group, buckets[first].group))
+            group_finish(runs, buckets[first].group);
+    }
+    return NULL;
+}
+
+// Groups came in order, each with its windows: they go to the windows in the same order.
+static void placed_sort(const Runs *runs, UsageAnswer *answers)
+{
+    Arena *arena = runs->gather->arena;
+    size_t windows = runs->gather->query->window_count;
+    for (size_t i = 0; i < windows; i++)
+        answers[i] = (UsageAnswer){ NULL, 0 };
+    for (size_t i = 0; i < runs->placed.count; i++)
+        answers[runs->placed.at[i].window].count++;
+    for (size_t i = 0; i < windows; i++) {
+        answers[i].groups = arena_array(arena, UsageGroup, answers[i].count);
+        answers[i].count = 0;
+    }
+    for (size_t i = 0; i < runs->placed.count; i++) {
+        UsageAnswer *answer = &answers[runs->placed.at[i].window];
+        answer->groups[answer->count++] = runs->placed.at[i].group;
+    }
+}
+
+// When a range has no begin, its windows begin with the first event of any group.
+static Instant first_counted(const Gather *gather, size_t window)
+{
+    Instant first = gather->query->windows[window].end;
+    for (size_t i = 0; i < gather->buckets.count; i++) {
+        const Bucket *bucket = &gather->buckets.at[i];
+        bool          is_of_window = gather->pieces[bucket->piece].window == window;
+        for (size_t k = 0; is_of_window && k < bucket->counted.count; k++)
+            if (bucket->counted.at[k].ts.us < first.us)
+                first = bucket->counted.at[k].ts;
+    }
+    return first;
+}
+
+static Err *ranges_make(Runs *runs)
+{
+    const Gather     *gather = runs->gather;
+    const UsageQuery *query = gather->query;
+    for (size_t i = 0; i < query->window_count; i++) {
+        TallyRange *range = &runs->ranges[i];
+        Instant     first = query->windows[i].start;
+        *range = (TallyRange){ .window = query->windows[i], .query = query };
+        runs->rows[i].group.exact = rational_zero();
+        if (!gather->meter->has_window)
+            continue;
+        if (first.us == INSTANT_FIRST.us)
+            first = first_counted(gather, i);
+        TRY(tally_windows(gather->arena, gather->meter, first, range));
+    }
+    return NULL;
+}
+
+Err *runs_finish(Gather *gather, UsageAnswer *answers)
+{
+    Runs runs = {
+        .gather = gather,
+        .ranges = arena_array(gather->arena, TallyRange, gather->query->window_count),
+        .rows = arena_array(gather->arena, Row, gather->query->window_count),
+    };
+    Err *err = ranges_make(&runs);
+    if (err == NULL)
+        err = runs_make(&runs);
+    if (err == NULL)
+        placed_sort(&runs, answers);
+    vector_release(&runs.placed);
+    return err;
+}
