@@ -58,8 +58,9 @@ run: $(BUILD)/toll  ## serve on LISTEN with a store in DATA (build/run), made wh
 	$(BUILD)/toll serve --data $(DATA) --listen $(LISTEN)
 
 # The folders of src/ in the order in which they may use each other. tools/tidy enforces it.
-LAYERS := base money time price db store http audit catalog \
-          flow/ingest flow/dedupe flow/aggregate flow/rate flow/ledger flow/bill edge ops api cli
+LAYERS := base money time price db store http audit catalog operation \
+          flow/ingest flow/dedupe flow/aggregate flow/rate flow/ledger flow/bill flow/simulate \
+          edge ops api cli
 
 objects = $(patsubst src/%,$(BUILD)/%.o,$(wildcard src/$(1)/*.c src/$(1)/*.cc))
 archive = $(BUILD)/lib/$(subst /,-,$(1)).a
@@ -112,13 +113,14 @@ NEEDS_store   := base store
 NEEDS_http    := base money time http
 NEEDS_audit   := base db audit
 NEEDS_catalog := base money time price db audit catalog
+NEEDS_operation := base money time price db audit catalog operation
 NEEDS_flow    := $(filter-out edge ops api cli,$(LAYERS))
 NEEDS_edge    := $(filter-out ops api cli,$(LAYERS))
 NEEDS_ops     := $(filter-out api cli,$(LAYERS))
 NEEDS_api     := $(filter-out cli,$(LAYERS))
 NEEDS_cli     := $(LAYERS)
 NEEDS_all     := $(LAYERS)
-UNIT_FOLDERS  := base money time price db store http audit catalog flow edge ops api cli
+UNIT_FOLDERS  := base money time price db store http audit catalog operation flow edge ops api cli
 
 archives = $(foreach layer,$(NEEDS_$(1)),$(if $(call objects,$(layer)),$(call archive,$(layer))))
 
