@@ -52,11 +52,9 @@ static void known_read(void)
     UErrorCode    status = U_ZERO_ERROR;
     int32_t       length;
     UEnumeration *codes = ucurr_openISOCurrencies(UCURR_NON_DEPRECATED, &status);
-    for (;;) {
-        const char *code = uenum_next(codes, &length, &status);
-        if (code == NULL || U_FAILURE(status) || known_count * 3 == sizeof known)
-            break;
-        if (length == 3 && is_tender(code))
+    for (const char *code; (code = uenum_next(codes, &length, &status)) != NULL;) {
+        assert_that(U_SUCCESS(status) && length == 3 && known_count * 3 < sizeof known);
+        if (is_tender(code))
             memcpy(known + 3 * known_count++, code, 3);
     }
     uenum_close(codes);

@@ -18,7 +18,7 @@ static int larger_first(const void *left, const void *right)
     const Remainder *b = right;
     if (a->rest != b->rest)
         return a->rest > b->rest ? -1 : 1;
-    return a->index < b->index ? -1 : 1;
+    return (a->index > b->index) - (a->index < b->index);
 }
 
 static Uint128 weights_sum(const Money *weights, size_t count)

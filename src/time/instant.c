@@ -28,10 +28,11 @@ static int64_t clock_at(const char *at)
     return hour * 3600 + minute * 60 + second;
 }
 
-// ".123456000" if there is one: cut off the text, answered in microseconds. -1: not a fraction.
+// ".123456000" if there is one: cut off the text (not empty), answered in microseconds. -1: not a
+// fraction.
 static int64_t fraction_cut(Str *text)
 {
-    if (text->length == 0 || text->at[0] != '.')
+    if (text->at[0] != '.')
         return 0;
     int64_t us = 0;
     size_t  digits = 0;

@@ -54,14 +54,12 @@ Span window_at(WindowUnit unit, const Zone *zone, Instant instant)
     if (unit == WINDOW_HOUR)
         return hour_at(zone, instant);
 
-    Date    date = zone_local(zone, instant).date;
-    int64_t step = 0;
-    Span    span = { zone_midnight(zone, first_date(unit, date, 0)),
-                     zone_midnight(zone, first_date(unit, date, 1)) };
-    while (span.start.us > instant.us)
-        span = (Span){ zone_midnight(zone, first_date(unit, date, --step)), span.start };
-    step++;
-    while (span.end.us <= instant.us)
-        span = (Span){ span.end, zone_midnight(zone, first_date(unit, date, ++step)) };
+    Date date = zone_local(zone, instant).date;
+    Span span = { zone_midnight(zone, first_date(unit, date, 0)),
+                  zone_midnight(zone, first_date(unit, date, 1)) };
+    assert_that(span.start.us <= instant.us);
+    // Clocks that go back over midnight show the date before once more, behind its end.
+    for (int64_t step = 2; span.end.us <= instant.us; step++)
+        span = (Span){ span.end, zone_midnight(zone, first_date(unit, date, step)) };
     return span;
 }

@@ -52,7 +52,7 @@ static bool is_known(Str name, UChar *wide)
     UErrorCode status = U_ZERO_ERROR;
     ucal_getCanonicalTimeZoneID(wide, (int32_t)name.length, canonical, NAME_MAX_BYTES, &is_system,
                                 &status);
-    return has_slash && is_system && U_SUCCESS(status);
+    return has_slash && is_system;
 }
 
 static Zone *zone_open(Str name)
@@ -62,8 +62,7 @@ static Zone *zone_open(Str name)
         return NULL;
     UErrorCode status = U_ZERO_ERROR;
     UCalendar *calendar = ucal_open(wide, (int32_t)name.length, "en", UCAL_GREGORIAN, &status);
-    if (U_FAILURE(status))
-        return NULL;
+    assert_that(U_SUCCESS(status));
     Zone *zone = memory_take(sizeof(Zone));
     for (size_t i = 0; i < name.length; i++)
         zone->name[i] = name.at[i];

@@ -73,6 +73,20 @@ static void test_the_limits_are_15_and_12_digits(void **state)
                         "999999999999999999999999.999999999999");
     assert_string_equal(printed("1000000000000000000000000", 24), "refused");
     assert_string_equal(printed("1234567890123456789012345678901234567.5", 24), "refused");
+    assert_string_equal(printed("1000000000000000000000000000000000000001", 24), "refused");
+}
+
+static void test_sums_and_differences_that_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+    Decimal rest = decimal_whole(7), least = { (Int128)1 << 126 };
+    least.e12 = -least.e12 - least.e12;
+    assert_false(decimal_subtract(least, decimal_whole(1), &rest));
+    assert_true(decimal_subtract(rest, decimal_whole(9), &rest));
+    assert_text(decimal_print(arena, rest), "-2");
+    assert_int_equal(decimal_sign(rest), -1);
+    assert_true(decimal_add(rest, decimal_whole(3), &rest));
+    assert_text(decimal_print(arena, rest), "1");
 }
 
 static void test_a_thousand_zeros_do_no_harm(void **state)
@@ -131,6 +145,7 @@ int main(void)
         test_of(test_texts_of_one_number_are_one_number),
         test_of(test_what_is_not_a_decimal_is_refused),
         test_of(test_the_limits_are_15_and_12_digits),
+        test_of(test_sums_and_differences_that_do_not_fit_are_refused),
         test_of(test_a_thousand_zeros_do_no_harm),
         test_of(test_sums_are_checked),
         test_of(test_an_average_is_half_even_at_the_twelfth_place),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "money/rational.h"
 
+#include <string.h>
+
 #include "in_arena.h"
 
 static Rational number(const char *text)
@@ -50,6 +52,13 @@ static void test_what_it_prints_it_reads(void **state)
                                          "a/b", "1/3/4", "+1/3", "1 /3", "1.5/2" };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_false(rational_parse(arena, str_of(wrong[i]), &refused));
+    char digits[203] = "1/";
+    memset(digits + 2, '7', 200);
+    assert_true(rational_parse(arena, (Str){ digits, 202 }, &refused));
+    assert_text(rational_print(arena, rational_divide(arena, rational_one(), refused)),
+                str_terminated(arena, (Str){ digits + 2, 200 }));
+    digits[202] = '7';
+    assert_false(rational_parse(arena, (Str){ digits, 203 }, &refused));
 }
 
 static void test_arithmetic_is_exact(void **state)
@@ -84,7 +93,9 @@ static void test_order_and_sign(void **state)
     assert_int_equal(rational_compare(less, more), -1);
     assert_int_equal(rational_compare(more, less), 1);
     assert_int_equal(rational_compare(rational_least(more, less), less), 0);
+    assert_int_equal(rational_compare(rational_least(less, more), less), 0);
     assert_int_equal(rational_compare(rational_greatest(more, less), more), 0);
+    assert_int_equal(rational_compare(rational_greatest(less, more), more), 0);
     assert_int_equal(rational_sign(number("-1/3")), -1);
     assert_int_equal(rational_sign(rational_zero()), 0);
 }

@@ -107,6 +107,19 @@ static void test_an_amount_beyond_int64_is_refused(void **state)
     assert_int_equal(sum.minor, INT64_MAX);
 }
 
+static void test_sums_and_order_of_amounts(void **state)
+{
+    (void)state;
+    Money nothing = money_zero(currency("USD")), five = { 500, nothing.currency }, sum;
+    assert_true(money_add(nothing, five, &sum));
+    assert_int_equal(money_compare(sum, five), 0);
+    assert_true(money_subtract(nothing, five, &sum));
+    assert_text(money_print(arena, sum), "-5.00");
+    assert_int_equal(money_compare(sum, five), -1);
+    assert_int_equal(money_compare(five, sum), 1);
+    assert_text(currency_code(&sum.currency), "USD");
+}
+
 static void test_places_may_be_negative(void **state)
 {
     (void)state;
@@ -185,6 +198,7 @@ int main(void)
         test_of(test_places_follow_iso_4217_and_not_shop_custom),
         test_of(test_what_is_no_currency_is_refused),
         test_of(test_an_amount_beyond_int64_is_refused),
+        test_of(test_sums_and_order_of_amounts),
         test_of(test_places_may_be_negative),
         test_of(test_names),
         test_of(test_a_split_goes_by_largest_remainder_ties_to_the_earlier),

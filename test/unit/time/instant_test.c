@@ -57,6 +57,20 @@ static void test_what_is_no_moment_is_refused(void **state)
         "+2026-06-10T14:02:11Z",
         "20260-06-10T14:02:11Z",
         "now",
+        "2026-06-10T14:02:11X",
+        "2026-06-10T14-02:11Z",
+        "2026-06-10T14:02-11Z",
+        "2026-06-10T1x:02:11Z",
+        "2026-06-10T14:x2:11Z",
+        "2026-06-10T14:02:!1Z",
+        "2026-06-10T14:02:11.5",
+        "2026-06-10T14:02:11.5x",
+        "2026-06-10T14:02:11.5*",
+        "2026-06-10T14:02:11.1234567",
+        "2026-06-10T14:02:11*02:00",
+        "2026-06-10T14:02:11+02-00",
+        "2026-06-10T14:02:11+x2:00",
+        "2026-06-10T14:02:11-02:0x",
     };
     Instant instant;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -119,6 +133,19 @@ static void test_a_day_past_the_end_of_a_month_is_its_last(void **state)
     assert_false(date_parse(STR("2026-04-06x"), &date));
 }
 
+static void test_what_is_no_date_is_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",          "2026",       "202x-04-06", "2026x04-06", "2026-",      "2026-0",
+        "2026-04",   "2026-04x06", "2026-04-",   "2026-04-0",  "2026-04-0x", "2026-04-!6",
+        "2026-00-06", "2026-13-06", "2026-04-00", "0000-04-06", "2026-04-31",
+    };
+    Date date;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_false(date_parse(str_of(texts[i]), &date));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +155,7 @@ int main(void)
         test_of(test_print_and_parse_are_inverse),
         test_of(test_dates_count_every_day_once),
         test_of(test_a_day_past_the_end_of_a_month_is_its_last),
+        test_of(test_what_is_no_date_is_refused),
     };
     return cmocka_run_group_tests_name("time/instant", tests, NULL, NULL);
 }

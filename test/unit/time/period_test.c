@@ -87,6 +87,16 @@ static void test_wall_time_is_kept_across_dst(void **state)
     assert_moment(gap.service.end, "2026-04-29T00:30:00Z");
 }
 
+// Newfoundland's clocks showed midnight, and a minute later the hour before it again.
+static void test_a_repeated_evening_belongs_to_the_period_that_has_begun(void **state)
+{
+    (void)state;
+    Period november =
+        period(&monthly, "America/St_Johns", "2009-01-01T00:00:00Z", "2009-11-01T02:45:00Z");
+    assert_moment(november.service.start, "2009-11-01T02:30:00Z");
+    assert_moment(november.service.end, "2009-12-01T03:30:00Z");
+}
+
 static void test_midnight_of_the_start_date_in_its_zone(void **state)
 {
     (void)state;
@@ -151,6 +161,7 @@ static void test_rules_that_do_not_cut_time_are_refused(void **state)
         { .every = 2, .unit = PERIOD_YEAR },
         { .every = 1, .unit = PERIOD_WEEK, .anchor = ANCHOR_DAY_OF_MONTH, .day = 3 },
         { .every = 1, .unit = PERIOD_MONTH, .anchor = ANCHOR_DAY_OF_MONTH, .day = 0 },
+        { .every = 1, .unit = PERIOD_MONTH, .anchor = ANCHOR_DAY_OF_MONTH, .day = 32 },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_non_null(period_rule_fault(&wrong[i]));
@@ -158,6 +169,15 @@ static void test_rules_that_do_not_cut_time_are_refused(void **state)
         PeriodRule rule = { .every = every, .unit = PERIOD_MONTH };
         assert_true((period_rule_fault(&rule) == NULL) == (12 % every == 0));
     }
+}
+
+static void test_unit_names(void **state)
+{
+    (void)state;
+    PeriodUnit unit;
+    assert_true(period_unit_find(STR("quarter"), &unit));
+    assert_int_equal(unit, PERIOD_QUARTER);
+    assert_false(period_unit_find(STR("months"), &unit));
 }
 
 static void check_gapless(const PeriodRule *rule, const Zone *in, Instant start, Seeded *seeded)
@@ -207,10 +227,12 @@ int main(void)
         test_of(test_bill_cycle_day_31_across_february_and_april),
         test_of(test_a_day_of_month_steps_from_the_month_of_the_start),
         test_of(test_wall_time_is_kept_across_dst),
+        test_of(test_a_repeated_evening_belongs_to_the_period_that_has_begun),
         test_of(test_midnight_of_the_start_date_in_its_zone),
         test_of(test_dates_anchor_fiscal_years_and_odd_weeks),
         test_of(test_calendars_align_to_january_and_monday),
         test_of(test_rules_that_do_not_cut_time_are_refused),
+        test_of(test_unit_names),
         test_of(test_periods_are_gapless_for_every_rule),
     };
     return cmocka_run_group_tests_name("time/period", tests, NULL, NULL);

@@ -30,6 +30,9 @@ static void test_unknown_zones_are_refused(void **state)
         "america/new_york",
         "America/New_York ",
         "Europe/Paris\n",
+        "Europe/Par\x7fis",
+        "Europe/Zürich",
+        "America/Argentina/ComodRivadaviaAndFurtherDownTheRoadToTheSouthernEnd",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         assert_null(zone_find(str_of(names[i])));
@@ -121,6 +124,24 @@ static void test_a_time_that_comes_twice_is_the_first(void **state)
                   "2026-11-01T04:00:00Z");
 }
 
+// Newfoundland moved its clocks at a minute past midnight: that minute belonged to two hours, and
+// the hour before midnight that followed it to the new day, which had begun.
+static void test_clocks_that_go_back_over_midnight_do_not_take_the_day_back(void **state)
+{
+    (void)state;
+    const char *st_johns = "America/St_Johns";
+    check(WINDOW_DAY, st_johns, "2009-11-01T02:30:00Z", "2009-11-01T02:30:00Z",
+          "2009-11-02T03:30:00Z");
+    check(WINDOW_DAY, st_johns, "2009-11-01T02:31:00Z", "2009-11-01T02:30:00Z",
+          "2009-11-02T03:30:00Z");
+    check(WINDOW_DAY, st_johns, "2009-11-01T02:29:59Z", "2009-10-31T02:30:00Z",
+          "2009-11-01T02:30:00Z");
+    check(WINDOW_HOUR, st_johns, "2009-11-01T02:30:30Z", "2009-11-01T02:30:00Z",
+          "2009-11-01T02:31:00Z");
+    check(WINDOW_HOUR, st_johns, "2009-11-01T02:31:00Z", "2009-11-01T02:31:00Z",
+          "2009-11-01T03:30:00Z");
+}
+
 static const char *const zones[] = {
     "UTC",
     "Europe/Berlin",
@@ -136,6 +157,7 @@ static const char *const zones[] = {
     "America/Havana",
     "Antarctica/Troll",
     "Europe/Dublin",
+    "America/St_Johns",
 };
 
 static void test_windows_are_gapless_everywhere(void **state)
@@ -207,6 +229,7 @@ int main(void)
         test_of(test_weeks_begin_on_monday),
         test_of(test_a_day_whose_midnight_is_skipped_begins_with_the_change),
         test_of(test_a_time_that_comes_twice_is_the_first),
+        test_of(test_clocks_that_go_back_over_midnight_do_not_take_the_day_back),
         test_of(test_windows_are_gapless_everywhere),
         test_of(test_threads_share_zones),
         test_of(test_unit_names),
