@@ -76,6 +76,10 @@ static const StepRow rows[STEP_OP_COUNT] = {
                        { "from", "to", "price", "share", "amount" } },
     [STEP_FLOOR_AT_ZERO] = { "floorAtZero", "a charge below 0 is 0", { "exact", "amount" } },
     [STEP_TRIAL] = { "trial", "nothing is due in a trial", { "exact", "amount" } },
+    [STEP_BILLED] = { "billed",
+                      "of an invoice: earlier ones of the period contained `billed` (and took "
+                      "`discount` off); amount = what is left to bill, below 0: what is credited",
+                      { "billed", "discount", "amount" } },
     [STEP_ROUND] = { "round",
                      "amount = the sum of the amounts above, rounded to the minor unit",
                      { "exact", "mode", "amount" } },

@@ -23,6 +23,7 @@ typedef enum StepOp {
     STEP_SEGMENT,
     STEP_FLOOR_AT_ZERO,
     STEP_TRIAL,
+    STEP_BILLED,
     STEP_ROUND,
     STEP_DISCOUNT,
     STEP_MINIMUM,
