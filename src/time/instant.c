@@ -68,10 +68,6 @@ static bool offset_read(Str text, int64_t *seconds)
     return true;
 }
 
-// Years 1 to 9999.
-static const int64_t earliest_us = INT64_C(-62135596800) * INSTANT_SECOND_US;
-static const int64_t behind_us = INT64_C(253402300800) * INSTANT_SECOND_US;
-
 bool instant_parse(Str text, Instant *instant)
 {
     enum { FRONT = 19 };  // "2026-06-10T14:02:11"
@@ -88,7 +84,7 @@ bool instant_parse(Str text, Instant *instant)
         return false;
 
     int64_t sum = (date_days(date) * 86400 + seconds - offset) * INSTANT_SECOND_US + us;
-    if (sum < earliest_us || sum >= behind_us)
+    if (sum < INSTANT_FIRST.us || sum >= INSTANT_END.us)
         return false;
     instant->us = sum;
     return true;
@@ -99,8 +95,16 @@ static int64_t floor_divide(int64_t number, int64_t by)
     return number / by - (number % by < 0);
 }
 
+Instant instant_within(Instant instant)
+{
+    if (instant.us < INSTANT_FIRST.us)
+        return INSTANT_FIRST;
+    return instant.us < INSTANT_END.us ? instant : (Instant){ INSTANT_END.us - 1 };
+}
+
 Str instant_print(Arena *arena, Instant instant)
 {
+    instant = instant_within(instant);
     int64_t day = instant_utc_day(instant);
     int64_t us = instant.us - day * INSTANT_DAY_US;
     int     second = (int)(us / INSTANT_SECOND_US);

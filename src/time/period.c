@@ -138,6 +138,7 @@ Instant period_boundary(const PeriodRow *row, int64_t place)
 // From an estimate by dates.
 int64_t period_place(const PeriodRow *row, Instant t)
 {
+    t = instant_within(t);
     Date    date = zone_local(row->zone, t).date;
     int64_t k = row->month_step > 0 ? floor_divide(date_months(date) - row->months, row->month_step)
                                     : floor_divide(date_days(date) - row->days, row->day_step);

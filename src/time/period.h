@@ -73,7 +73,7 @@ PeriodRow period_row(const PeriodRule *rule, const Zone *zone, Local anchor);
 PeriodRow period_row_by(PeriodRow row, PeriodLength length);
 
 Instant   period_boundary(const PeriodRow *row, int64_t place);
-// The largest k with B(k) <= t.
+// The largest k with B(k) <= t; behind all time, the last that begins before its end.
 int64_t   period_place(const PeriodRow *row, Instant t);
 // How many periods begin after `from`, up to and with `to`. One without time is none: the day that
 // a zone skips when it moves over the date line.

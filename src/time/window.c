@@ -29,6 +29,8 @@ static Span hour_at(const Zone *zone, Instant instant)
     Span                 span = { { instant.us - zone_local(zone, instant).us % hour_us }, { 0 } };
     Instant              change;
     span.end.us = span.start.us + hour_us;
+    if (span.end.us > INSTANT_END.us)
+        span.end = INSTANT_END;
     if (zone_change_before(zone, instant, &change) && change.us > span.start.us)
         span.start = change;
     if (zone_change_after(zone, instant, &change) && change.us < span.end.us)
@@ -51,6 +53,7 @@ static Date first_date(WindowUnit unit, Date date, int64_t steps)
 Span window_at(WindowUnit unit, const Zone *zone, Instant instant)
 {
     assert_that(unit < WINDOW_UNIT_COUNT);
+    instant = instant_within(instant);
     if (unit == WINDOW_HOUR)
         return hour_at(zone, instant);
 

@@ -160,6 +160,14 @@ static int64_t wall_us(Local local)
     return date_days(local.date) * INSTANT_DAY_US + local.us;
 }
 
+// Boundaries do not lie before or behind all time.
+static Instant bounded(Instant instant)
+{
+    return instant.us < INSTANT_FIRST.us ? INSTANT_FIRST
+           : instant.us > INSTANT_END.us ? INSTANT_END
+                                         : instant;
+}
+
 // Between two changes the wall clock runs evenly: local = UTC + offset. Beginning before any
 // instant that could show the wanted time, the first stretch in which it is shown, or which begins
 // past it, has the answer.
@@ -167,16 +175,16 @@ Instant zone_instant(const Zone *zone, Local local)
 {
     int64_t wanted = wall_us(local);
     if (zone->is_utc)
-        return (Instant){ wanted };
+        return bounded((Instant){ wanted });
 
     Instant from = { wanted - 2 * INSTANT_DAY_US };
     for (;;) {
         Instant shown = { wanted - zone_offset_us(zone, from) };
         Instant change;
         if (shown.us < from.us)
-            return from;
+            return bounded(from);
         if (!zone_change_after(zone, from, &change) || shown.us < change.us)
-            return shown;
+            return bounded(shown);
         from = change;
     }
 }

@@ -26,7 +26,8 @@ int64_t zone_offset_us(const Zone *zone, Instant instant);  // local = UTC + off
 Local   zone_local(const Zone *zone, Instant instant);
 
 // The first instant at which the zone's wall clock shows that time or a later one: the earlier of
-// two when clocks go back, the moment of the change when clocks jump over it.
+// two when clocks go back, the moment of the change when clocks jump over it. Between INSTANT_FIRST
+// and INSTANT_END, whatever the local time.
 Instant zone_instant(const Zone *zone, Local local);
 Instant zone_midnight(const Zone *zone, Date date);
 

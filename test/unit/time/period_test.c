@@ -171,6 +171,33 @@ static void test_rules_that_do_not_cut_time_are_refused(void **state)
     }
 }
 
+// Rows of boundaries have no end; time has. Nothing is asked for ever, and every end has a text.
+static void test_the_first_and_the_last_period_of_all_time(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "UTC", "Europe/Berlin", "Pacific/Kiritimati",
+                                         "Pacific/Pago_Pago" };
+    PeriodRule millennia = { .every = 1000, .unit = PERIOD_YEAR, .anchor = ANCHOR_SUBSCRIPTION };
+    Instant    last = moment("9999-12-31T23:59:59.999999Z");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        Period period = period_at(&monthly, zone(names[i]), INSTANT_FIRST, last);
+        assert_int_equal(period.service.end.us, INSTANT_END.us);
+        assert_true(period.service.start.us < last.us && period.index > 9998 * 12);
+        assert_moment(period.full.end, "9999-12-31T23:59:59.999999Z");
+        Period behind = period_at(&monthly, zone(names[i]), INSTANT_FIRST, INSTANT_END);
+        assert_memory_equal(&behind, &period, sizeof period);
+        Period first = period_at(&monthly, zone(names[i]), INSTANT_FIRST, INSTANT_FIRST);
+        assert_moment(first.full.start, "0001-01-01T00:00:00Z");
+        assert_true(first.service.end.us > INSTANT_FIRST.us);
+    }
+    Period long_one = period_at(&millennia, zone_utc(), moment("2026-01-01T00:00:00Z"), last);
+    assert_moment(long_one.service.start, "9026-01-01T00:00:00Z");
+    assert_int_equal(long_one.service.end.us, INSTANT_END.us);
+    PeriodRow row = period_row(&monthly, zone_utc(), (Local){ { 2026, 1, 1 }, 0 });
+    assert_int_equal(period_boundary(&row, period_place(&row, (Instant){ INT64_MIN })).us,
+                     INSTANT_FIRST.us);
+}
+
 static void test_unit_names(void **state)
 {
     (void)state;
@@ -232,6 +259,7 @@ int main(void)
         test_of(test_dates_anchor_fiscal_years_and_odd_weeks),
         test_of(test_calendars_align_to_january_and_monday),
         test_of(test_rules_that_do_not_cut_time_are_refused),
+        test_of(test_the_first_and_the_last_period_of_all_time),
         test_of(test_unit_names),
         test_of(test_periods_are_gapless_for_every_rule),
     };

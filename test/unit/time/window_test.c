@@ -184,6 +184,20 @@ static void test_windows_are_gapless_everywhere(void **state)
         }
 }
 
+static void test_the_first_and_the_last_windows_of_all_time(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof zones / sizeof *zones; i++)
+        for (int unit = 0; unit < WINDOW_UNIT_COUNT; unit++) {
+            const Zone *in = zone(zones[i]);
+            Span        last = window_at((WindowUnit)unit, in, INSTANT_END);
+            assert_int_equal(last.end.us, INSTANT_END.us);
+            assert_true(last.start.us < INSTANT_END.us);
+            Span first = window_at((WindowUnit)unit, in, INSTANT_FIRST);
+            assert_true(first.start.us <= INSTANT_FIRST.us && first.end.us > INSTANT_FIRST.us);
+        }
+}
+
 static void *read_zones(void *out)
 {
     int64_t sum = 0;
@@ -231,6 +245,7 @@ int main(void)
         test_of(test_a_time_that_comes_twice_is_the_first),
         test_of(test_clocks_that_go_back_over_midnight_do_not_take_the_day_back),
         test_of(test_windows_are_gapless_everywhere),
+        test_of(test_the_first_and_the_last_windows_of_all_time),
         test_of(test_threads_share_zones),
         test_of(test_unit_names),
     };
