@@ -19,5 +19,6 @@ typedef struct Span {
 
 bool        window_unit_find(Str name, WindowUnit *unit);
 
-// The window that holds the instant; behind all time, the last one. The next one is window_at(unit, zone, span.end).
+// The window that holds the instant; behind all time, the last one. The next one is
+// window_at(unit, zone, span.end).
 Span window_at(WindowUnit unit, const Zone *zone, Instant instant);
