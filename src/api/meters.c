@@ -70,7 +70,8 @@ static Err *meter_list(Request *request, Response *response)
 
 #define YEAR_10000_S INT64_C(253402300800)  // behind every instant
 
-// Whether the meter ever counted an event, whatever its ts.
+// Whether the meter ever counted an event, whatever its ts. A value that is too large, or has too
+// many windows from the first event on, is one of events.
 static Err *counted_read(Request *request, UsageMoment *moment, Str meter, bool *has_counted)
 {
     UsageWindow always = { INSTANT_FIRST, { YEAR_10000_S * INSTANT_SECOND_US } };
@@ -80,10 +81,11 @@ static Err *counted_read(Request *request, UsageMoment *moment, Str meter, bool 
                           .window_count = 1 };
     UsageAnswer answer;
     Err        *err = usage_read(moment, request->arena, &query, &answer);
-    if (err != NULL && err->code != ERR_METER_NOT_FOUND && err->code != ERR_AMOUNT_TOO_LARGE)
+    if (err != NULL && err->code != ERR_METER_NOT_FOUND && err->code != ERR_AMOUNT_TOO_LARGE &&
+        err->code != ERR_PARAMETER_INVALID)
         return err;
     if (err != NULL)
-        *has_counted = err->code == ERR_AMOUNT_TOO_LARGE;
+        *has_counted = err->code != ERR_METER_NOT_FOUND;
     else
         *has_counted = answer.count > 0 && answer.groups[0].events > 0;
     return NULL;
@@ -120,6 +122,17 @@ static const Shape filter_shape = {
     .doc = "Conditions that must all hold: a property's key and the list of texts it may have.",
 };
 
+static const Field window_fields[] = {
+    MEMBER("unit", ENUM, .required = true, .choices = meter_window_units,
+           .doc = "Local hours, days, weeks (from Monday) or months."),
+    MEMBER("aggregation", ENUM, .required = true, .choices = meter_window_aggregations,
+           .doc = "How the values of the windows become one."),
+};
+static const Shape window_shape =
+    SHAPE("MeterWindow", window_fields,
+          .doc = "The meter aggregates in each window, then over them. A window without events is 0 "
+                 "where nothing is 0, else it is left out.");
+
 static const Field body_fields[] = {
     MEMBER("id", TEXT, .least = 1, .most = 128, .doc = "The id in the path, when it is given."),
     MEMBER("event", TEXT, .nullable = true, .least = 1, .most = 128,
@@ -138,6 +151,21 @@ static const Field body_fields[] = {
            .doc = "Properties that are kept apart, for filters and groups of plans and reads."),
     MEMBER("unit", TEXT, .nullable = true, .least = 1, .most = 64,
            .doc = "For people: second, token, call."),
+    MEMBER("percentile", DECIMAL, .nullable = true,
+           .doc = "Above 0 and at most 100, by nearest rank; required where percentile is the "
+                  "aggregation, of the meter or of its window."),
+    MEMBER("input", ENUM, .nullable = true, .choices = meter_input_names,
+           .doc = "timeWeighted: an event says the new level (level, when absent) or by how much "
+                  "it changes."),
+    MEMBER("per", ENUM, .nullable = true, .choices = meter_per_names,
+           .doc = "timeWeighted: what level x time is divided by; second when absent."),
+    MEMBER("carryOver", BOOL, .nullable = true,
+           .doc = "sum, uniqueCount: events before the window count on."),
+    MEMBER("operationProperty", TEXT, .nullable = true, .least = 1, .most = 128,
+           .doc = "uniqueCount: the property that says whether an event adds (\"add\", or nothing) "
+                  "or takes away (\"remove\")."),
+    MEMBER("window", OBJECT, .nullable = true, .shape = &window_shape,
+           .doc = "Aggregate in each local window first."),
 };
 static const Shape body_shape = SHAPE("MeterBody", body_fields, .doc = "What a meter measures.");
 
@@ -152,6 +180,12 @@ static const Field meter_fields[] = {
     MEMBER("exclude", ARRAY, .required = true, .shape = &filter_shape, .doc = "But not these."),
     MEMBER("dimensions", ARRAY, .required = true, .of = KIND_TEXT, .doc = "Ascending."),
     MEMBER("unit", TEXT, .required = true, .nullable = true, .doc = "For people."),
+    MEMBER("percentile", DECIMAL, .doc = "Where percentile is the aggregation."),
+    MEMBER("input", ENUM, .choices = meter_input_names, .doc = "Of timeWeighted."),
+    MEMBER("per", ENUM, .choices = meter_per_names, .doc = "Of timeWeighted."),
+    MEMBER("carryOver", BOOL, .doc = "There when it is true."),
+    MEMBER("operationProperty", TEXT, .doc = "Of a uniqueCount that has one."),
+    MEMBER("window", OBJECT, .shape = &window_shape, .doc = "Of a meter that has one."),
 };
 static const Shape meter_shape = SHAPE("Meter", meter_fields, .doc = "A meter as it is declared.");
 

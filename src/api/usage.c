@@ -130,6 +130,8 @@ static Err *question_read(Request *request, Question *question)
     if (request_query(request, "asOf", &as_of))
         TRY(usage_sequence_parse(request->arena, as_of, &question->as_of));
     TRY(zone_read(request, question));
+    question->usage.zone = question->zone;
+    question->usage.until = request->received;
     TRY(range_read(request, question));
     TRY(groups_read(request, question));
     return windows_make(request, question);
@@ -201,9 +203,11 @@ static const Field row_fields[] = {
     MEMBER("group", MAP, .required = true, .of = KIND_JSON,
            .doc = "The values of the dimensions grouped by; null where an event had none."),
     MEMBER("value", DECIMAL, .required = true, .nullable = true,
-           .doc = "What the meter measured; null for the least, largest, average or latest of "
-                  "nothing."),
-    MEMBER("events", WHOLE, .required = true, .doc = "Events that the meter matched."),
+           .doc = "What the meter measured, with at most 12 places, half to even; null for the "
+                  "least, largest, average, latest or a percentile of nothing. A gauge runs to this "
+                  "moment."),
+    MEMBER("events", WHOLE, .required = true,
+           .doc = "Events of the window that the meter matched."),
     MEMBER("ignored", WHOLE, .required = true,
            .doc = "Of these, events whose property counted nothing."),
 };

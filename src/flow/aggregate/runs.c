@@ -22,18 +22,12 @@ typedef struct Runs {
     VECTOR(Placed) placed;
 } Runs;
 
-// What came before, for those that carry it over.
-typedef struct Carried {
-    uint64_t events, ignored;
-    Digest   digest;
-} Carried;
-
-static void group_add(UsageGroup *group, uint64_t events, uint64_t ignored, const Digest *digest)
+static void group_add(UsageGroup *group, const Cell *cell)
 {
-    group->events += events;
-    group->ignored += ignored;
-    group->counted += events - ignored;
-    digest_add(&group->digest, digest);
+    group->events += cell->events;
+    group->ignored += cell->ignored;
+    group->counted += cell->events - cell->ignored;
+    digest_add(&group->digest, &cell->digest);
 }
 
 // Into the group's row; levels of several accounts are one sum.
@@ -58,44 +52,37 @@ static Err *piece_pass(Tally *tally, const Piece *piece, const Bucket *bucket)
     return tally_pass_cell(tally, counts, bucket->cell.value);
 }
 
-static Err *window_finish(Runs *runs, Tally *tally, size_t window, const Bucket *bucket)
+// `is_begun`: the run had events before the window, so the window has an answer without any.
+static Err *window_finish(Runs *runs, Tally *tally, const Piece *piece, const Bucket *bucket,
+                          bool is_begun)
 {
     static const Bucket nothing;
-    Row                *row = &runs->rows[window];
+    Row                *row = &runs->rows[piece->window];
     const Bucket       *found = bucket == NULL ? &nothing : bucket;
-    bool                shows = bucket != NULL || tally_holds(tally);
     TallyValue          value;
-    TRY(tally_window(tally, &runs->ranges[window], found->counted.at, found->counted.count,
+    TRY(tally_window(tally, &runs->ranges[piece->window], found->counted.at, found->counted.count,
                      &value));
-    if (!shows && runs->gather->query->group_count > 0)
+    if (bucket == NULL && !is_begun && runs->gather->query->group_count > 0)
         return NULL;
-    group_add(&row->group, found->cell.events, found->cell.ignored, &found->cell.digest);
+    group_add(&row->group, &found->cell);
     return row_set(runs, row, &value);
 }
 
 static Err *run_pieces(Runs *runs, Tally *tally, const Bucket *buckets, size_t count)
 {
     const Gather *gather = runs->gather;
-    Carried       carried = { 0 };
+    bool          looks_back = meter_looks_back(gather->meter);
     size_t        next = 0;
     for (size_t i = 0; i < gather->piece_count; i++) {
         const Piece  *piece = &gather->pieces[i];
-        const Bucket *bucket = next < count && buckets[next].piece == i ? &buckets[next++] : NULL;
+        const Bucket *bucket = next < count && buckets[next].piece == i ? &buckets[next] : NULL;
         if (bucket != NULL && bucket->cell.overflow)
             return gather_too_large(gather);
         if (bucket != NULL && (piece->window == WINDOW_NONE || !piece->by_events))
             TRY(piece_pass(tally, piece, bucket));
-        if (piece->window != WINDOW_NONE) {
-            TRY(window_finish(runs, tally, piece->window, bucket));
-            if (gather->meter->carries)
-                group_add(&runs->rows[piece->window].group, carried.events, carried.ignored,
-                          &carried.digest);
-        }
-        if (bucket != NULL) {
-            carried.events += bucket->cell.events;
-            carried.ignored += bucket->cell.ignored;
-            digest_add(&carried.digest, &bucket->cell.digest);
-        }
+        if (piece->window != WINDOW_NONE)
+            TRY(window_finish(runs, tally, piece, bucket, looks_back && next > 0));
+        next += bucket != NULL;
     }
     assert_that(next == count);
     return NULL;

@@ -14,7 +14,7 @@
 struct Tally {
     Arena       *arena;
     const Meter *meter;
-    bool         is_known;  // an event came: there is a level, or something to carry over
+    bool         is_known;  // an event came
     Decimal      level;     // of a gauge; of a sum that carries over
     Map         *texts;     // of unique counts: 1 there, 0 taken away
     uint64_t     there;     // how many are
@@ -111,12 +111,6 @@ Err *tally_pass(Tally *tally, const Counted *counted, size_t count)
     return NULL;
 }
 
-bool tally_holds(const Tally *tally)
-{
-    bool is_gauge = tally->meter->aggregation == AGGREGATE_TIME_WEIGHTED;
-    return is_gauge ? decimal_sign(tally->level) != 0 : tally->meter->carries && tally->is_known;
-}
-
 // ---- level x time
 
 // Exact: in 128 bits while it fits, which it does but for the largest levels.
@@ -190,7 +184,7 @@ static Err *gauge_value(Tally *tally, const Slice *slice, TallyValue *value)
     area_add(arena, &area, tally->level, running_us(slice->query, at, slice->span.end.us));
     Rational sum =
         rational_add(arena, area.more, rational_of(arena, (Decimal){ area.e12_us }));
-    value->has_value = tally->is_known;
+    value->has_value = true;
     value->exact = rational_divide(arena, sum, rational_whole(arena, per_us(tally->meter, slice)));
     return NULL;
 }
@@ -361,15 +355,16 @@ Err *tally_windows(Arena *arena, const Meter *meter, Instant first, TallyRange *
     return NULL;
 }
 
-// A range without a begin begins with what the group measured first. What T has not reached is not
-// there yet, unless events are.
+// A range without a begin begins with what the group measured first; a level, and what carries over,
+// has no value in a window that T has not reached.
 static bool window_counts(const Tally *tally, const TallyRange *range, const Slice *slice)
 {
+    Instant until = range->query->until;
     if (slice->count > 0)
         return true;
     if (range->window.start.us == INSTANT_FIRST.us && !tally->is_known)
         return false;
-    return range->query->until.us == 0 || slice->span.start.us < range->query->until.us;
+    return !meter_looks_back(tally->meter) || until.us == 0 || slice->span.start.us < until.us;
 }
 
 static Err *windows_value(Tally *tally, const TallyRange *range, const Slice *whole,

@@ -6,8 +6,8 @@
 //                 to its end, or to `until`
 //   percentile    nearest rank: of n values in order the one at ceil(percentile / 100 x n)
 //   window        the value of each local window, clipped to the range, then of these; a window
-//                 without events is 0 where nothing is 0, else it is left out; windows that begin
-//                 at `until` or later count only when they hold events
+//                 without events is 0 where nothing is 0, else it is left out; of a gauge and of
+//                 what carries over, windows without events end at `until`
 #pragma once
 
 #include "flow/aggregate/usage.h"
@@ -52,9 +52,6 @@ void   tally_close(Tally *tally);
 // one. AMOUNT_TOO_LARGE.
 Err *tally_pass_cell(Tally *tally, bool counts, Decimal value) MUST_CHECK;
 Err *tally_pass(Tally *tally, const Counted *counted, size_t count) MUST_CHECK;
-
-// Does it know a level that is not 0, or carry over anything?
-bool tally_holds(const Tally *tally);
 
 // The value of a window from its events, in order; windows follow each other. AMOUNT_TOO_LARGE.
 Err *tally_window(Tally *tally, const TallyRange *range, const Counted *counted, size_t count,

@@ -48,20 +48,20 @@ typedef struct UsageQuery {
 
 typedef struct UsageGroup {
     const Str *values;      // one for each group_by; .at == NULL: the property was absent
-    bool       has_value;   // false: nothing, of which only count, sum and uniqueCount are 0
+    bool       has_value;   // false: nothing, of which min, max, average, latest, percentile have
+                            // no value, and the others 0
     Rational   exact;       // the value, exactly; 0 when there is none
     Decimal    value;       // with 12 places, half even
     Decimal    sum;         // of average and sum
-    uint64_t   counted;     // events that entered the aggregate: of the window, and earlier ones
-                            // where they carry over
+    uint64_t   counted;     // events that entered the aggregate; all three are of the window alone
     uint64_t   ignored;     // events whose property gave no number (or, uniqueCount, no text)
     uint64_t   events;      // counted + ignored
     Digest     digest;      // of all `events`
 } UsageGroup;
 
 // For each window its groups, in ascending order of group values (null first). A window without
-// events has one group only when there is no group_by; else those whose level is not 0 or that
-// carry something over.
+// events has one group only when there is no group_by; else those that had events before, of a
+// meter that looks back.
 typedef struct UsageAnswer {
     UsageGroup *groups;
     size_t      count;
