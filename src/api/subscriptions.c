@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Subscriptions: an account on one version of a plan. The caller's id makes a retry the same one.
+// Subscriptions: an account on a plan. The caller's id makes a retry the same one.
 #include "api/page.h"
 #include "api/routes.h"
+#include "api/subscription_shape.h"
 
-static void subscription_answer(Response *response, const Subscription *subscription)
+enum { BODY_DEPTH = 24 };  // overrides of a plan document, in phases
+
+static void subscription_answer(const Request *request, Response *response,
+                                const SubscriptionHistory *history)
 {
     JsonOut out = response_json(response);
-    response_entity_tag(response, subscription->version);
-    subscription_to_json(subscription, &out);
+    response_entity_tag(response, history->first->version);
+    subscription_to_json(history, request->received, &out);
 }
 
 static Err *subscription_put(Request *request, Response *response)
@@ -15,46 +19,45 @@ static Err *subscription_put(Request *request, Response *response)
     Faults        faults = { .arena = request->arena };
     CatalogChange change;
     Json         *body;
-    Subscription *stored;
-    TRY(request_json(request, &body));
+    SubscriptionHistory stored;
+    TRY(request_json_deep(request, BODY_DEPTH, &body));
     Subscription *wanted =
         subscription_from_json(request->arena, body, request_path(request, "id"), &faults);
     if (faults.first != NULL)
         return faults.first;
     TRY(server_change(request, &change));
     TRY(catalog_subscription_put(&change, wanted, &stored));
-    subscription_answer(response, stored);
+    subscription_answer(request, response, &stored);
     return NULL;
 }
 
 static Err *subscription_get(Request *request, Response *response)
 {
-    Subscription *subscription;
-    TRY(catalog_subscription_get(server_of(request)->catalog, request->arena, project_of(request),
-                                 request_path(request, "id"), &subscription));
-    subscription_answer(response, subscription);
+    SubscriptionHistory history;
+    TRY(catalog_subscription_history(server_of(request)->catalog, request->arena,
+                                     project_of(request), request_path(request, "id"), &history));
+    subscription_answer(request, response, &history);
     return NULL;
 }
 
 static Err *subscription_list(Request *request, Response *response)
 {
-    CatalogPage   page;
-    Subscription *subscriptions;
-    size_t        found;
-    Str           account = STR_NONE;
+    CatalogPage          page;
+    SubscriptionHistory *histories;
+    size_t               found;
+    Str                  account = STR_NONE;
     request_query(request, "account", &account);
     Str list = account.at == NULL
                    ? STR("subscriptions")
                    : str_print(request->arena, "subscriptions of %.*s", STR_ARG(account));
     TRY(page_read(request, list, &page));
     page.account = account;
-    TRY(catalog_subscriptions(server_of(request)->catalog, request->arena, &page, &subscriptions,
-                              &found));
+    TRY(catalog_histories(server_of(request)->catalog, request->arena, &page, &histories, &found));
     size_t  count = page_rows(&page, found);
     JsonOut out = response_list_begin(response);
     for (size_t i = 0; i < count; i++)
-        subscription_to_json(&subscriptions[i], &out);
-    Str last = count == 0 ? STR_NONE : subscriptions[count - 1].id;
+        subscription_to_json(&histories[i], request->received, &out);
+    Str last = count == 0 ? STR_NONE : histories[count - 1].first->id;
     response_list_end(&out, page_next(request, list, &page, found, last));
     return NULL;
 }
@@ -72,23 +75,17 @@ static const Field body_fields[] = {
     MEMBER("endsAt", INSTANT, .nullable = true, .doc = "The instant at which it is over."),
     MEMBER("quantities", MAP, .nullable = true, .of = KIND_JSON,
            .doc = "Named quantities that the plan prices: {\"seats\":5}; decimals, not negative."),
+    MEMBER("overrides", JSON, .nullable = true,
+           .doc = "A merge patch (RFC 7396) of the plan's document, with charges and discounts as "
+                  "objects by id."),
+    MEMBER("phases", ARRAY, .nullable = true, .of = KIND_JSON,
+           .doc = "Other terms for its first periods, in place of the plan's own: {periods or "
+                  "until, planVersion?, overrides?}, applied after overrides."),
+    MEMBER("usageFilter", MAP, .nullable = true, .of = KIND_JSON,
+           .doc = "{\"region\":[\"eu-1\"]}: only such events are its own."),
 };
 static const Shape body_shape =
     SHAPE("SubscriptionBody", body_fields, .doc = "The terms of a subscription.");
-
-static const Field subscription_fields[] = {
-    MEMBER("id", TEXT, .required = true, .doc = "The caller's id."),
-    MEMBER("account", TEXT, .required = true, .doc = "Who is billed."),
-    MEMBER("plan", TEXT, .required = true, .doc = "The plan's id."),
-    MEMBER("planVersion", WHOLE, .required = true, .doc = "The version it is pinned to."),
-    MEMBER("startsAt", INSTANT, .required = true, .doc = "Its first instant."),
-    MEMBER("endsAt", INSTANT, .required = true, .nullable = true,
-           .doc = "When it is over; null: open."),
-    MEMBER("quantities", MAP, .required = true, .of = KIND_DECIMAL, .doc = "Named quantities."),
-    MEMBER("createdAt", INSTANT, .required = true, .doc = "When the row was made."),
-};
-static const Shape subscription_shape =
-    SHAPE("Subscription", subscription_fields, .doc = "An account on one version of a plan.");
 
 static const Field list_fields[] = { LIST_SHAPE("Subscriptions by id.", &subscription_shape) };
 static const Shape list_shape =
@@ -108,8 +105,9 @@ const Route api_subscriptions_routes[] = {
       .gives = &subscription_shape,
       REFUSES(ERR_UNKNOWN_MEMBER, ERR_FIELD_REQUIRED, ERR_FIELD_INVALID, ERR_INVALID_VALUE,
               ERR_INVALID_TIMESTAMP, ERR_ACCOUNT_NOT_FOUND, ERR_PLAN_NOT_FOUND,
-              ERR_PLAN_VERSION_NOT_FOUND, ERR_PLAN_NOT_PUBLISHED, ERR_SUBSCRIPTION_IMMUTABLE,
-              ERR_USAGE_CLAIMED_TWICE, ERR_CURRENCY_MISMATCH, ERR_PRECONDITION_FAILED),
+              ERR_PLAN_VERSION_NOT_FOUND, ERR_PLAN_NOT_PUBLISHED, ERR_PLAN_INVALID,
+              ERR_SUBSCRIPTION_IMMUTABLE, ERR_USAGE_CLAIMED_TWICE, ERR_CURRENCY_MISMATCH,
+              ERR_PRECONDITION_FAILED),
       .handler = subscription_put,
       .doc = "Subscribe an account to a plan, or move the end of it." },
     { .name = "getSubscription",

@@ -72,10 +72,12 @@ Err *catalog_plan_publish(const CatalogChange *change, Str id, Instant effective
                           PlanVersion **stored) MUST_CHECK;
 
 // ACCOUNT_NOT_FOUND, PLAN_NOT_FOUND, PLAN_VERSION_NOT_FOUND, PLAN_NOT_PUBLISHED, CURRENCY_MISMATCH,
-// USAGE_CLAIMED_TWICE; SUBSCRIPTION_IMMUTABLE when it exists with other terms (only endsAt may
-// change).
+// PLAN_INVALID and faults of a document (overrides and phases that do not fit), FIELD_REQUIRED and
+// FIELD_INVALID (a quantity that the plan prices is missing, one that it does not price, a filter
+// over what is no dimension), USAGE_CLAIMED_TWICE; SUBSCRIPTION_IMMUTABLE when it exists with other
+// terms. Another endsAt is appended to its log: SUBSCRIPTION_CANCELED when it is canceled.
 Err *catalog_subscription_put(const CatalogChange *change, const Subscription *subscription,
-                              Subscription **stored) MUST_CHECK;
+                              SubscriptionHistory *stored) MUST_CHECK;
 
 // Appends to the subscription's log. `wanted`: kind, effective_at, key and what the kind takes;
 // `stored` is the entry with what follows from it (number, the plan's version). An entry of the
@@ -139,7 +141,11 @@ Err *catalog_plan_version_get(Catalog *catalog, Arena *arena, const PlanRef *ref
 // The plan that a published version says, with merge patches (of phases, of a subscription;
 // STR_NONE is skipped) applied one after the other: price/patch.h. Kept by content and shared: it
 // lives until catalog_close, or, once the cache is full, as long as the arena. PLAN_NOT_FOUND,
-// PLAN_VERSION_NOT_FOUND; PLAN_INVALID when a patch does not fit, with pointers into the document.
+// PLAN_VERSION_NOT_FOUND; PLAN_INVALID and other faults of a document when a patch does not fit,
+// with pointers into the patch: charges and discounts by id.
+//
+// Of a subscription's terms: phases of the plan's own are applied before its overrides, phases of
+// its own after them.
 typedef struct PlanWanted {
     PlanRef    ref;
     const Str *patches;
@@ -169,6 +175,9 @@ Err *catalog_plan_versions(
     size_t *count) MUST_CHECK;  // published, by number; `after` is a number's text
 Err *catalog_subscriptions(Catalog *catalog, Arena *arena, const CatalogPage *page,
                            Subscription **subscriptions, size_t *count) MUST_CHECK;
+// The same with their logs, all as of one moment.
+Err *catalog_histories(Catalog *catalog, Arena *arena, const CatalogPage *page,
+                       SubscriptionHistory **histories, size_t *count) MUST_CHECK;
 
 // Every meter of every project, for putting them into the partition at start.
 typedef struct ProjectMeter {

@@ -39,21 +39,40 @@ Err *catalog__plan_parsed(DbTx *tx, Catalog *catalog, const PlanWanted *wanted,
                           const Plan **plan) MUST_CHECK;
 // True when a published version prices the meter.
 Err *catalog__meter_is_priced(DbTx *tx, ProjectId project, Str meter, bool *priced) MUST_CHECK;
+bool catalog__meter_has_dimension(const Meter *meter, Str key);
+// Adds PLAN_INVALID for a meter that is not there and for what is no dimension of it; the faults
+// stand under `pointer`, the charge's.
+Err *catalog__charge_check(DbTx *tx, ProjectId project, const Charge *charge, Str pointer,
+                           Faults *faults) MUST_CHECK;
+// The meters that the plan reads are priced from now on.
+Err *catalog__meters_note(DbTx *tx, const PlanRef *ref, const Plan *plan) MUST_CHECK;
 // True when the account has a subscription in another currency.
 Err *catalog__account_has_other_currency(DbTx *tx, ProjectId project, const Account *account,
                                          bool *has) MUST_CHECK;
 
 Err *catalog__subscription_find(DbTx *tx, ProjectId project, Str id,
                                 Subscription **subscription) MUST_CHECK;
+typedef struct SubscriptionRows {
+    Subscription *at;
+    size_t        count;
+} SubscriptionRows;
+// All of an account, at most SUBSCRIPTIONS_OF_ACCOUNT_MAX.
+Err *catalog__account_subscriptions(DbTx *tx, ProjectId project, Str account,
+                                    SubscriptionRows *rows) MUST_CHECK;
+enum { SUBSCRIPTIONS_OF_ACCOUNT_MAX = 10000 };
 // The row after another entry of its log: its end, and that there is one change more.
 Err *catalog__subscription_changed(DbTx *tx, ProjectId project,
                                    const Subscription *changed) MUST_CHECK;
 // The row with its log.
 Err *catalog__history_read(DbTx *tx, ProjectId project, const Subscription *row,
                            SubscriptionHistory *history) MUST_CHECK;
-// Appends an entry that was checked, brings the row up to it, and notes the deed.
+// SUBSCRIPTION_NOT_FOUND.
+Err *catalog__history_get(DbTx *tx, ProjectId project, Str id,
+                          SubscriptionHistory *history) MUST_CHECK;
+// Checks what would follow from the entry (timeline_check.h) and appends it, fills its number and
+// recorded_at, brings the row up to it, and notes the deed.
 Err *catalog__log_append(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
-                         const SubscriptionChange *entry, SubscriptionChange **stored) MUST_CHECK;
+                         SubscriptionChange *entry) MUST_CHECK;
 
 // Filling the mirror at start.
 Err *catalog__projects_load(DbTx *tx, Mirror *mirror) MUST_CHECK;

@@ -1,11 +1,25 @@
-// Whether two subscriptions of one account would bill the same usage.
+// Whether two subscriptions of one account would bill the same usage at some instant.
 #pragma once
 
-#include "catalog/subscription.h"
 #include "price/plan.h"
 
-// Both are active at some instant.
-bool claims_meet(const Subscription *a, const Subscription *b);
-// USAGE_CLAIMED_TWICE: a charge of each plan takes the same events of one meter, and neither says
-// alsoCounts. Names the charges.
-Err *claims_check(Arena *arena, const Plan *a, const Plan *b, Str other_subscription) MUST_CHECK;
+// A plan that counts for a while. Phases are claimed for all of their stretch of terms.
+typedef struct Claim {
+    Instant     start;
+    bool        ends;
+    Instant     end;  // exclusive; when `ends`
+    const Plan *plan;
+} Claim;
+
+typedef struct Claims {
+    Str          subscription;
+    ChargeFilter usage;  // only such events are its own
+    Claim       *at;
+    size_t       count, room;
+} Claims;
+
+void claims_add(Arena *arena, Claims *claims, Claim claim);
+
+// USAGE_CLAIMED_TWICE: a charge of each takes the same events of one meter while both count, and
+// neither says alsoCounts. Names the charges.
+Err *claims_check(Arena *arena, const Claims *own, const Claims *other) MUST_CHECK;

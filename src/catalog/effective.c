@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Effective plans: a published version with the patches of a phase and of a subscription.
 // Everything that goes in is immutable, so what comes out is kept by its content.
+#include "catalog/body.h"
 #include "catalog/catalog_inside.h"
 #include "price/patch.h"
 
@@ -49,6 +50,28 @@ static Err *patches_apply(Arena *arena, const PlanWanted *wanted, const Json **d
     return NULL;
 }
 
+// Charges and discounts of a patch have names where those of a document have places:
+// "/charges/0/unitPrice" is the patch's "/charges/api/unitPrice".
+static Str pointer_by_id(Arena *arena, const Json *document, Str pointer)
+{
+    uint64_t    place;
+    Str         rest = pointer, none = str_cut(&rest, '/'), name = str_cut(&rest, '/');
+    Str         index = str_cut(&rest, '/');
+    const Json *list = json_find(document, name);
+    if (none.length > 0 || list == NULL || list->kind != JSON_ARRAY ||
+        !str_whole(index, UINT32_MAX, &place))
+        return pointer;
+    const Json *element = list->first;
+    while (element != NULL && place-- > 0)
+        element = element->next;
+    const Json *id = element == NULL ? NULL : json_find(element, STR("id"));
+    if (id == NULL || id->kind != JSON_STRING)
+        return pointer;
+    Str named = pointer_of(arena, pointer_of(arena, STR(""), name), id->text);
+    return rest.length == 0 ? named
+                            : str_print(arena, "%.*s/%.*s", STR_ARG(named), STR_ARG(rest));
+}
+
 static Err *plan_read(Arena *arena, const PlanVersion *version, const PlanWanted *wanted,
                       Plan **plan)
 {
@@ -61,6 +84,8 @@ static Err *plan_read(Arena *arena, const PlanVersion *version, const PlanWanted
     document = parsed;
     TRY(patches_apply(arena, wanted, &document));
     *plan = plan_from_json(document, STR(""), STR_NONE, &faults);
+    for (Err *fault = faults.first; fault != NULL; fault = fault->next)
+        fault->pointer = pointer_by_id(arena, document, fault->pointer);
     return faults.first;
 }
 

@@ -2,8 +2,8 @@
 // The log of a subscription: rows that are appended and never changed. An entry is stored only
 // after the whole timeline that follows from it was found priceable and in nobody's way.
 #include "base/assert.h"
-#include "catalog/catalog_inside.h"
-#include "catalog/terms.h"
+#include "catalog/change_rules.h"
+#include "catalog/timeline_check.h"
 
 enum { LOG_GET, LOG_ADD, STATEMENTS };
 
@@ -127,15 +127,6 @@ static Instant recorded_after(const SubscriptionHistory *before, Instant now)
     return now;
 }
 
-static SubscriptionChange entry_of(const SubscriptionHistory *before,
-                                   const SubscriptionChange *wanted, Instant now)
-{
-    SubscriptionChange entry = *wanted;
-    entry.number = (int64_t)before->count + 1;
-    entry.recorded_at = recorded_after(before, now);
-    return entry;
-}
-
 static Str change_text(Arena *arena, const SubscriptionChange *change)
 {
     Text    text = text_open(arena);
@@ -144,20 +135,55 @@ static Str change_text(Arena *arena, const SubscriptionChange *change)
     return text_str(&text);
 }
 
-Err *catalog__log_append(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
-                         const SubscriptionChange *wanted, SubscriptionChange **stored)
+// A pause and an end that comes earlier leave every price and every claim as they were.
+static Err *follow_check(DbTx *tx, const TimelineCheck *check)
 {
-    Arena              *arena = db_arena(tx);
+    switch (check->history->changes[check->history->count - 1].kind) {
+    case CHANGE_CANCEL:
+    case CHANGE_PAUSE:
+    case CHANGE_RESUME: return NULL;
+    case CHANGE_TERMS:
+    case CHANGE_MIGRATE:
+    case CHANGE_END: return timeline_check(tx, check);
+    case CHANGE_KINDS: break;
+    }
+    assert_that(false);
+    return NULL;
+}
+
+// The entry as it would be stored, checked with all that follows from it.
+static Err *entry_make(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
+                       SubscriptionChange *entry)
+{
+    if (before->count == SUBSCRIPTION_CHANGES_MAX)
+        return refuse(db_arena(tx), ERR_FIELD_INVALID, STR_NONE,
+                      "a subscription changes at most %d times", SUBSCRIPTION_CHANGES_MAX);
+    entry->number = (int64_t)before->count + 1;
+    entry->recorded_at = recorded_after(before, change->now);
+    SubscriptionHistory after = history_with(db_arena(tx), before, entry);
+    return follow_check(tx, &(TimelineCheck){ change, &after, entry->effective_at,
+                                              entry->quantities });
+}
+
+static Err *entry_store(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
+                        const SubscriptionChange *entry)
+{
     ProjectId           project = change->by->project.id;
-    SubscriptionChange *entry = arena_new(arena, SubscriptionChange);
     Subscription        row = *before->first;
-    *entry = entry_of(before, wanted, change->now);
-    SubscriptionHistory after = history_with(arena, before, entry);
+    SubscriptionHistory after = history_with(db_arena(tx), before, entry);
     row.ends = subscription_end(&after, &row.ends_at);
+    TRY(timeline_meters_note(tx, &(TimelineCheck){ .change = change, .history = &after }));
     TRY(log_add(tx, project, row.id, entry));
     TRY(catalog__subscription_changed(tx, project, &row));
-    *stored = entry;
-    return catalog__audit(tx, change, "subscription.change", row.id, change_text(arena, entry));
+    return catalog__audit(tx, change, "subscription.change", row.id,
+                          change_text(db_arena(tx), entry));
+}
+
+Err *catalog__log_append(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
+                         SubscriptionChange *entry)
+{
+    TRY(entry_make(tx, change, before, entry));
+    return entry_store(tx, change, before, entry);
 }
 
 // ---- changing
@@ -166,58 +192,66 @@ typedef struct LogChange {
     const CatalogChange      *change;
     Str                       id;
     const SubscriptionChange *wanted;
-    SubscriptionChange       *stored;
+    SubscriptionChange       *entry;
+    bool                      is_stored;  // by an earlier request of the same key
 } LogChange;
 
-static Err *outside(Arena *arena, const SubscriptionHistory *history, Instant at)
+Err *catalog__history_get(DbTx *tx, ProjectId project, Str id, SubscriptionHistory *history)
 {
-    bool is_canceled = subscription_cancellation(history) != NULL;
-    return refuse(arena, is_canceled ? ERR_SUBSCRIPTION_CANCELED : ERR_OUTSIDE_SUBSCRIPTION,
-                  STR("/effectiveAt"), "subscription %.*s is over at %.*s",
-                  STR_ARG(history->first->id), STR_ARG(instant_print(arena, at)));
+    Subscription *row;
+    TRY(catalog__subscription_find(tx, project, id, &row));
+    if (row == NULL)
+        return refuse(db_arena(tx), ERR_SUBSCRIPTION_NOT_FOUND, STR_NONE,
+                      "there is no subscription %.*s", STR_ARG(id));
+    return catalog__history_read(tx, project, row, history);
 }
 
-static Err *instant_check(Arena *arena, const SubscriptionHistory *history, Instant at)
+// An earlier request of the same key: answered again, or refused when it said something else.
+static Err *key_find(Arena *arena, LogChange *log, const SubscriptionHistory *before)
 {
-    Instant end;
-    if (at.us < history->first->starts_at.us)
-        return refuse(arena, ERR_OUTSIDE_SUBSCRIPTION, STR("/effectiveAt"),
-                      "subscription %.*s begins at %.*s", STR_ARG(history->first->id),
-                      STR_ARG(instant_print(arena, history->first->starts_at)));
-    if (subscription_end(history, &end) && at.us >= end.us)
-        return outside(arena, history, at);
+    const SubscriptionChange *wanted = log->wanted;
+    for (size_t i = 0; wanted->key.at != NULL && i < before->count; i++) {
+        if (!str_equal(before->changes[i].key, wanted->key))
+            continue;
+        if (!change_asks_same(wanted, &before->changes[i]))
+            return refuse(arena, ERR_CHANGE_CONFLICT, STR("/changeId"),
+                          "change %lld of subscription %.*s was made under this changeId with "
+                          "other content",
+                          (long long)before->changes[i].number, STR_ARG(before->first->id));
+        log->entry = arena_copy(arena, &before->changes[i], sizeof before->changes[i]);
+        log->is_stored = true;
+    }
     return NULL;
 }
 
-// The subscription with its log, and the checks of a change.
 static Err *change_prepare(DbTx *tx, LogChange *log, SubscriptionHistory *before)
 {
-    Subscription *row;
-    TRY(catalog__subscription_find(tx, log->change->by->project.id, log->id, &row));
-    if (row == NULL)
-        return refuse(db_arena(tx), ERR_SUBSCRIPTION_NOT_FOUND, STR_NONE,
-                      "there is no subscription %.*s", STR_ARG(log->id));
-    TRY(catalog__expect(log->change, db_arena(tx), row->version));
-    TRY(catalog__history_read(tx, log->change->by->project.id, row, before));
-    return instant_check(db_arena(tx), before, log->wanted->effective_at);
+    const CatalogChange *change = log->change;
+    TRY(catalog__history_get(tx, change->by->project.id, log->id, before));
+    TRY(key_find(db_arena(tx), log, before));
+    if (log->is_stored)
+        return NULL;
+    TRY(catalog__expect(change, db_arena(tx), before->first->version));
+    log->entry = arena_copy(db_arena(tx), log->wanted, sizeof *log->wanted);
+    return change_rules(tx, change, before, log->entry);
 }
 
 static Err *change_work(DbTx *tx, void *context)
 {
     LogChange          *log = context;
     SubscriptionHistory before;
+    log->is_stored = false;
     TRY(change_prepare(tx, log, &before));
-    return catalog__log_append(tx, log->change, &before, log->wanted, &log->stored);
+    return log->is_stored ? NULL : catalog__log_append(tx, log->change, &before, log->entry);
 }
 
 static Err *check_work(DbTx *tx, void *context)
 {
     LogChange          *log = context;
     SubscriptionHistory before;
+    log->is_stored = false;
     TRY(change_prepare(tx, log, &before));
-    log->stored = arena_new(db_arena(tx), SubscriptionChange);
-    *log->stored = entry_of(&before, log->wanted, log->change->now);
-    return NULL;
+    return log->is_stored ? NULL : entry_make(tx, log->change, &before, log->entry);
 }
 
 Err *catalog_subscription_change(const CatalogChange *change, Str id,
@@ -226,7 +260,7 @@ Err *catalog_subscription_change(const CatalogChange *change, Str id,
     LogChange log = { .change = change, .id = id, .wanted = wanted };
     TRY(db_write(change->catalog->db, change->arena,
                  (DbWrite){ .work = change_work, .context = &log }));
-    *stored = log.stored;
+    *stored = log.entry;
     return NULL;
 }
 
@@ -236,7 +270,7 @@ Err *catalog_subscription_change_check(const CatalogChange *change, Str id,
 {
     LogChange log = { .change = change, .id = id, .wanted = wanted };
     TRY(db_read(change->catalog->db, change->arena, check_work, &log));
-    *stored = log.stored;
+    *stored = log.entry;
     return NULL;
 }
 
@@ -250,13 +284,8 @@ typedef struct LogGet {
 
 static Err *get_work(DbTx *tx, void *context)
 {
-    LogGet       *get = context;
-    Subscription *row;
-    TRY(catalog__subscription_find(tx, get->project, get->id, &row));
-    if (row == NULL)
-        return refuse(db_arena(tx), ERR_SUBSCRIPTION_NOT_FOUND, STR_NONE,
-                      "there is no subscription %.*s", STR_ARG(get->id));
-    return catalog__history_read(tx, get->project, row, &get->history);
+    LogGet *get = context;
+    return catalog__history_get(tx, get->project, get->id, &get->history);
 }
 
 Err *catalog_subscription_history(Catalog *catalog, Arena *arena, ProjectId project, Str id,

@@ -219,7 +219,7 @@ typedef struct Publishing {
     PlanVersion         *after;
 } Publishing;
 
-static bool is_dimension(const Meter *meter, Str key)
+bool catalog__meter_has_dimension(const Meter *meter, Str key)
 {
     for (size_t i = 0; i < meter->dimension_count; i++)
         if (str_equal(meter->dimensions[i], key))
@@ -229,7 +229,7 @@ static bool is_dimension(const Meter *meter, Str key)
 
 static void dimension_check(const Meter *meter, Str key, Str pointer, Faults *faults)
 {
-    if (!is_dimension(meter, key))
+    if (!catalog__meter_has_dimension(meter, key))
         faults_add(faults, ERR_PLAN_INVALID, pointer, "%.*s is not a dimension of meter %.*s",
                    STR_ARG(key), STR_ARG(meter->id));
 }
@@ -257,8 +257,8 @@ static Err *meters_check(DbTx *tx, ProjectId project, const Charge *charge, Str 
     return NULL;
 }
 
-static Err *charge_check(DbTx *tx, ProjectId project, const Charge *charge, Str pointer,
-                         Faults *faults)
+Err *catalog__charge_check(DbTx *tx, ProjectId project, const Charge *charge, Str pointer,
+                           Faults *faults)
 {
     Arena *arena = db_arena(tx);
     Meter *meter;
@@ -291,12 +291,12 @@ static Err *charges_check(DbTx *tx, ProjectId project, const Plan *plan)
 {
     Faults faults = { .arena = db_arena(tx) };
     for (size_t i = 0; i < plan->charge_count; i++)
-        TRY(charge_check(tx, project, &plan->charges[i],
-                         pointer_at(db_arena(tx), STR("/charges"), i), &faults));
+        TRY(catalog__charge_check(tx, project, &plan->charges[i],
+                                  pointer_at(db_arena(tx), STR("/charges"), i), &faults));
     return faults.first;
 }
 
-static Err *meters_note(DbTx *tx, const PlanRef *ref, const Plan *plan)
+Err *catalog__meters_note(DbTx *tx, const PlanRef *ref, const Plan *plan)
 {
     for (size_t i = 0; i < plan->charge_count; i++)
         for (size_t k = 0; k < charge_meter_count(&plan->charges[i]); k++) {
@@ -336,7 +336,7 @@ static Err *version_add(DbTx *tx, const Publishing *publishing, const PlanRow *p
                          db_whole(publishing->effective_from.us),
                          db_whole(publishing->change->now.us)),
                NULL));
-    TRY(meters_note(tx, &ref, read));
+    TRY(catalog__meters_note(tx, &ref, read));
     return draft_drop(tx, &ref, plan->version);
 }
 

@@ -2,12 +2,16 @@
 #include "catalog/subscription.h"
 
 #include "catalog/body.h"
+#include "catalog/phases.h"
+#include "catalog/terms.h"
+#include "catalog/usage_filter.h"
 #include "money/decimal.h"
 
 enum { QUANTITIES_MAX = 50, VERSION_MAX = 1000000000 };
 
 static const char *const members[] = {
-    "id", "account", "plan", "planVersion", "startsAt", "endsAt", "quantities", NULL,
+    "id",         "account",   "plan",   "planVersion", "startsAt", "endsAt",
+    "quantities", "overrides", "phases", "usageFilter", NULL,
 };
 
 static bool quantity_parse(const Json *value, Decimal *quantity)
@@ -63,6 +67,14 @@ static Str quantities_text(Arena *arena, const Json *object)
     return text_str(&text);
 }
 
+Str quantities_from_json(const Json *object, Faults *faults)
+{
+    if (object != NULL)
+        quantities_check(object, faults);
+    return quantities_text(faults->arena,
+                           object != NULL && object->kind == JSON_OBJECT ? object : NULL);
+}
+
 static void version_read(const Json *body, Subscription *subscription, Faults *faults)
 {
     const Json *member = body_find(body, "planVersion");
@@ -94,6 +106,18 @@ static Str text_required(const Json *body, const char *name, Faults *faults)
     return body_text(body, name, 255, faults);
 }
 
+static void own_terms_read(Place body, Subscription *subscription)
+{
+    Arena             *arena = body.faults->arena;
+    SubscriptionPhases phases;
+    ChargeFilter       filter;
+    overrides_read(place_member(body, "overrides"), &subscription->overrides);
+    if (phases_read(place_member(body, "phases"), &phases))
+        subscription->phases = phases_print(arena, &phases);
+    if (usage_filter_read(place_member(body, "usageFilter"), &filter))
+        subscription->usage_filter = usage_filter_print(arena, &filter);
+}
+
 Subscription *subscription_from_json(Arena *arena, const Json *body, Str id, Faults *faults)
 {
     Subscription *subscription = arena_new(arena, Subscription);
@@ -108,30 +132,9 @@ Subscription *subscription_from_json(Arena *arena, const Json *body, Str id, Fau
     subscription->plan = text_required(body, "plan", faults);
     version_read(body, subscription, faults);
     times_read(body, subscription, faults);
-    const Json *quantities = body_find(body, "quantities");
-    if (quantities != NULL)
-        quantities_check(quantities, faults);
-    subscription->quantities = quantities_text(
-        arena, quantities != NULL && quantities->kind == JSON_OBJECT ? quantities : NULL);
+    subscription->quantities = quantities_from_json(body_find(body, "quantities"), faults);
+    own_terms_read(place_of(faults, body, STR("")), subscription);
     return subscription;
-}
-
-void subscription_to_json(const Subscription *subscription, JsonOut *out)
-{
-    AUTO(Arena) arena = arena_open();
-    json_object(out);
-    json_string_member(out, "id", subscription->id);
-    json_string_member(out, "account", subscription->account);
-    json_string_member(out, "plan", subscription->plan);
-    json_whole_member(out, "planVersion", subscription->plan_version);
-    json_string_member(out, "startsAt", instant_print(arena, subscription->starts_at));
-    if (subscription->ends)
-        json_string_member(out, "endsAt", instant_print(arena, subscription->ends_at));
-    else
-        json_null_member(out, "endsAt");
-    json_raw_member(out, "quantities", subscription->quantities);
-    json_string_member(out, "createdAt", instant_print(arena, subscription->created_at));
-    json_object_end(out);
 }
 
 const char *const change_kind_names[] = { "terms",  "cancel",  "pause", "resume",
@@ -183,6 +186,92 @@ void change_to_json(const SubscriptionChange *change, JsonOut *out)
     kind_members(change, out);
     if (change->key.at != NULL)
         json_string_member(out, "changeId", change->key);
+    json_object_end(out);
+}
+
+// ---- as it is seen
+
+const char *const subscription_status_names[] = { "future", "active",   "paused",
+                                                  "ended",  "canceled", NULL };
+
+SubscriptionStatus subscription_status(const SubscriptionHistory *history, Instant now)
+{
+    Instant                   end;
+    const SubscriptionChange *pause = subscription_pause_at(history, now);
+    if (subscription_end(history, &end) && end.us <= now.us)
+        return subscription_cancellation(history) != NULL ? SUBSCRIPTION_CANCELED
+                                                          : SUBSCRIPTION_ENDED;
+    if (now.us < history->first->starts_at.us)
+        return SUBSCRIPTION_FUTURE;
+    return pause != NULL && pause->kind == CHANGE_PAUSE ? SUBSCRIPTION_PAUSED : SUBSCRIPTION_ACTIVE;
+}
+
+// The terms at `now`: the first before it starts, the last after its end.
+static SubscriptionTerms terms_at(const SubscriptionTerms *terms, size_t count, Instant now)
+{
+    size_t at = 0;
+    while (at + 1 < count && terms[at + 1].start.us <= now.us)
+        at++;
+    return terms[at];
+}
+
+static void raw_or_null(JsonOut *out, const char *name, Str text)
+{
+    if (text.at == NULL)
+        json_null_member(out, name);
+    else
+        json_raw_member(out, name, text);
+}
+
+static void terms_members(const SubscriptionTerms *terms, JsonOut *out)
+{
+    json_string_member(out, "plan", terms->plan);
+    json_whole_member(out, "planVersion", terms->plan_version);
+    json_raw_member(out, "quantities", terms->quantities);
+    raw_or_null(out, "overrides", terms->overrides);
+    raw_or_null(out, "phases", terms->phases);
+}
+
+static void timeline_write(const SubscriptionTerms *terms, size_t count, JsonOut *out)
+{
+    json_name(out, STR("terms"));
+    json_array(out);
+    for (size_t i = 0; i < count; i++) {
+        json_object(out);
+        instant_or_null(out, "start", true, terms[i].start);
+        instant_or_null(out, "end", terms[i].ends, terms[i].end);
+        terms_members(&terms[i], out);
+        json_object_end(out);
+    }
+    json_array_end(out);
+}
+
+void subscription_to_json(const SubscriptionHistory *history, Instant now, JsonOut *out)
+{
+    AUTO(Arena) arena = arena_open();
+    const Subscription *first = history->first;
+    SubscriptionTerms  *terms, current = subscription_first_terms(first);
+    Instant             end;
+    bool                ends = subscription_end(history, &end);
+    size_t              count = subscription_terms(arena, history, &terms);
+    if (count > 0)
+        current = terms_at(terms, count, now);
+    json_object(out);
+    json_string_member(out, "id", first->id);
+    json_string_member(out, "account", first->account);
+    json_string_member(out, "status",
+                       str_of(subscription_status_names[subscription_status(history, now)]));
+    instant_or_null(out, "startsAt", true, first->starts_at);
+    instant_or_null(out, "endsAt", ends, end);
+    terms_members(&current, out);
+    raw_or_null(out, "usageFilter", first->usage_filter);
+    instant_or_null(out, "createdAt", true, first->created_at);
+    timeline_write(terms, count, out);
+    json_name(out, STR("changes"));
+    json_array(out);
+    for (size_t i = 0; i < history->count; i++)
+        change_to_json(&history->changes[i], out);
+    json_array_end(out);
     json_object_end(out);
 }
 

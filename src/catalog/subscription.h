@@ -61,9 +61,11 @@ typedef struct SubscriptionChange {
 extern const char *const change_kind_names[];  // "terms", …; ends with NULL
 enum { SUBSCRIPTION_CHANGES_MAX = 10000, CHANGE_KEY_BYTES = 255 };
 
+// From the body of PUT /v1/subscriptions/{id}, with every fault collected.
 Subscription *subscription_from_json(Arena *arena, const Json *body, Str id, Faults *faults);
-void          subscription_to_json(const Subscription *subscription, JsonOut *out);
-bool          subscription_active(const Subscription *subscription, Instant at);
+// {"seats":5} as it is stored, names ascending; faults stand at /quantities. NULL: "{}".
+Str  quantities_from_json(const Json *object, Faults *faults);
+bool subscription_active(const Subscription *subscription, Instant at);
 
 // A subscription and its log, or what was known of it.
 typedef struct SubscriptionHistory {
@@ -71,6 +73,21 @@ typedef struct SubscriptionHistory {
     const SubscriptionChange *changes;  // by number
     size_t                    count;
 } SubscriptionHistory;
+
+typedef enum SubscriptionStatus {
+    SUBSCRIPTION_FUTURE,
+    SUBSCRIPTION_ACTIVE,
+    SUBSCRIPTION_PAUSED,
+    SUBSCRIPTION_ENDED,
+    SUBSCRIPTION_CANCELED
+} SubscriptionStatus;
+extern const char *const subscription_status_names[];  // "future", …; ends with NULL
+
+SubscriptionStatus subscription_status(const SubscriptionHistory *history, Instant now);
+
+// As GET shows it: plan, planVersion, quantities, overrides and phases are those that count at
+// `now` (the first before it starts, the last after its end); `terms` are all of them in time.
+void subscription_to_json(const SubscriptionHistory *history, Instant now, JsonOut *out);
 
 // One entry of the log, as GET shows it.
 void change_to_json(const SubscriptionChange *change, JsonOut *out);

@@ -3,7 +3,8 @@
 // only what lists need: the end as it is known now and how many changes there are.
 #include "base/assert.h"
 #include "catalog/catalog_inside.h"
-#include "catalog/claims.h"
+#include "catalog/phases.h"
+#include "catalog/timeline_check.h"
 
 enum {
     SUBSCRIPTION_GET,
@@ -39,8 +40,6 @@ static const Statement sql[STATEMENTS] = {
                          "<> ?"
                          " limit 1" },
 };
-
-enum { OTHERS_MAX = 10000 };  // subscriptions of one account
 
 const StatementTable catalog__subscription_table = { "subscriptions", sql, STATEMENTS };
 
@@ -104,12 +103,26 @@ Err *catalog__subscription_changed(DbTx *tx, ProjectId project, const Subscripti
     return NULL;
 }
 
+Err *catalog__account_subscriptions(DbTx *tx, ProjectId project, Str account,
+                                    SubscriptionRows *rows)
+{
+    DbRows found;
+    TRY(db_rows(tx, &sql[ACCOUNT_AFTER],
+                DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(account),
+                          db_text(STR("")), db_whole(SUBSCRIPTIONS_OF_ACCOUNT_MAX)),
+                &found));
+    *rows = (SubscriptionRows){ arena_array(db_arena(tx), Subscription, found.count), found.count };
+    for (size_t i = 0; i < found.count; i++)
+        rows->at[i] = *subscription_read(db_arena(tx), &found.at[i]);
+    return NULL;
+}
+
 // ---- put
 
 typedef struct SubscriptionPut {
     const CatalogChange *change;
     const Subscription  *wanted;
-    Subscription        *after;
+    SubscriptionHistory  after;
 } SubscriptionPut;
 
 static DbValue end_value(const Subscription *subscription)
@@ -143,68 +156,63 @@ static Err *version_choose(DbTx *tx, const SubscriptionPut *put, PlanVersion **v
     return NULL;
 }
 
-static Err *plan_read(DbTx *tx, ProjectId project, const Subscription *subscription, Plan **plan)
+// Before its row is there. What it names is checked as what a later change names is.
+static Err *terms_check(DbTx *tx, const SubscriptionPut *put, const Subscription *made)
 {
-    PlanRef      ref = { project, subscription->plan, subscription->plan_version };
-    PlanVersion *version;
-    TRY(catalog__plan_version_find(tx, &ref, &version));
-    assert_that(version != NULL);  // a foreign key holds it
-    return plan_from_text(db_arena(tx), version->document, plan);
+    SubscriptionHistory history = { .first = made };
+    TimelineCheck       check = { .change = put->change,
+                                  .history = &history,
+                                  .from = made->starts_at,
+                                  .quantities = made->quantities };
+    TRY(timeline_check(tx, &check));
+    return timeline_meters_note(tx, &check);
 }
 
-static Err *claims_check_all(DbTx *tx, ProjectId project, const Subscription *wanted)
+static Err *account_get(DbTx *tx, ProjectId project, Str id, Account **account)
 {
-    DbRows rows;
-    Plan  *plan = NULL, *other_plan;
-    TRY(db_rows(tx, &sql[ACCOUNT_AFTER],
-                DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(wanted->account),
-                          db_text(STR("")), db_whole(OTHERS_MAX)),
-                &rows));
-    for (size_t i = 0; i < rows.count; i++) {
-        Subscription *other = subscription_read(db_arena(tx), &rows.at[i]);
-        if (str_equal(other->id, wanted->id) || !claims_meet(wanted, other))
-            continue;
-        if (plan == NULL)
-            TRY(plan_read(tx, project, wanted, &plan));
-        TRY(plan_read(tx, project, other, &other_plan));
-        TRY(claims_check(db_arena(tx), plan, other_plan, other->id));
-    }
+    TRY(catalog__account_find(tx, project, id, account));
+    if (*account == NULL)
+        return refuse(db_arena(tx), ERR_ACCOUNT_NOT_FOUND, STR("/account"),
+                      "there is no account %.*s", STR_ARG(id));
     return NULL;
 }
 
-static Str subscription_text(Arena *arena, const Subscription *subscription)
+static Err *currency_check(DbTx *tx, const Account *account, const PlanVersion *version)
 {
-    Text    text = text_open(arena);
-    JsonOut out = json_out(&text);
-    subscription_to_json(subscription, &out);
-    return text_str(&text);
+    if (account->currency.at == NULL || str_equal(account->currency, version->currency))
+        return NULL;
+    return refuse(db_arena(tx), ERR_CURRENCY_MISMATCH, STR("/plan"),
+                  "the plan is in %.*s and the account in %.*s", STR_ARG(version->currency),
+                  STR_ARG(account->currency));
 }
 
-static Err *subscription_make(DbTx *tx, SubscriptionPut *put)
+static Err *subscription_add(DbTx *tx, const SubscriptionPut *put, const Subscription *made)
 {
-    ProjectId    project = put->change->by->project.id;
+    ProjectId project = put->change->by->project.id;
+    return db_run(tx, &sql[SUBSCRIPTION_ADD],
+                  DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(made->id),
+                            db_text(made->account), db_text(made->plan),
+                            db_whole(made->plan_version), db_whole(made->starts_at.us),
+                            end_value(made), db_text(made->quantities), db_whole(1),
+                            db_whole(put->change->now.us), end_value(made),
+                            db_text(made->overrides), db_text(made->phases),
+                            db_text(made->usage_filter), db_whole(0)),
+                  NULL);
+}
+
+static Err *subscription_make(DbTx *tx, const SubscriptionPut *put)
+{
     Subscription made = *put->wanted;
     Account     *account;
     PlanVersion *version;
-    TRY(catalog__account_find(tx, project, made.account, &account));
-    if (account == NULL)
-        return refuse(db_arena(tx), ERR_ACCOUNT_NOT_FOUND, STR("/account"),
-                      "there is no account %.*s", STR_ARG(made.account));
+    TRY(account_get(tx, put->change->by->project.id, made.account, &account));
     TRY(version_choose(tx, put, &version));
     made.plan_version = version->number;
-    TRY(claims_check_all(tx, project, &made));
-    if (account->currency.at != NULL && !str_equal(account->currency, version->currency))
-        return refuse(db_arena(tx), ERR_CURRENCY_MISMATCH, STR("/plan"),
-                      "the plan is in %.*s and the account in %.*s", STR_ARG(version->currency),
-                      STR_ARG(account->currency));
-    return db_run(tx, &sql[SUBSCRIPTION_ADD],
-                  DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(made.id),
-                            db_text(made.account), db_text(made.plan), db_whole(made.plan_version),
-                            db_whole(made.starts_at.us), end_value(&made), db_text(made.quantities),
-                            db_whole(1), db_whole(put->change->now.us), end_value(&made),
-                            db_text(made.overrides), db_text(made.phases),
-                            db_text(made.usage_filter), db_whole(0)),
-                  NULL);
+    made.first_ends = made.ends;
+    made.first_ends_at = made.ends_at;
+    TRY(currency_check(tx, account, version));
+    TRY(terms_check(tx, put, &made));
+    return subscription_add(tx, put, &made);
 }
 
 static bool same_terms(const Subscription *before, const Subscription *wanted)
@@ -212,7 +220,10 @@ static bool same_terms(const Subscription *before, const Subscription *wanted)
     return str_equal(before->account, wanted->account) && str_equal(before->plan, wanted->plan) &&
            (wanted->plan_version == 0 || wanted->plan_version == before->plan_version) &&
            before->starts_at.us == wanted->starts_at.us &&
-           str_equal(before->quantities, wanted->quantities);
+           str_equal(before->quantities, wanted->quantities) &&
+           str_equal(before->overrides, wanted->overrides) &&
+           str_equal(before->phases, wanted->phases) &&
+           str_equal(before->usage_filter, wanted->usage_filter);
 }
 
 // The end that was last asked for by PUT, whatever canceled it since.
@@ -228,57 +239,74 @@ static bool same_end(const SubscriptionHistory *history, const Subscription *wan
     return ends == wanted->ends && (!ends || end.us == wanted->ends_at.us);
 }
 
-// The earlier of two ends, of which one at least is there.
-static Instant earlier_end(const Subscription *a, const Subscription *b)
+// From which instant on something is different. One end at least is there.
+static Instant end_change_from(const SubscriptionHistory *history, const Subscription *wanted)
 {
-    if (!a->ends || (b->ends && b->ends_at.us < a->ends_at.us))
-        return b->ends_at;
-    return a->ends_at;
+    Instant end;
+    bool    ends = subscription_end(history, &end);
+    if (!ends || (wanted->ends && wanted->ends_at.us < end.us))
+        return wanted->ends_at;
+    return end;
 }
 
 static Err *end_move(DbTx *tx, const SubscriptionPut *put, const SubscriptionHistory *before)
 {
-    Subscription         moved = *before->first;
-    const Subscription  *wanted = put->wanted;
-    SubscriptionChange   entry = { .kind = CHANGE_END,
-                                   .ends = wanted->ends,
-                                   .ends_at = wanted->ends_at,
-                                   .effective_at = earlier_end(before->first, wanted) };
-    SubscriptionChange *stored;
-    moved.ends = wanted->ends;
-    moved.ends_at = wanted->ends_at;
-    TRY(claims_check_all(tx, put->change->by->project.id, &moved));
-    return catalog__log_append(tx, put->change, before, &entry, &stored);
+    const Subscription *wanted = put->wanted;
+    SubscriptionChange  entry = { .kind = CHANGE_END,
+                                  .ends = wanted->ends,
+                                  .ends_at = wanted->ends_at,
+                                  .effective_at = end_change_from(before, wanted) };
+    if (subscription_cancellation(before) != NULL)
+        return refuse(db_arena(tx), ERR_SUBSCRIPTION_CANCELED, STR("/endsAt"),
+                      "subscription %.*s is canceled from %.*s on", STR_ARG(before->first->id),
+                      STR_ARG(instant_print(db_arena(tx), before->first->ends_at)));
+    return catalog__log_append(tx, put->change, before, &entry);
+}
+
+// One that is there already: the same again, or with another end.
+static Err *subscription_again(DbTx *tx, const SubscriptionPut *put, const Subscription *before)
+{
+    SubscriptionHistory history;
+    if (!same_terms(before, put->wanted))
+        return refuse(db_arena(tx), ERR_SUBSCRIPTION_IMMUTABLE, STR_NONE,
+                      "subscription %.*s exists with other terms: they change by POST "
+                      "/v1/subscriptions/{id}/change; only endsAt may change here",
+                      STR_ARG(put->wanted->id));
+    TRY(catalog__expect(put->change, db_arena(tx), before->version));
+    TRY(catalog__history_read(tx, put->change->by->project.id, before, &history));
+    return same_end(&history, put->wanted) ? NULL : end_move(tx, put, &history);
+}
+
+static Str subscription_text(Arena *arena, const SubscriptionHistory *history, Instant now)
+{
+    Text    text = text_open(arena);
+    JsonOut out = json_out(&text);
+    subscription_to_json(history, now, &out);
+    return text_str(&text);
 }
 
 static Err *put_work(DbTx *tx, void *context)
 {
     SubscriptionPut *put = context;
     ProjectId        project = put->change->by->project.id;
-    Subscription    *before;
-    SubscriptionHistory history;
+    Subscription    *before, *after;
     TRY(catalog__subscription_find(tx, project, put->wanted->id, &before));
-    if (before != NULL && !same_terms(before, put->wanted))
-        return refuse(db_arena(tx), ERR_SUBSCRIPTION_IMMUTABLE, STR_NONE,
-                      "subscription %.*s exists with other terms; only endsAt may change here",
-                      STR_ARG(put->wanted->id));
-    TRY(catalog__expect(put->change, db_arena(tx), before == NULL ? 0 : before->version));
-    put->after = before;
     if (before != NULL) {
-        TRY(catalog__history_read(tx, project, before, &history));
-        if (same_end(&history, put->wanted))
-            return NULL;
-        TRY(end_move(tx, put, &history));
+        TRY(subscription_again(tx, put, before));
     } else {
+        TRY(catalog__expect(put->change, db_arena(tx), 0));
         TRY(subscription_make(tx, put));
     }
-    TRY(catalog__subscription_find(tx, project, put->wanted->id, &put->after));
+    TRY(catalog__subscription_find(tx, project, put->wanted->id, &after));
+    TRY(catalog__history_read(tx, project, after, &put->after));
+    if (before != NULL)
+        return NULL;  // an entry of the log notes itself
     return catalog__audit(tx, put->change, "subscription.put", put->wanted->id,
-                          subscription_text(db_arena(tx), put->after));
+                          subscription_text(db_arena(tx), &put->after, put->change->now));
 }
 
 Err *catalog_subscription_put(const CatalogChange *change, const Subscription *subscription,
-                              Subscription **stored)
+                              SubscriptionHistory *stored)
 {
     SubscriptionPut put = { .change = change, .wanted = subscription };
     uint64_t        names;
@@ -351,5 +379,31 @@ Err *catalog_subscriptions(Catalog *catalog, Arena *arena, const CatalogPage *pa
     TRY(db_read(catalog->db, arena, list_work, &list));
     *subscriptions = list.subscriptions;
     *count = list.count;
+    return NULL;
+}
+
+typedef struct HistoryList {
+    SubscriptionList     rows;
+    SubscriptionHistory *histories;
+} HistoryList;
+
+static Err *histories_work(DbTx *tx, void *context)
+{
+    HistoryList *list = context;
+    TRY(list_work(tx, &list->rows));
+    list->histories = arena_array(db_arena(tx), SubscriptionHistory, list->rows.count);
+    for (size_t i = 0; i < list->rows.count; i++)
+        TRY(catalog__history_read(tx, list->rows.page->project, &list->rows.subscriptions[i],
+                                  &list->histories[i]));
+    return NULL;
+}
+
+Err *catalog_histories(Catalog *catalog, Arena *arena, const CatalogPage *page,
+                       SubscriptionHistory **histories, size_t *count)
+{
+    HistoryList list = { .rows = { .page = page } };
+    TRY(db_read(catalog->db, arena, histories_work, &list));
+    *histories = list.histories;
+    *count = list.rows.count;
     return NULL;
 }

@@ -121,7 +121,7 @@ const SubscriptionChange *subscription_pause_at(const SubscriptionHistory *histo
 
 // ---- terms
 
-static SubscriptionTerms first_terms(const Subscription *first)
+SubscriptionTerms subscription_first_terms(const Subscription *first)
 {
     return (SubscriptionTerms){ .start = first->starts_at,
                                 .plan = first->plan,
@@ -156,7 +156,7 @@ size_t subscription_terms(Arena *arena, const SubscriptionHistory *history,
 {
     const SubscriptionChange **sorted = changes_by_effect(arena, history);
     SubscriptionTerms         *list = arena_array(arena, SubscriptionTerms, history->count + 1);
-    SubscriptionTerms          now = first_terms(history->first);
+    SubscriptionTerms          now = subscription_first_terms(history->first);
     size_t                     count = 0;
     Instant                    end;
     bool                       ends = subscription_end(history, &end);

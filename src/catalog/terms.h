@@ -16,6 +16,9 @@ typedef struct SubscriptionTerms {
     Str     quantities;  // JSON object, all of them
 } SubscriptionTerms;
 
+// What it began with, without an end.
+SubscriptionTerms subscription_first_terms(const Subscription *first);
+
 // At least one, unless it ends as it starts. Stretches of no length are left out.
 size_t subscription_terms(Arena *arena, const SubscriptionHistory *history,
                           SubscriptionTerms **terms);

@@ -9,6 +9,9 @@
 static const char FLAT[] = "{\"currency\":\"USD\",\"charges\":[{\"id\":\"fee\",\"model\":\"flat\","
                            "\"amount\":\"10.00\"}]}";
 
+static const char SEATS[] = "{\"currency\":\"USD\",\"charges\":[{\"id\":\"seats\",\"quantity\":"
+                            "\"seats\",\"model\":\"perUnit\",\"unitPrice\":\"20.00\"}]}";
+
 static Meter *put_meter(Place *place, const Principal *by, const char *id, const char *body)
 {
     Faults        faults = { .arena = place->arena };
@@ -57,7 +60,10 @@ static Err *subscribe(Place *place, const char *id, const char *body, Subscripti
     Subscription *wanted =
         subscription_from_json(place->arena, json_of(place, body), str_of(id), &faults);
     assert_null(faults.first);
-    return catalog_subscription_put(&change, wanted, stored);
+    SubscriptionHistory history;
+    TRY(catalog_subscription_put(&change, wanted, &history));
+    *stored = arena_copy(place->arena, history.first, sizeof **stored);
+    return NULL;
 }
 
 // ---- keys
@@ -353,7 +359,9 @@ static void test_a_retry_is_the_same_and_other_terms_are_refused(void **state)
     };
     Place        *place = *state;
     Subscription *made, *again;
-    two_versions(place);
+    Account      *account;
+    assert_null(put_account(place, "a", "{\"currency\":\"USD\"}", EXPECT_ANY, &account));
+    plan_published(place, "p", SEATS, "2026-01-01T00:00:00Z");
     assert_null(subscribe(place, "s",
                           "{\"account\":\"a\",\"plan\":\"p\",\"startsAt\":\"2026-02-01T00:00:00Z\","
                           "\"quantities\":{\"seats\":5}}",

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a subscription says beside its plan: overrides, phases, a filter of its usage, quantities; and what
+PUT makes of the same or of other terms."""
+import pytest
+
+SEATS = {"id": "seats", "quantity": "seats", "model": "perUnit", "unitPrice": "20.00"}
+FEE = {"id": "fee", "model": "flat", "amount": "10.00"}
+START = "2026-02-01T00:00:00Z"
+
+
+@pytest.fixture
+def n(n):
+    """One name for each kind of thing, however often it is asked for."""
+    names = {}
+    return lambda kind: names[kind] if kind in names else names.setdefault(kind, n(kind))
+
+
+@pytest.fixture
+def account(api, n):
+    return api.put(f"/v1/accounts/{n('acct')}", {"currency": "USD"})["id"]
+
+
+@pytest.fixture
+def plan(api, n):
+    """Sells seats and a fee."""
+    api.publish(n("plan"), {"currency": "USD", "charges": [SEATS, FEE]})
+    return n("plan")
+
+
+@pytest.fixture
+def calls(api, n):
+    """A plan that prices a meter with the dimension region."""
+    meter = api.meter(n("meter"), dimensions=["region"])["id"]
+    api.publish(n("calls"), {"currency": "USD", "charges": [
+        {"id": "c", "meter": meter, "model": "perUnit", "unitPrice": "1"}]})
+    return n("calls")
+
+
+def put(api, id, account, plan, **members):
+    return api.call("PUT", f"/v1/subscriptions/{id}", {"account": account, "plan": plan, "startsAt": START, **members})
+
+
+def refused(answer, status, code, pointer=None):
+    assert (answer.status, answer.code) == (status, code), answer
+    if pointer is not None:
+        assert pointer in [error["pointer"] for error in answer.json["errors"]], answer
+
+
+# ---- as it comes back
+
+def test_a_subscription_comes_back_with_its_terms(api, n, plan, account):
+    terms = {"quantities": {"seats": "5"}, "overrides": {"charges": {"seats": {"unitPrice": "15.00"}}},
+             "phases": [{"periods": 3, "overrides": {"charges": {"fee": {"amount": "0"}}}},
+                        {"until": "2027-01-01T00:00:00Z"}]}
+    made = put(api, n("sub"), account, plan, **terms).json
+    assert {name: made[name] for name in terms} == terms
+    assert (made["plan"], made["planVersion"], made["status"]) == (plan, 1, "active")
+    assert (made["changes"], made["usageFilter"], made["endsAt"]) == ([], None, None)
+    assert made["terms"] == [{"start": START, "end": None, "plan": plan, "planVersion": 1, **terms}]
+    assert api.get(f"/v1/subscriptions/{n('sub')}") == made
+    listed, = api.get("/v1/subscriptions", query={"account": account})["data"]
+    assert listed == made
+
+
+@pytest.mark.parametrize("starts,ends,status", [
+    ("2020-02-01T00:00:00Z", "2020-03-01T00:00:00Z", "ended"), ("2020-02-01T00:00:00Z", None, "active"),
+    ("2020-02-01T00:00:00Z", "2999-01-01T00:00:00Z", "active"), ("2999-02-01T00:00:00Z", None, "future")])
+def test_a_subscription_says_whether_it_is_there_yet(api, n, plan, account, starts, ends, status):
+    made = put(api, n("sub"), account, plan, startsAt=starts, endsAt=ends, quantities={"seats": 1})
+    assert made.json["status"] == status, made
+
+
+def test_the_same_terms_again_are_harmless_and_others_go_to_change(api, n, plan, account):
+    terms = {"quantities": {"seats": 5}, "overrides": {"name": "Ours", "charges": {"fee": {"amount": "1"}}},
+             "phases": [{"periods": 1, "overrides": {"charges": {"fee": {"amount": "2"}}}}]}
+    made = put(api, n("sub"), account, plan, **terms)
+    again = {"quantities": {"seats": "5.0"}, "phases": terms["phases"],
+             "overrides": {"charges": {"fee": {"amount": "1"}}, "name": "Ours"}}
+    assert put(api, n("sub"), account, plan, **again).json == made.json
+    for other in ({"quantities": {"seats": 6}}, {"overrides": None}, {"phases": None},
+                  {"startsAt": "2026-02-02T00:00:00Z"}):
+        answer = put(api, n("sub"), account, plan, **{**terms, **other})
+        refused(answer, 409, "subscription_immutable")
+        assert "/change" in answer.json["detail"]
+
+
+def test_the_end_moves_and_the_log_says_so(api, n, plan, account):
+    put(api, n("sub"), account, plan, quantities={"seats": 1})
+    ends = "2026-05-01T00:00:00Z"
+    moved = put(api, n("sub"), account, plan, quantities={"seats": 1}, endsAt=ends).json
+    assert moved["endsAt"] == ends
+    entry, = moved["changes"]
+    assert (entry["number"], entry["kind"], entry["effectiveAt"], entry["endsAt"]) == (1, "end", ends, ends)
+    assert put(api, n("sub"), account, plan, quantities={"seats": 1}, endsAt=ends).json == moved
+    back = put(api, n("sub"), account, plan, quantities={"seats": 1}).json
+    assert back["endsAt"] is None
+    assert [(change["effectiveAt"], change["endsAt"]) for change in back["changes"]] == [(ends, ends), (ends, None)]
+
+
+# ---- what cannot be
+
+def test_a_quantity_that_the_plan_prices_is_asked_for(api, n, plan, account):
+    refused(put(api, n("sub"), account, plan), 422, "field_required", "/quantities/seats")
+    assert put(api, n("sub"), account, plan, quantities={"seats": 0}).status == 200
+
+
+def test_a_quantity_that_nothing_prices_is_a_slip(api, n, plan, account):
+    refused(put(api, n("sub"), account, plan, quantities={"seats": 1, "saets": 2}), 422, "field_invalid",
+            "/quantities/saets")
+
+
+@pytest.mark.parametrize("overrides,code,pointer", [
+    ({"charges": {"seats": {"unitPrice": "much"}}}, "field_invalid", "/overrides/charges/seats/unitPrice"),
+    ({"charges": {"seats": {"model": "volume"}}}, "field_required", "/overrides/charges/seats/tiers"),
+    ({"charges": {"fee": {"colour": "red"}}}, "unknown_member", "/overrides/charges/fee/colour"),
+    ({"charges": {"more": {"meter": "nowhere", "model": "perUnit", "unitPrice": "1"}}}, "plan_invalid",
+     "/overrides/charges/more/meter"),
+    ({"charges": []}, "field_invalid", "/overrides/charges"),
+    ({"charges": {"fee": 3}}, "field_invalid", "/overrides/charges/fee"),
+    ({"rounding": "sideways"}, "field_invalid", "/overrides/rounding"),
+    ([], "field_invalid", "/overrides"),
+], ids=str)
+def test_overrides_that_do_not_fit_name_the_member(api, n, plan, account, overrides, code, pointer):
+    answer = put(api, n("sub"), account, plan, quantities={"seats": 1}, overrides=overrides)
+    assert answer.status == (400 if code == "unknown_member" else 422), answer
+    assert (pointer, code) in [(error["pointer"], error["code"]) for error in answer.json["errors"]], answer
+    assert api.call("GET", f"/v1/subscriptions/{n('sub')}").code == "subscription_not_found"
+
+
+def test_overrides_do_not_change_the_currency(api, n, plan, account):
+    answer = put(api, n("sub"), account, plan, quantities={"seats": 1}, overrides={"currency": "EUR"})
+    refused(answer, 422, "currency_mismatch")
+
+
+@pytest.mark.parametrize("phases,pointer", [
+    ([], "/phases"), ({}, "/phases"), ([3], "/phases/0"), ([{"periods": 0}], "/phases/0/periods"),
+    ([{}, {"periods": 1}], "/phases/0"), ([{"periods": 1, "until": START}], "/phases/0"),
+    ([{"until": "2026-05-01T00:00:00Z"}, {"until": "2026-04-01T00:00:00Z"}], "/phases/1/until"),
+    ([{"until": "soon"}], "/phases/0/until"),
+    ([{"periods": 1, "overrides": {"charges": {"seats": {"unitPrice": "x"}}}}],
+     "/phases/0/overrides/charges/seats/unitPrice")], ids=str)
+def test_phases_that_cannot_be(api, n, plan, account, phases, pointer):
+    answer = put(api, n("sub"), account, plan, quantities={"seats": 1}, phases=phases)
+    refused(answer, 422, "field_invalid", pointer)
+
+
+def test_a_phase_names_a_version_that_is_there(api, n, plan, account):
+    answer = put(api, n("sub"), account, plan, quantities={"seats": 1}, phases=[{"periods": 1, "planVersion": 7}])
+    refused(answer, 404, "plan_version_not_found")
+
+
+# ---- usage of its own
+
+def test_two_subscriptions_share_a_meter_by_filters(api, n, account, calls):
+    put(api, n("eu"), account, calls, usageFilter={"region": ["eu-1", "eu-2"]})
+    made = put(api, n("us"), account, calls, usageFilter={"region": "us-1"})
+    assert made.json["usageFilter"] == {"region": ["us-1"]}
+    answer = put(api, n("both"), account, calls, usageFilter={"region": ["eu-2", "asia"]})
+    refused(answer, 409, "usage_claimed_twice")
+    assert n("eu") in answer.json["detail"]
+    refused(put(api, n("all"), account, calls), 409, "usage_claimed_twice")
+
+
+def test_a_filter_goes_by_dimensions(api, n, account, calls):
+    refused(put(api, n("sub"), account, calls, usageFilter={"colour": ["red"]}), 422, "field_invalid",
+            "/usageFilter/colour")
+    refused(put(api, n("sub"), account, calls, usageFilter={"region": []}), 422, "field_invalid",
+            "/usageFilter/region")
+
+
+def test_a_charge_that_an_override_adds_claims_usage_too(api, n, plan, account, calls):
+    meter, = {charge["meter"] for charge in api.get(f"/v1/plans/{calls}")["document"]["charges"]}
+    put(api, n("one"), account, calls)
+    more = {"charges": {"extra": {"meter": meter, "model": "perUnit", "unitPrice": "1"}}}
+    refused(put(api, n("two"), account, plan, quantities={"seats": 1}, overrides=more), 409, "usage_claimed_twice")
+    less = {"charges": {"c": None, "fee": FEE}}
+    assert put(api, n("three"), account, calls, overrides=less).status == 200
+
+
+def test_what_an_override_prices_keeps_measuring(api, n, plan, account):
+    meter = api.meter(n("meter"))["id"]
+    more = {"charges": {"extra": {"meter": meter, "model": "perUnit", "unitPrice": "1"}}}
+    put(api, n("sub"), account, plan, quantities={"seats": 1}, overrides=more)
+    refused(api.call("PUT", f"/v1/meters/{meter}", {"aggregation": "max"}), 409, "meter_immutable")
