@@ -38,7 +38,20 @@ static const char *const line_kinds[] = {
            .doc = "True while the period may still change it."),                                   \
     MEMBER("steps", ARRAY, .required = true, .shape = &step_shape, .doc = "The arithmetic.")
 
-static const Field rated_line_fields[] = { LINE_HEAD, LINE_AMOUNTS };
+static const Field posted_fields[] = {
+    MEMBER("uniqueId", TEXT, .required = true, .nullable = true, .doc = "The event's id."),
+    MEMBER("ts", INSTANT, .required = true, .doc = "When it happened."),
+    MEMBER("amount", DECIMAL, .required = true, .doc = "What it adds to the line."),
+};
+static const Shape posted_shape =
+    SHAPE("PostedEvent", posted_fields, .doc = "An event of a charge billed event by event.");
+
+static const Field rated_line_fields[] = {
+    LINE_HEAD,
+    LINE_AMOUNTS,
+    MEMBER("posted", ARRAY, .shape = &posted_shape,
+           .doc = "With bill event: its events by time; their amounts sum to the line's."),
+};
 static const Shape rated_line_shape =
     SHAPE("RatedLine", rated_line_fields, .doc = "A line that proves itself.");
 
@@ -87,3 +100,50 @@ static const Field account_fields[] = {
 };
 const Shape bill_account_shape =
     SHAPE("AccountBill", account_fields, .doc = "All open bills of an account.");
+
+// ---- invoices
+
+static const Field invoice_line_fields[] = {
+    MEMBER("subscription", TEXT, .required = true, .doc = "Whose line it is."),
+    LINE_HEAD,
+    LINE_AMOUNTS,
+    MEMBER("planVersion", WHOLE, .required = true, .doc = "Version that priced it."),
+    MEMBER("events", WHOLE, .required = true, .doc = "How many events it counts."),
+    MEMBER("digest", TEXT, .required = true, .nullable = true,
+           .doc = "Order-independent hash of those events, in hex."),
+};
+static const Shape invoice_line_shape =
+    SHAPE("InvoiceLine", invoice_line_fields,
+          .doc = "What is due of a bill's line beyond earlier invoices, which a step `billed` "
+                 "names; below 0: a credit.");
+
+static const Field invoice_fields[] = {
+    MEMBER("account", TEXT, .required = true, .doc = "Who is billed."),
+    MEMBER("currency", TEXT, .required = true, .doc = "ISO 4217."),
+    MEMBER("at", INSTANT, .required = true, .doc = "The instant at which it is due."),
+    MEMBER("lines", ARRAY, .required = true, .shape = &invoice_line_shape,
+           .doc = "By subscription, in plan order."),
+    MEMBER("subtotal", DECIMAL, .required = true, .doc = "Sum of amounts."),
+    MEMBER("discounts", DECIMAL, .required = true, .doc = "Sum of discounts."),
+    MEMBER("tax", DECIMAL, .required = true, .doc = "Sum of taxes."),
+    MEMBER("credits", DECIMAL, .required = true, .doc = "Zero or below."),
+    MEMBER("total", DECIMAL, .required = true,
+           .doc = "subtotal + discounts + tax + toBalance: never below 0."),
+    MEMBER("toBalance", DECIMAL, .required = true,
+           .doc = "What is credited beyond the total, for the customer's balance."),
+    MEMBER("amountDue", DECIMAL, .required = true, .doc = "total + credits."),
+    MEMBER("sequence", TEXT, .required = true, .doc = "Events up to here count."),
+    MEMBER("ratedAt", INSTANT, .required = true, .doc = "What counted as now."),
+};
+const Shape invoice_shape =
+    SHAPE("Invoice", invoice_fields,
+          .doc = "What is due at an instant: of every period the lines due then, less what earlier "
+                 "invoices contained.");
+
+static const Field upcoming_fields[] = {
+    MEMBER("data", ARRAY, .required = true, .shape = &invoice_shape,
+           .doc = "The next invoice in each currency, by code."),
+};
+const Shape upcoming_invoice_shape =
+    SHAPE("UpcomingInvoice", upcoming_fields,
+          .doc = "The next invoices of an account if nothing more happens.");

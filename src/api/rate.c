@@ -19,11 +19,18 @@ static const Field period_fields[] = {
 };
 static const Shape period_shape = SHAPE("RatePeriod", period_fields, .doc = "[start, end).");
 
+static const Field committed_fields[] = {
+    MEMBER("list", DECIMAL, .required = true, .doc = "At list prices."),
+    MEMBER("net", DECIMAL, .required = true, .doc = "As billed, without a true-up."),
+};
+static const Shape committed_shape =
+    SHAPE("RateCommitted", committed_fields, .doc = "Progress of a commitment's term.");
+
 static const Field request_fields[] = {
     MEMBER("plan", JSON, .required = true, .doc = "A plan document."),
     MEMBER("period", OBJECT, .required = true, .shape = &period_shape, .doc = "What is billed."),
     MEMBER("usage", MAP, .of = KIND_JSON, .nullable = true,
-           .doc = "By meter: a quantity, or a list of {group, quantity}."),
+           .doc = "By meter: a quantity, or a list of {group, quantity, events, at}."),
     MEMBER("quantities", MAP, .of = KIND_JSON, .nullable = true,
            .doc = "By name: a quantity, or a list of {from, value}."),
     MEMBER("activeFrom", INSTANT, .nullable = true,
@@ -31,6 +38,12 @@ static const Field request_fields[] = {
     MEMBER("activeTo", INSTANT, .nullable = true, .doc = "When it ended, if within the period."),
     MEMBER("at", INSTANT, .nullable = true,
            .doc = "What counts as now; the end of the period when absent."),
+    MEMBER("pauses", ARRAY, .shape = &period_shape, .nullable = true,
+           .doc = "In which no fee, quantity or amount of the plan runs."),
+    MEMBER("dueOnly", BOOL, .nullable = true,
+           .doc = "Leaves out what is not due at that instant, before discounts."),
+    MEMBER("committed", OBJECT, .shape = &committed_shape, .nullable = true,
+           .doc = "What the earlier periods of the commitment's term counted."),
 };
 static const Shape request_shape =
     SHAPE("RateRequest", request_fields, .doc = "Usage to be priced by a plan.");

@@ -74,9 +74,23 @@ static void line_head(const Line *line, const BillFrame *frame, JsonOut *out)
         json_whole_member(out, "planVersion", version);
 }
 
-static void line_to_json(const Line *line, const BillFrame *frame, Arena *arena, JsonOut *out)
+static void posted_to_json(const EventAmounts *posted, Arena *arena, JsonOut *out)
 {
-    json_object(out);
+    json_name(out, STR("posted"));
+    json_array(out);
+    for (size_t i = 0; i < posted->count; i++) {
+        const EventAmount *event = &posted->at[i];
+        json_object(out);
+        text_or_null(out, "uniqueId", event->unique_id);
+        json_string_member(out, "ts", instant_print(arena, event->ts));
+        money_member(out, arena, "amount", event->amount);
+        json_object_end(out);
+    }
+    json_array_end(out);
+}
+
+void line_members_to_json(const Line *line, const BillFrame *frame, Arena *arena, JsonOut *out)
+{
     line_head(line, frame, out);
     span_member(out, arena, line->period);
     text_or_null(out, "usage",
@@ -96,9 +110,10 @@ static void line_to_json(const Line *line, const BillFrame *frame, Arena *arena,
         text_or_null(out, "digest",
                      line->kind == LINE_USAGE ? str_hex(arena, digest, sizeof digest) : STR_NONE);
     }
+    if (line->posted.at != NULL)
+        posted_to_json(&line->posted, arena, out);
     json_name(out, STR("steps"));
     steps_to_json(&line->steps, out);
-    json_object_end(out);
 }
 
 static void totals_to_json(const Bill *bill, Arena *arena, JsonOut *out)
@@ -123,8 +138,11 @@ void bill_to_json(const Bill *bill, const BillFrame *frame, Arena *arena, JsonOu
     span_member(out, arena, bill->period);
     json_name(out, STR("lines"));
     json_array(out);
-    for (size_t i = 0; i < bill->count; i++)
-        line_to_json(&bill->lines[i], frame, arena, out);
+    for (size_t i = 0; i < bill->count; i++) {
+        json_object(out);
+        line_members_to_json(&bill->lines[i], frame, arena, out);
+        json_object_end(out);
+    }
     json_array_end(out);
     totals_to_json(bill, arena, out);
     if (frame->sequence.at != NULL)

@@ -19,6 +19,19 @@ typedef enum LineKind {
 } LineKind;
 
 typedef struct ChargePart ChargePart;  // price/price.h
+typedef struct GroupUsage GroupUsage;
+
+// What one event was posted at: the rise of its line's rounded amount.
+typedef struct EventAmount {
+    Instant ts;
+    Str     unique_id;  // STR_NONE: unknown
+    Money   amount;
+} EventAmount;
+
+typedef struct EventAmounts {
+    EventAmount *at;  // by time, then id
+    size_t       count;
+} EventAmounts;
 
 typedef struct Line {
     LineKind      kind;
@@ -38,6 +51,8 @@ typedef struct Line {
     bool       provisional;  // may still change with time alone: the period is running
     uint64_t   events;
     Digest     digest;  // of those events
+    const GroupUsage *counted;  // by_event: what the events are posted of; else NULL
+    EventAmounts      posted;   // filled by price_events
     Steps      steps;
 } Line;
 
@@ -72,4 +87,6 @@ typedef struct BillFrame {
     bool    has_events;             // lines tell how many events they count, and their digest
 } BillFrame;
 
+// The members of a line, inside its object.
+void line_members_to_json(const Line *line, const BillFrame *frame, Arena *arena, JsonOut *out);
 void bill_to_json(const Bill *bill, const BillFrame *frame, Arena *arena, JsonOut *out);

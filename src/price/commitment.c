@@ -8,12 +8,12 @@
 #include "price/price_inside.h"
 
 typedef struct Committed {
-    Picked   picked;
-    Rational amount;   // committed, of this period or of the term
-    Rational list;     // what the metered lines come to
+    Picked          picked;
+    Rational        amount;  // committed, of this period or of the term
+    Rational        list;    // what the metered lines come to
     CommitmentCount before;  // what the term counted earlier
-    Rational off;      // the discount, exact
-    Rational overage;  // list price of what is beyond the commitment; 0 without a factor
+    Rational        off;     // the discount, exact
+    Rational        overage; // list price of what is beyond the commitment; 0 without a factor
 } Committed;
 
 static Err *pick_metered(Rating *rating, Picked *picked)

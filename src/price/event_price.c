@@ -23,6 +23,8 @@ void event_price_price(Pricing *pricing, const PriceTerms *terms, Rational quant
     for (size_t i = 0; i < pricing->event_count; i++) {
         const EventUsage *event = &pricing->events[i];
         pricing->units = rational_add(arena, pricing->units, event->price);
+        if (pricing->after != NULL)
+            pricing->after[i] = pricing->units;
         if (i >= EVENT_STEPS_MAX) {
             others = rational_add(arena, others, event->price);
             continue;

@@ -109,7 +109,7 @@ static int events_compare(const void *left, const void *right)
     if (a->ts.us != b->ts.us)
         return a->ts.us < b->ts.us ? -1 : 1;
     int order = str_compare(a->unique_id, b->unique_id);
-    if (order == 0)  // ids that nobody told
+    if (order == 0) // ids that nobody told
         order = rational_compare(a->value, b->value);
     return order == 0 ? rational_compare(a->price, b->price) : order;
 }
@@ -168,7 +168,8 @@ static void group_price(Rating *rating, Line *line, const GroupUsage *usage, Poo
                         .shows_fees = true,
                         .is_shared = charge->pricing_unit.at != NULL,
                         .events = usage->each,
-                        .event_count = usage->each_count };
+                        .event_count = usage->each_count,
+                        .after = rating->after };
     if (usage->each_count > 1)
         qsort(usage->each, usage->each_count, sizeof *usage->each, events_compare);
     if (charge->terms.dimension_count > 0)
@@ -207,7 +208,22 @@ static Err *usage_line(Rating *rating, const Charge *charge, const GroupUsage *c
     for (size_t i = 0; i < count; i++)
         group_price(rating, line, groups[i], &pools);
     *pool = pools.charge;
+    if (charge->by_event)
+        line->counted = groups[0];
     return line_finish(rating, line, converted(rating, line, line->exact));
+}
+
+Err *group_line(Rating *rating, Line *line, const GroupUsage *usage, Rational *exact)
+{
+    const Charge *charge = line->charge;
+    Pools         pools = { rational_zero(), rational_zero() };
+    if (charge->included_per_group.given)
+        TRY(included_pool(rating, charge, &charge->included_per_group, &pools.group));
+    if (charge->included.given)
+        TRY(included_pool(rating, charge, &charge->included, &pools.charge));
+    group_price(rating, line, usage, &pools);
+    *exact = converted(rating, line, line->exact);
+    return NULL;
 }
 
 int group_values_compare(const Str *a, const Str *b, size_t count)

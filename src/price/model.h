@@ -19,6 +19,7 @@ typedef struct Pricing {
     size_t            event_count;
     const NamedText  *cell;  // matrix: of each dimension, what the quantity is of
     const Rational   *quantities;  // SOURCE_METERS: of each meter
+    Rational         *after;  // of each event: the price so far; NULL: not asked for
 } Pricing;
 
 typedef enum ModelSource {
@@ -29,10 +30,18 @@ typedef enum ModelSource {
     TAKES_CHARGES  // the amounts of other charges
 } ModelSource;
 
+// Whether bill "event" is offered: the price never goes back on what was posted.
+typedef enum EventBilling {
+    EVENTS_NOT,
+    EVENTS_BY_TOTAL,   // posts price(total with it) - price(total before it)
+    EVENTS_ONE_BY_ONE  // the function itself tells the price after each
+} EventBilling;
+
 struct Model {
     const char        *name;
     const char *const *members;       // of the charge that only some models take; ends with NULL
     ModelSource        source;
+    EventBilling       by_event;
     void (*read)(Place charge, const Charge *read, PriceTerms *terms);  // adds its faults
     void (*price)(Pricing *pricing, const PriceTerms *terms, Rational quantity);
 };

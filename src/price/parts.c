@@ -31,22 +31,6 @@ static bool in_trial(const Plan *plan, const Charge *charge)
     return plan->trial.charge_count == 0;
 }
 
-// The rule that cuts the charge's own periods: the plan's with another length. Where the calendar
-// knows no such length (a day of a week), from the first day of the plan's period on.
-static PeriodRule rule_of(const Plan *plan, const Charge *charge, const PriceInputs *inputs)
-{
-    PeriodRule rule = plan->period;
-    if (charge->period.every == 0)
-        return rule;
-    rule.every = charge->period.every;
-    rule.unit = charge->period.unit;
-    if (period_rule_fault(&rule) == NULL)
-        return rule;
-    rule.anchor = ANCHOR_DATE;
-    rule.date = zone_local(inputs->zone, inputs->full.start).date;
-    return rule;
-}
-
 // The parts of a charge in the making.
 typedef struct Cutting {
     Arena      *arena;
@@ -83,28 +67,60 @@ static void part_add(Cutting *cutting, ChargePart part)
 }
 
 ChargeParts price_parts_cut(Arena *arena, const Plan *plan, const Charge *charge,
-                            const PriceInputs *inputs)
+                            const Calendar *calendar, const PriceInputs *inputs)
 {
-    Cutting    cutting = { .arena = arena, .trial_end = inputs->start };
-    PeriodRule rule = rule_of(plan, charge, inputs);
-    Span       service = inputs->service;
+    Cutting cutting = { .arena = arena, .trial_end = inputs->start };
+    Span    left = inputs->service;
     if (charge->one_time && inputs->index != 0)
         return cutting.parts;
     if (in_trial(plan, charge))
         cutting.trial_end = price_trial_end(plan, inputs->start, inputs->zone);
     if (charge->period.every == 0) {
-        part_add(&cutting, (ChargePart){ .service = service, .full = inputs->full });
+        part_add(&cutting, (ChargePart){ .service = left, .full = inputs->full });
         return cutting.parts;
     }
-    while (service.start.us < service.end.us) {
-        Period     own = period_at(&rule, inputs->zone, inputs->start, service.start);
-        ChargePart part = { .service = service, .full = own.full };
-        if (own.full.end.us < service.end.us)
-            part.service.end = own.full.end;
+    while (left.start.us < left.end.us) {
+        Period     own = calendar_own_period_at(calendar, charge->period, left.start);
+        ChargePart part = { .service = left, .full = own.full };
+        if (own.service.end.us < left.end.us)
+            part.service.end = own.service.end;
         part_add(&cutting, part);
-        service.start = part.service.end;
+        left.start = part.service.end;
     }
     return cutting.parts;
+}
+
+// ---- terms of a commitment
+
+static int64_t periods_of(const Plan *plan)
+{
+    static const int64_t months[PERIOD_UNIT_COUNT] = {
+        [PERIOD_MONTH] = 1, [PERIOD_QUARTER] = 3, [PERIOD_YEAR] = 12
+    };
+    static const int64_t days[PERIOD_UNIT_COUNT] = { [PERIOD_DAY] = 1, [PERIOD_WEEK] = 7 };
+    const PeriodLength  *term = &plan->commitment.term;
+    const int64_t       *sizes = months[term->unit] > 0 ? months : days;
+    return term->every * sizes[term->unit] / (plan->period.every * sizes[plan->period.unit]);
+}
+
+TermProgress price_term_at(const Plan *plan, const Calendar *calendar, const Period *period,
+                           Span active)
+{
+    int64_t count = periods_of(plan), place = period->index % count;
+    Period  first = *period, last = *period;
+    for (int64_t i = place; i > 0; i--)
+        first = calendar_period_at(calendar, (Instant){ first.service.start.us - 1 });
+    for (int64_t i = place + 1; i < count; i++)
+        last = calendar_period_at(calendar, last.service.end);
+    TermProgress term = { .full = { first.full.start, last.full.end },
+                          .service = { first.service.start, last.service.end },
+                          .before = commitment_count_none(plan->currency) };
+    if (active.start.us > term.service.start.us)
+        term.service.start = active.start;
+    if (active.end.us < term.service.end.us)
+        term.service.end = active.end;
+    term.ends_here = place == count - 1 || active.end.us <= period->service.end.us;
+    return term;
 }
 
 // ---- several bills as one

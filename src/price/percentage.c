@@ -52,33 +52,29 @@ static Rational share_of_value(Arena *arena, const PriceTerms *terms, Rational v
 
 // ---- of the sum
 
-// What the events come to before and at each of them.
+// What the events so far come to.
 typedef struct Running {
     Rational total;
+    Rational seen;
     Rational first;    // of the first freeEvents
     Rational fees_due; // events whose fee is due
 } Running;
 
-static Running run(Arena *arena, const Pricing *pricing, const PriceTerms *terms)
+static void running_add(Arena *arena, const PriceTerms *terms, Running *running, Rational value)
 {
-    Running  running = { rational_zero(), rational_zero(), rational_zero() };
-    Rational seen = rational_zero();
-    for (size_t i = 0; i < pricing->event_count; i++) {
-        running.total = rational_add(arena, running.total, pricing->events[i].value);
-        bool is_first =
-            terms->free_events.given && rational_compare(seen, terms->free_events.value) < 0;
-        bool is_below = terms->free_amount.given &&
-                        rational_compare(running.total, terms->free_amount.value) < 0;
-        bool is_free = (is_first || !terms->free_events.given) &&
-                       (is_below || !terms->free_amount.given) &&
-                       (terms->free_events.given || terms->free_amount.given);
-        if (is_first)
-            running.first = running.total;
-        if (!is_free)
-            running.fees_due = rational_add(arena, running.fees_due, rational_one());
-        seen = rational_add(arena, seen, rational_one());
-    }
-    return running;
+    running->total = rational_add(arena, running->total, value);
+    bool is_first =
+        terms->free_events.given && rational_compare(running->seen, terms->free_events.value) < 0;
+    bool is_below =
+        terms->free_amount.given && rational_compare(running->total, terms->free_amount.value) < 0;
+    bool is_free = (is_first || !terms->free_events.given) &&
+                   (is_below || !terms->free_amount.given) &&
+                   (terms->free_events.given || terms->free_amount.given);
+    if (is_first)
+        running->first = running->total;
+    if (!is_free)
+        running->fees_due = rational_add(arena, running->fees_due, rational_one());
+    running->seen = rational_add(arena, running->seen, rational_one());
 }
 
 static Rational free_value(const PriceTerms *terms, Rational first, Rational total)
@@ -91,6 +87,25 @@ static Rational free_value(const PriceTerms *terms, Rational first, Rational tot
     if (terms->free_amount.given)
         free = rational_least(free, terms->free_amount.value);
     return rational_greatest(free, rational_zero());
+}
+
+static Rational running_price(Arena *arena, const PriceTerms *terms, const Running *running)
+{
+    Rational free = free_value(terms, running->first, running->total);
+    Rational share = share_of_value(arena, terms, rational_subtract(arena, running->total, free));
+    return rational_add(arena, share,
+                        rational_multiply(arena, running->fees_due, terms->per_event_fee));
+}
+
+static Running run(const Pricing *pricing, const PriceTerms *terms)
+{
+    Running running = { rational_zero(), rational_zero(), rational_zero(), rational_zero() };
+    for (size_t i = 0; i < pricing->event_count; i++) {
+        running_add(pricing->arena, terms, &running, pricing->events[i].value);
+        if (pricing->after != NULL)
+            pricing->after[i] = running_price(pricing->arena, terms, &running);
+    }
+    return running;
 }
 
 static void value_add(Pricing *pricing, const PriceTerms *terms, Rational total, Rational free)
@@ -195,6 +210,8 @@ static void bounded_price(Pricing *pricing, const PriceTerms *terms)
         if (!allowance_use(arena, &left, event->value, &free))
             amount = event_amount(arena, terms, rational_subtract(arena, event->value, free));
         pricing->units = rational_add(arena, pricing->units, amount);
+        if (pricing->after != NULL)
+            pricing->after[i] = pricing->units;
         if (i >= EVENT_STEPS_MAX) {
             others = rational_add(arena, others, amount);
             continue;
@@ -218,7 +235,7 @@ void percentage_price(Pricing *pricing, const PriceTerms *terms, Rational quanti
         value_add(pricing, terms, quantity, free_value(terms, quantity, quantity));
         return;
     }
-    Running running = run(pricing->arena, pricing, terms);
+    Running running = run(pricing, terms);
     value_add(pricing, terms, running.total, free_value(terms, running.first, running.total));
     fees_add(pricing, terms, running.fees_due);
 }

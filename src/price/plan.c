@@ -7,11 +7,11 @@
 
 static const char *const plan_members[] = {
     "id",        "name",    "currency", "rounding",   "timeZone",        "period", "charges",
-    "discounts", "minimum", "maximum",  "commitment", "includedCredits", NULL,
+    "discounts", "minimum", "maximum",  "commitment", "includedCredits",
+    "trial",     "phases",  "invoiceThreshold",       NULL,
 };
 
-static const char *const later_members[] = { "phases",      "trial",    "invoiceThreshold",
-                                             "taxCategory", "metadata", NULL };
+static const char *const later_members[] = { "taxCategory", "metadata", NULL };
 
 void plan_optional_read(Place place, Optional *amount)
 {
@@ -163,18 +163,15 @@ void plan_discount_read(Place place, Discount *discount)
 
 void plan_commitment_read(Place place, Commitment *commitment)
 {
-    static const char *const members[] = { "amount",  "prorate",       "discountPercent",
-                                           "charges", "overageFactor", "trueUp",
-                                           NULL };
-    static const char *const later[] = { "term", NULL };
+    static const char *const members[] = { "amount",        "prorate", "discountPercent", "charges",
+                                           "overageFactor", "trueUp",  "term",            NULL };
     commitment->discount_percent = rational_zero();
     commitment->true_up = true;
     if (!place_object(place))
         return;
-    place_members(place, members, later);
-    Place term = place_member(place, "term"), percent = place_member(place, "discountPercent");
-    if (term.json != NULL)
-        place_fault(term, ERR_PLAN_INVALID, "term is not supported by this version");
+    place_members(place, members, NULL);
+    Place percent = place_member(place, "discountPercent");
+    plan_length_read(place_member(place, "term"), &commitment->term);
     amount_members_read(place, &commitment->amount);
     if (commitment->amount.given && rational_sign(commitment->amount.amount) == 0)
         place_fault(place_member(place, "amount"), ERR_FIELD_INVALID, "amount must be above 0");
@@ -269,9 +266,30 @@ static void shares_check(Place charges, const Plan *plan)
     }
 }
 
+// A charge's own period divides the plan's, and the plan's a term.
+static void lengths_check(Place place, const Plan *plan)
+{
+    const PeriodLength *term = &plan->commitment.term;
+    PeriodRule          whole = { .every = term->every, .unit = term->unit };
+    Place               charges = place_member(place, "charges");
+    for (size_t i = 0; i < plan->charge_count; i++) {
+        PeriodLength own = plan->charges[i].period;
+        if (own.every > 0 && !period_divides(&plan->period, own))
+            place_fault(place_member(place_element(charges, NULL, i), "period"), ERR_PLAN_INVALID,
+                        "the plan's period is not a whole number of the charge's");
+    }
+    if (term->every > 0 &&
+        !period_divides(&whole, (PeriodLength){ plan->period.every, plan->period.unit }))
+        place_fault(place_member(place_member(place, "commitment"), "term"), ERR_PLAN_INVALID,
+                    "a term is a whole number of the plan's periods");
+}
+
 // What one part of the document says about another.
 static void references_check(Place place, const Plan *plan)
 {
+    lengths_check(place, plan);
+    charges_exist(place_member(place_member(place, "trial"), "charges"), plan, plan->trial.charges,
+                  plan->trial.charge_count);
     Place discounts = place_member(place, "discounts"),
           commitment = place_member(place, "commitment");
     Place committed = place_member(commitment, "charges");
@@ -290,6 +308,13 @@ static void references_check(Place place, const Plan *plan)
     if (plan->minimum.given && plan->maximum.given &&
         rational_compare(plan->minimum.amount, plan->maximum.amount) > 0)
         place_fault(place_member(place, "minimum"), ERR_PLAN_INVALID, "minimum is above maximum");
+}
+
+static void threshold_read(Place place, Optional *threshold)
+{
+    plan_optional_read(place, threshold);
+    if (threshold->given && rational_sign(threshold->value) == 0)
+        place_fault(place, ERR_FIELD_INVALID, "a threshold is above 0");
 }
 
 Plan *plan_from_json(const Json *document, Str base, Str id, Faults *faults)
@@ -311,11 +336,15 @@ Plan *plan_from_json(const Json *document, Str base, Str id, Faults *faults)
     plan_amount_read(place_member(place, "maximum"), &plan->maximum);
     plan_commitment_read(place_member(place, "commitment"), &plan->commitment);
     plan_amount_read(place_member(place, "includedCredits"), &plan->included_credits);
+    plan_trial_read(place_member(place, "trial"), &plan->trial);
+    threshold_read(place_member(place, "invoiceThreshold"), &plan->invoice_threshold);
     if (faults->count > before)
         return NULL;
 
     references_check(place, plan);
     plan_partition(place_member(place, "charges"), plan);
+    if (faults->count == before)
+        plan_phases_read(place_member(place, "phases"), document, &plan->phases);
     return faults->count > before ? NULL : plan;
 }
 

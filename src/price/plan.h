@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "money/rounding.h"
 #include "price/filter.h"
-#include "time/period.h"
+#include "time/calendar.h"
 
 // A number that may be absent.
 typedef struct Optional {
@@ -98,12 +98,6 @@ typedef struct Included {
     Rational amount;
 } Included;
 
-// A span of time without an anchor: {"every":12,"unit":"month"}.
-typedef struct Duration {
-    uint32_t   every;  // 0: not given
-    PeriodUnit unit;
-} Duration;
-
 typedef struct Charge {
     Str          id;
     Str          definition;  // canonical JSON without the name
@@ -135,7 +129,8 @@ typedef struct Charge {
 
     bool    allow_negative;
     bool    one_time;  // flat: in the first period only
-    Duration period;   // its own, a whole divisor of the plan's
+    PeriodLength period;  // its own, a whole divisor of the plan's; every 0: not given
+    bool         by_event;  // bill "event": each event is posted as it comes
     Timing  timing;
     Prorate prorate;
     ChangeCounts on_increase, on_decrease;  // of a quantity in advance
@@ -159,6 +154,22 @@ typedef struct Trial {
     size_t   charge_count;
 } Trial;
 
+// A stretch of a subscription's life under another document: of another version of the plan, or
+// changed by overrides. It lasts so many periods, or all that begin before `until`; with neither,
+// for ever.
+typedef struct Phase {
+    uint32_t    periods;  // 0: not given
+    bool        has_until;
+    Instant     until;
+    int64_t     plan_version;  // 0: the same
+    const Json *overrides;     // a merge patch (price/patch.h); NULL: none
+} Phase;
+
+typedef struct Phases {
+    Phase *at;
+    size_t count;
+} Phases;
+
 // An amount of money for a full period, and how a part of one shares it.
 typedef struct PlanAmount {
     bool     given;
@@ -167,8 +178,8 @@ typedef struct PlanAmount {
 } PlanAmount;
 
 typedef struct Commitment {
-    PlanAmount amount;  // of the term, or of each period when there is none
-    Duration   term;    // so many whole periods of the plan
+    PlanAmount   amount;  // of the term, or of each period when there is none
+    PeriodLength term;    // so many whole periods of the plan; every 0: not given
     Rational   discount_percent;  // 0 when absent
     Optional   overage_factor;
     bool       true_up;
@@ -191,6 +202,8 @@ typedef struct Plan {
     Commitment commitment;
     PlanAmount included_credits;
     Trial      trial;
+    Phases     phases;
+    Optional   invoice_threshold;  // an invoice as soon as so much is due and not billed
 } Plan;
 
 enum {
@@ -199,7 +212,9 @@ enum {
     PLAN_DISCOUNTS_MAX = 50,
     PLAN_GROUPS_MAX = 4,
     PLAN_CELLS_MAX = 500,
-    PLAN_METERS_MAX = 16
+    PLAN_METERS_MAX = 16,
+    PLAN_PHASES_MAX = 50,
+    PLAN_TRIAL_DAYS_MAX = 3650
 };
 
 // Reads a document. `base` is the JSON pointer at which it stands ("" or "/plan"); `id` is the id
@@ -208,6 +223,14 @@ enum {
 // one. What the plan holds lives in faults->arena; its texts may point into the document. Whether
 // meters exist, and have the dimensions that filters and groups use, is for the caller.
 Plan *plan_from_json(const Json *document, Str base, Str id, Faults *faults);
+
+// Reads phases, of a plan or of a subscription, and checks that `document` changed by the overrides
+// of each is a plan. NULL: they are changed elsewhere, only their form is checked.
+bool phases_from_json(const Json *list, const Json *document, Str base, Faults *faults,
+                      Phases *phases);
+
+// The phase that a period of the calendar is in; NULL: none, the document itself.
+const Phase *phase_at(const Phases *phases, const Calendar *calendar, const Period *period);
 
 // Reads the stored text of a published version. A text that no longer parses is STORE_FAILED.
 Err *plan_from_text(Arena *arena, Str text, Plan **plan) MUST_CHECK;

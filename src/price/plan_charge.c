@@ -6,8 +6,11 @@
 #include "price/plan_inside.h"
 
 static const char *const common_members[] = {
-    "id", "name", "model", "meter", "quantity", "timing", "prorate", NULL,
+    "id", "name", "model", "meter", "quantity", "timing", "prorate", "period", NULL,
 };
+
+// What only a charge on a quantity takes.
+static const char *const quantity_members[] = { "onIncrease", "onDecrease", NULL };
 
 // What only a charge on a meter, several meters or a quantity takes.
 static const char *const bound_members[] = { "minimum", "maximum", NULL };
@@ -19,14 +22,19 @@ static const char *const source_members[] = {
 
 // What only a charge on a meter takes.
 static const char *const meter_members[] = {
-    "filter",           "groupBy",         "alsoCounts",
-    "includedPerGroup", "minimumPerGroup", "maximumPerGroup",
-    "pricingUnit",      "conversionRate",  NULL,
+    "filter",
+    "groupBy",
+    "alsoCounts",
+    "includedPerGroup",
+    "minimumPerGroup",
+    "maximumPerGroup",
+    "pricingUnit",
+    "conversionRate",
+    "bill",
+    NULL,
 };
 
-static const char *const later_members[] = {
-    "period", "bill", "onIncrease", "onDecrease", "source", NULL,
-};
+static const char *const later_members[] = { "source", NULL };
 
 static bool is_listed(Str name, const char *const *list)
 {
@@ -48,9 +56,12 @@ static void member_check(Place place, const Charge *charge, Str name)
         return;
     if (is_listed(name, meter_members) && charge->source == SOURCE_METER)
         return;
+    if (is_listed(name, quantity_members) && charge->source == SOURCE_QUANTITY)
+        return;
     Place member = place_named(place, name);
     if (is_listed(name, bound_members) || is_listed(name, source_members) ||
-        is_listed(name, meter_members) || model_member_known(name))
+        is_listed(name, meter_members) || is_listed(name, quantity_members) ||
+        model_member_known(name))
         place_fault(member, ERR_PLAN_INVALID, "%.*s is not a member of a %s charge%s",
                     STR_ARG(name), charge->model->name,
                     charge->source == SOURCE_QUANTITY ? " on a quantity" : "");
@@ -265,6 +276,82 @@ static void prorate_read(Place place, Charge *charge)
                     charge->model->name);
 }
 
+// When changes of a quantity in advance count.
+static void changes_read(Place place, Charge *charge)
+{
+    Place rise = place_member(place, "onIncrease"), fall = place_member(place, "onDecrease");
+    Str   text;
+    charge->on_increase = COUNTS_NOW;
+    charge->on_decrease = COUNTS_NEXT_PERIOD;
+    if (place_text(rise, &text)) {
+        if (str_equal(text, STR("nextInvoice")))
+            charge->on_increase = COUNTS_NEXT_INVOICE;
+        else if (str_equal(text, STR("nextPeriod")))
+            charge->on_increase = COUNTS_NEXT_PERIOD;
+        else if (!str_equal(text, STR("now")))
+            place_fault(rise, ERR_FIELD_INVALID,
+                        "onIncrease must be now, nextInvoice or nextPeriod");
+    }
+    if (place_text(fall, &text)) {
+        if (str_equal(text, STR("credit")))
+            charge->on_decrease = COUNTS_NOW;
+        else if (!str_equal(text, STR("nextPeriod")))
+            place_fault(fall, ERR_FIELD_INVALID, "onDecrease must be nextPeriod or credit");
+    }
+    if (charge->source == SOURCE_QUANTITY && charge->timing == TIMING_ARREARS &&
+        (rise.json != NULL || fall.json != NULL))
+        place_fault(rise.json != NULL ? rise : fall, ERR_PLAN_INVALID,
+                    "in arrears every change counts from its instant on");
+}
+
+// What would take back what was posted, or depends on what comes later.
+static void by_event_check(Place place, const Charge *charge)
+{
+    static const char *const refused[] = { "minimum", "maximum", "minimumPerGroup",
+                                           "maximumPerGroup", "flatFeeAtZero" };
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        Place member = place_member(place, refused[i]);
+        if (member.json != NULL && member.json->kind != JSON_FALSE)
+            place_fault(member, ERR_PLAN_INVALID, "%s does not go with bill event", refused[i]);
+    }
+    if (charge->included.given && place_member(place, "groupBy").json != NULL)
+        place_fault(place_member(place, "included"), ERR_PLAN_INVALID,
+                    "with bill event each group has its own units free: includedPerGroup");
+    if (charge->included.per_unit.at != NULL || charge->included_per_group.per_unit.at != NULL)
+        place_fault(place_member(place, charge->included.per_unit.at != NULL ? "included"
+                                                                             : "includedPerGroup"),
+                    ERR_PLAN_INVALID,
+                    "with bill event the units free are a number: a quantity may change later");
+}
+
+static void bill_read(Place place, Charge *charge)
+{
+    Place bill = place_member(place, "bill");
+    Str   text;
+    if (!place_text(bill, &text) || str_equal(text, STR("period")))
+        return;
+    if (!str_equal(text, STR("event"))) {
+        place_fault(bill, ERR_FIELD_INVALID, "bill must be period or event");
+        return;
+    }
+    charge->by_event = true;
+    charge->terms.needs_events = true;
+    if (charge->model->by_event == EVENTS_NOT)
+        place_fault(bill, ERR_PLAN_INVALID, "a %s charge is not billed event by event",
+                    charge->model->name);
+    if (charge->model->by_event == EVENTS_ONE_BY_ONE)
+        no_operators_check(place);
+    by_event_check(place, charge);
+}
+
+static void own_period_read(Place place, Charge *charge)
+{
+    Place period = place_member(place, "period");
+    plan_length_read(period, &charge->period);
+    if (period.json != NULL && charge->one_time)
+        place_fault(period, ERR_PLAN_INVALID, "a fee that is due once has no period");
+}
+
 void plan_charge_read(Place place, Charge *charge)
 {
     if (!place_object(place))
@@ -289,10 +376,12 @@ void plan_charge_read(Place place, Charge *charge)
     operators_read(place, charge);
     if (charge->terms.needs_events)
         no_operators_check(place);
+    bill_read(place, charge);
     partition_members_read(place, charge);
     read_by_fill(place, charge);
     timing_read(place, charge);
     prorate_read(place, charge);
-    charge->on_decrease = COUNTS_NEXT_PERIOD;
+    changes_read(place, charge);
+    own_period_read(place, charge);
     charge->definition = json_canonical(place.faults->arena, place.json, STR("name"));
 }

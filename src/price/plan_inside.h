@@ -17,6 +17,9 @@ void plan_filter_read(Place place, ChargeFilter *filter);
 // The same with a text for a single value: {"region":"eu-1"}.
 void plan_when_read(Place place, ChargeFilter *filter);
 void plan_groups_read(Place place, Str **keys, size_t *count);
+void plan_length_read(Place place, PeriodLength *length);
+void plan_trial_read(Place place, Trial *trial);
+void plan_phases_read(Place place, const Json *document, Phases *phases);
 void plan_discount_read(Place place, Discount *discount);
 void plan_commitment_read(Place place, Commitment *commitment);
 void plan_period_read(Place place, PeriodRule *rule);

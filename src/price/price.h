@@ -17,7 +17,7 @@ typedef struct EventUsage {
 } EventUsage;
 
 // What a metered charge counted in the period, of one group.
-typedef struct GroupUsage {
+struct GroupUsage {
     const Str
         *values;  // one for each read_by; .at == NULL: absent; NULL when the charge has no groups
     Rational    usage;  // exact: an average is sum / count
@@ -25,7 +25,7 @@ typedef struct GroupUsage {
     Digest      digest;
     EventUsage *each;  // those that count, in any order, when the charge needs_events
     size_t      each_count;
-} GroupUsage;
+};
 
 // The order of groups: value by value, absent before any text, texts by bytes.
 int group_values_compare(const Str *a, const Str *b, size_t count);
@@ -53,12 +53,12 @@ typedef struct QuantityHistory {
 
 // One stretch of service of a charge. Usually a charge has one, the period; two around the end of a
 // trial; several where it has a period of its own; none: it is not in this bill.
-typedef struct ChargePart {
+struct ChargePart {
     Span        service;   // what is billed
     Span        full;      // the natural period, of which the service takes a share
     ChargeUsage usage;     // of a metered charge
     bool        is_trial;  // priced at 0, with a step
-} ChargePart;
+};
 
 typedef struct ChargeParts {
     ChargePart *at;  // ascending, no two of them meet
@@ -99,9 +99,15 @@ ChargeParts *price_parts_whole(Arena *arena, const Plan *plan, const ChargeUsage
 
 // The parts of one charge in a period, without usage: cut where the charge's own period ends (by
 // the plan's anchor) and where the trial does; nothing of a oneTime charge after the first period.
-// Of the inputs it reads service, full, index, start and zone.
+// `calendar` is the subscription's; of the inputs it reads service, full, index, start and zone.
 ChargeParts price_parts_cut(Arena *arena, const Plan *plan, const Charge *charge,
-                            const PriceInputs *inputs);
+                            const Calendar *calendar, const PriceInputs *inputs);
+
+// Where a period stands in the term of the plan's commitment: a term is so many periods, counted
+// from index 0. `active`: the subscription from its start to its end (INSTANT_END: none).
+// `before` is left at nothing.
+TermProgress price_term_at(const Plan *plan, const Calendar *calendar, const Period *period,
+                           Span active);
 
 // When the plan's trial of a subscription ends; `start` when it has none.
 Instant price_trial_end(const Plan *plan, Instant start, const Zone *zone);
@@ -109,6 +115,12 @@ Instant price_trial_end(const Plan *plan, Instant start, const Zone *zone);
 // AMOUNT_TOO_LARGE when an amount leaves int64 minor units; FIELD_REQUIRED when the plan needs a
 // quantity that the inputs do not have.
 Err *price_bill(Arena *arena, const Plan *plan, const PriceInputs *inputs, Bill *bill) MUST_CHECK;
+
+// What each event of a line is posted at, in the order of time: round(price with it and those
+// before) - round(price of those before). Together they are the line's amount. A line whose charge
+// is not by_event has none.
+Err *price_events(Arena *arena, const Plan *plan, const PriceInputs *inputs, const Line *line,
+                  EventAmounts *amounts) MUST_CHECK;
 
 // Bills of several terms of one period, of one currency, as one: their lines in order, totals
 // summed, the period from the first's start to the last's end, the last's commitment. count > 0.

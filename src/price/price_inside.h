@@ -16,6 +16,7 @@ typedef struct Rating {
     const ChargePart  *part;  // at hand; of the plan's own amounts: the period
     ChargePart         whole;
     CommitmentCount    commitment;
+    Rational          *after;  // by event: the exact price after each; NULL: not asked for
 } Rating;
 
 // A new line, of the part at hand. Valid until the next one.
@@ -64,6 +65,8 @@ Rational quantity_included(Rating *rating, Steps *steps, Rational quantity, Rati
 Rational quantity_convert(Rating *rating, Steps *steps, const Charge *charge, Rational quantity);
 
 // ---- lines.c: from usage to rounded lines
+// The exact price of one group of the part at hand, in the plan's currency, with its steps.
+Err *group_line(Rating *rating, Line *line, const GroupUsage *usage, Rational *exact) MUST_CHECK;
 Err *lines_make(Rating *rating) MUST_CHECK;
 
 // ---- algebra.c: from lines to what is due

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "price/patch.h"
 #include "price/place.h"
 #include "price/price.h"
 
@@ -13,6 +14,9 @@ typedef struct UsageEntry {
     size_t      property_count;
     Rational    quantity;
     const Json *events; // NULL: not given
+    bool        is_sum; // the quantity is what the events come to
+    bool        has_at;
+    Instant     at; // all of it counts there
     Place       place;
 } UsageEntry;
 
@@ -26,8 +30,10 @@ typedef struct RateRequest {
     Faults      faults;
     Plan       *plan;
     PriceInputs inputs;
+    Calendar    calendar;
     MeterUsage *meters;
     size_t      meter_count;
+    Period      period; // of the calendar
 } RateRequest;
 
 enum { ENTRIES_MAX = 100000, EVENTS_MAX = 100000, CHANGES_MAX = 10000 };
@@ -91,13 +97,14 @@ static void events_check(Place place, UsageEntry *entry)
         return;
     entry->events = place.json;
     const EventUsage *events = events_read(place, STR_NONE);
+    entry->is_sum = true;
     for (size_t i = 0; i < place.json->count; i++)
         entry->quantity = rational_add(place.faults->arena, entry->quantity, events[i].value);
 }
 
 static void entry_read(Place place, UsageEntry *entry)
 {
-    static const char *const members[] = { "group", "quantity", "events", NULL };
+    static const char *const members[] = { "group", "quantity", "events", "at", NULL };
     entry->quantity = rational_zero();
     entry->place = place;
     if (!place_object(place))
@@ -105,11 +112,14 @@ static void entry_read(Place place, UsageEntry *entry)
     place_members(place, members, NULL);
     Place quantity = place_member(place, "quantity"), events = place_member(place, "events");
     properties_read(place_member(place, "group"), entry);
+    entry->has_at = place_instant(place_member(place, "at"), &entry->at);
     if (events.json != NULL)
         events_check(events, entry);
     if (quantity.json != NULL || entry->events == NULL)
-        if (place_required(quantity))
+        if (place_required(quantity)) {
             place_decimal(quantity, &entry->quantity);
+            entry->is_sum = false;
+        }
 }
 
 static bool is_priced(const Plan *plan, Str meter)
@@ -317,40 +327,92 @@ static size_t groups_join(Arena *arena, GroupUsage *groups, size_t count, size_t
     return kept;
 }
 
-static void entry_events(const Charge *charge, const UsageEntry *entry, GroupUsage *group)
+// A part of a charge, for which usage is gathered.
+typedef struct Gathering {
+    Arena            *arena;
+    const Charge     *charge;
+    const ChargePart *part;
+    bool              is_only; // the charge has no other: everything is in it
+} Gathering;
+
+static bool is_inside(const Gathering *gathering, Instant at)
 {
-    Place events = place_member(entry->place, "events");
+    Span span = gathering->part->service;
+    return gathering->is_only || (span.start.us <= at.us && at.us < span.end.us);
+}
+
+static size_t events_inside(const Gathering *gathering, EventUsage *events, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (is_inside(gathering, events[i].ts))
+            events[kept++] = events[i];
+    return kept;
+}
+
+// The events of an entry, for a charge that prices them one by one.
+static void entry_events(const Gathering *gathering, const UsageEntry *entry, GroupUsage *group)
+{
+    const Charge *charge = gathering->charge;
+    Place         events = place_member(entry->place, "events");
     if (entry->events == NULL) {
         place_fault(events, ERR_FIELD_REQUIRED,
                     "charge %.*s prices event by event: events are required", STR_ARG(charge->id));
         return;
     }
     group->each = events_read(events, charge->terms.property);
-    group->each_count = entry->events->count;
+    group->each_count = events_inside(gathering, group->each, entry->events->count);
 }
 
-static GroupUsage meter_total(Arena *arena, const MeterUsage *meter)
+// What of an entry counts in the part. False: nothing.
+static bool entry_quantity(const Gathering *gathering, const UsageEntry *entry, Rational *quantity)
+{
+    *quantity = entry->quantity;
+    if (gathering->is_only)
+        return true;
+    if (entry->has_at)
+        return is_inside(gathering, entry->at);
+    if (!entry->is_sum) {
+        place_fault(entry->place, ERR_FIELD_REQUIRED,
+                    "charge %.*s has several parts in this period: events, or at, say which counts",
+                    STR_ARG(gathering->charge->id));
+        return false;
+    }
+    EventUsage *events = events_read(place_member(entry->place, "events"), STR_NONE);
+    size_t      count = events_inside(gathering, events, entry->events->count);
+    *quantity = rational_zero();
+    for (size_t i = 0; i < count; i++)
+        *quantity = rational_add(gathering->arena, *quantity, events[i].value);
+    return count > 0;
+}
+
+static GroupUsage meter_total(const Gathering *gathering, const MeterUsage *meter)
 {
     GroupUsage total = { .usage = rational_zero() };
+    Rational   quantity;
     for (size_t i = 0; i < meter->count; i++)
-        total.usage = rational_add(arena, total.usage, meter->entries[i].quantity);
+        if (entry_quantity(gathering, &meter->entries[i], &quantity))
+            total.usage = rational_add(gathering->arena, total.usage, quantity);
     return total;
 }
 
-static ChargeUsage charge_usage(Arena *arena, const Charge *charge, const MeterUsage *meter)
+static ChargeUsage charge_usage(const Gathering *gathering, const MeterUsage *meter)
 {
-    GroupUsage *groups = arena_array(arena, GroupUsage, meter->count);
-    size_t      count = 0;
+    Arena        *arena = gathering->arena;
+    const Charge *charge = gathering->charge;
+    GroupUsage   *groups = arena_array(arena, GroupUsage, meter->count);
+    size_t        count = 0;
     for (size_t i = 0; i < meter->count; i++) {
         const UsageEntry *entry = &meter->entries[i];
-        if (!takes(charge, entry))
+        Rational          quantity;
+        if (!takes(charge, entry) || !entry_quantity(gathering, entry, &quantity))
             continue;
         Str *values = arena_array(arena, Str, charge->read_count);
         for (size_t k = 0; k < charge->read_count; k++)
             values[k] = property_of(entry, charge->read_by[k]);
-        groups[count] = (GroupUsage){ .values = values, .usage = entry->quantity };
+        groups[count] = (GroupUsage){ .values = values, .usage = quantity };
         if (charge->terms.needs_events)
-            entry_events(charge, entry, &groups[count]);
+            entry_events(gathering, entry, &groups[count]);
         count++;
     }
     return (ChargeUsage){ groups, groups_join(arena, groups, count, charge->read_count) };
@@ -365,33 +427,106 @@ static const MeterUsage *meter_usage(const RateRequest *request, Str meter)
     return &nothing;
 }
 
-static ChargeUsage meters_usage(Arena *arena, const RateRequest *request, const Charge *charge)
+static ChargeUsage meters_usage(const Gathering *gathering, const RateRequest *request)
 {
-    size_t      count = charge->terms.meter_count;
-    GroupUsage *groups = arena_array(arena, GroupUsage, count);
-    for (size_t i = 0; i < count; i++)
-        groups[i] = meter_total(arena, meter_usage(request, charge->terms.meters[i]));
-    return (ChargeUsage){ groups, count };
+    const PriceTerms *terms = &gathering->charge->terms;
+    GroupUsage       *groups = arena_array(gathering->arena, GroupUsage, terms->meter_count);
+    for (size_t i = 0; i < terms->meter_count; i++)
+        groups[i] = meter_total(gathering, meter_usage(request, terms->meters[i]));
+    return (ChargeUsage){ groups, terms->meter_count };
 }
 
-static void usage_share_out(Arena *arena, RateRequest *request)
+static void parts_fill(Arena *arena, RateRequest *request)
 {
-    PriceInputs *inputs = &request->inputs;
-    ChargeUsage *usage = arena_array(arena, ChargeUsage, request->plan->charge_count);
-    for (size_t i = 0; i < request->plan->charge_count; i++) {
-        const Charge *charge = &request->plan->charges[i];
-        if (charge->source == SOURCE_METER)
-            usage[i] = charge_usage(arena, charge, meter_usage(request, charge->meter));
-        else if (charge->source == SOURCE_METERS)
-            usage[i] = meters_usage(arena, request, charge);
+    const Plan  *plan = request->plan;
+    ChargeParts *all = arena_array(arena, ChargeParts, plan->charge_count);
+    for (size_t i = 0; i < plan->charge_count; i++) {
+        const Charge *charge = &plan->charges[i];
+        ChargeParts  *parts = &all[i];
+        *parts = price_parts_cut(arena, plan, charge, &request->calendar, &request->inputs);
+        for (size_t k = 0; k < parts->count; k++) {
+            Gathering gathering = { arena, charge, &parts->at[k], parts->count == 1 };
+            if (charge->source == SOURCE_METER)
+                parts->at[k].usage = charge_usage(&gathering, meter_usage(request, charge->meter));
+            else if (charge->source == SOURCE_METERS)
+                parts->at[k].usage = meters_usage(&gathering, request);
+        }
     }
-    inputs->parts = price_parts_whole(arena, request->plan, usage, inputs->service, inputs->full);
+    request->inputs.parts = all;
+}
+
+// ---- what a subscription has beside usage
+
+static void pauses_read(Place place, PriceInputs *inputs)
+{
+    if (!place_array(place, 0, CHANGES_MAX))
+        return;
+    Span *pauses = arena_array(place.faults->arena, Span, place.json->count);
+    for (const Json *pause = place.json->first; pause != NULL; pause = pause->next) {
+        size_t index = inputs->pause_count;
+        Place  element = place_element(place, pause, index);
+        if (!span_read(element, &pauses[index]))
+            return;
+        if (index > 0 && pauses[index].start.us < pauses[index - 1].end.us)
+            place_fault(element, ERR_FIELD_INVALID, "pauses are listed in order of time");
+        inputs->pause_count++;
+    }
+    inputs->pauses = pauses;
+}
+
+// What the earlier periods of the term counted.
+static void committed_read(Place place, RateRequest *request)
+{
+    static const char *const members[] = { "list", "net", NULL };
+    CommitmentCount         *before = &request->inputs.term.before;
+    Rational                 net;
+    *before = commitment_count_none(request->plan->currency);
+    if (!place_object(place))
+        return;
+    place_members(place, members, NULL);
+    Place list = place_member(place, "list"), net_place = place_member(place, "net");
+    if (request->plan->commitment.term.every == 0)
+        place_fault(place, ERR_FIELD_INVALID, "the plan has no commitment with a term");
+    if (place_required(list))
+        place_not_negative(list, &before->list);
+    if (place_required(net_place) && place_decimal(net_place, &net) &&
+        !rounding_money(net, request->plan->currency, request->plan->rounding, &before->net))
+        place_fault(net_place, ERR_FIELD_INVALID, "net is too large");
+}
+
+// The period's place in the life of the subscription.
+static void calendar_read(Arena *arena, RateRequest *request)
+{
+    const Plan  *plan = request->plan;
+    PriceInputs *inputs = &request->inputs;
+    inputs->zone = plan->time_zone.at == NULL ? zone_utc() : zone_find(plan->time_zone);
+    request->calendar = calendar_begin(arena, &plan->period, inputs->zone, inputs->start);
+    request->period = calendar_period_at(&request->calendar, inputs->service.start);
+    inputs->index = request->period.index;
+}
+
+// The plan as it is in the phase that the period is in.
+static void phase_apply(Place plan, RateRequest *request)
+{
+    Faults      *faults = &request->faults;
+    const Phase *phase = phase_at(&request->plan->phases, &request->calendar, &request->period);
+    if (phase == NULL)
+        return;
+    if (phase->plan_version != 0)
+        place_fault(place_member(plan, "phases"), ERR_FIELD_INVALID,
+                    "the period is in a phase of another version, which is not given");
+    if (phase->plan_version != 0 || phase->overrides == NULL)
+        return;
+    const Json *changed =
+        plan_patch(faults->arena, plan.json, phase->overrides, plan.pointer, faults);
+    request->plan = plan_from_json(changed, plan.pointer, STR_NONE, faults);
 }
 
 static void request_read(Place body, RateRequest *request)
 {
-    static const char *const members[] = { "plan",       "period",   "usage", "quantities",
-                                           "activeFrom", "activeTo", "at",    NULL };
+    static const char *const members[] = { "plan",       "period",    "usage", "quantities",
+                                           "activeFrom", "activeTo",  "at",    "pauses",
+                                           "dueOnly",    "committed", NULL };
     if (!place_object(body))
         return;
     place_members(body, members, NULL);
@@ -399,8 +534,29 @@ static void request_read(Place body, RateRequest *request)
     if (place_required(plan))
         request->plan = plan_from_json(plan.json, plan.pointer, STR_NONE, &request->faults);
     time_read(body, request);
+    pauses_read(place_member(body, "pauses"), &request->inputs);
+    place_bool(place_member(body, "dueOnly"), &request->inputs.due_only);
+    if (request->faults.first == NULL) {
+        calendar_read(body.faults->arena, request);
+        phase_apply(plan, request);
+    }
     usage_read_all(place_member(body, "usage"), request);
     quantities_read(place_member(body, "quantities"), request);
+    if (request->plan != NULL)
+        committed_read(place_member(body, "committed"), request);
+}
+
+static void term_fill(RateRequest *request)
+{
+    PriceInputs *inputs = &request->inputs;
+    Span         active = { inputs->start, INSTANT_END };
+    if (request->plan->commitment.term.every == 0)
+        return;
+    if (inputs->service.end.us < inputs->full.end.us)
+        active.end = inputs->service.end;
+    CommitmentCount before = inputs->term.before;
+    inputs->term = price_term_at(request->plan, &request->calendar, &request->period, active);
+    inputs->term.before = before;
 }
 
 Err *rate_request(Arena *arena, const Json *body, Text *out)
@@ -412,15 +568,14 @@ Err *rate_request(Arena *arena, const Json *body, Text *out)
     if (request.faults.first != NULL)
         return request.faults.first;
 
-    PriceInputs *inputs = &request.inputs;
-    inputs->zone =
-        request.plan->time_zone.at == NULL ? zone_utc() : zone_find(request.plan->time_zone);
-    inputs->index =
-        period_at(&request.plan->period, inputs->zone, inputs->start, inputs->service.start).index;
-    usage_share_out(arena, &request);
+    term_fill(&request);
+    parts_fill(arena, &request);
     if (request.faults.first != NULL)
         return request.faults.first;
-    TRY(price_bill(arena, request.plan, inputs, &bill));
+    TRY(price_bill(arena, request.plan, &request.inputs, &bill));
+    for (size_t i = 0; i < bill.count; i++)
+        TRY(price_events(arena, request.plan, &request.inputs, &bill.lines[i],
+                         &bill.lines[i].posted));
     JsonOut json = json_out(out);
     bill_to_json(&bill, &frame, arena, &json);
     return NULL;

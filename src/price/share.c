@@ -37,7 +37,7 @@ Rational share_of(Rating *rating, Prorate prorate, Span full, Span span)
 {
     const PriceInputs *inputs = rating->inputs;
     if (prorate == PRORATE_DAY && local_days(inputs->zone, full) <= 0)
-        prorate = PRORATE_SECOND;  // a period without a midnight has no days to count
+        prorate = PRORATE_SECOND; // a period without a midnight has no days to count
     switch (prorate) {
     case PRORATE_NONE:
         break;

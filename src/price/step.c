@@ -98,10 +98,10 @@ static const StepRow rows[STEP_OP_COUNT] = {
     [STEP_COMMITMENT] = { "commitment",
                           "discount = discountPercent of the metered lines (list), or, with an "
                           "overageFactor, of list - overage, rounded; overage = before + list - "
-                          "commitment / (1 - discountPercent / 100), at most list; before = list of "
-                          "the term's earlier periods; share = this line's part",
-                          { "commitment", "before", "list", "discountPercent", "overage", "discount",
-                            "share" } },
+                          "commitment / (1 - discountPercent / 100), at most list; before = list "
+                          "of the term's earlier periods; share = this line's part",
+                          { "commitment", "before", "list", "discountPercent", "overage",
+                            "discount", "share" } },
     [STEP_OVERAGE] = { "overage",
                        "amount = overage x (overageFactor - 1): its list price is in the lines; "
                        "discount = overage x (1 - overageFactor), rounded, and this line's share",
