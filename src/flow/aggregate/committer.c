@@ -48,12 +48,26 @@ static void fold_prefetch(Partition *partition, const Commit *commit)
     }
 }
 
+// A void or a revert is a row without content; an amendment is its replacements.
+static void fold_correction(Partition *partition, const CorrectionWork *work)
+{
+    static const Digest nothing;
+    if (work->refused != ERR_COUNT || work->is_needless)
+        return;
+    if (work->count == 0)
+        fold_event(partition, partition->folded++, &nothing);
+    for (size_t i = 0; i < work->count; i++)
+        fold_event(partition, partition->folded++, &work->events[i].digest);
+}
+
 static void fold_submission(Partition *partition, const Commit *commit,
                             const Submission *submission)
 {
     static const Digest nothing;
     if (submission->probe->meter != NULL && !submission->probe->meter->is_needless)
         fold_event(partition, partition->folded++, &nothing);
+    if (submission->probe->correction != NULL)
+        fold_correction(partition, submission->probe->correction);
     for (size_t i = 0; i < submission->count; i++) {
         if (submission->verdicts[i].outcome != OUTCOME_ACCEPTED)
             continue;

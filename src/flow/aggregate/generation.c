@@ -192,8 +192,8 @@ void generation_put_other(Generation *generation, uint32_t index, RowKind kind)
     row_new(generation, index)->kind = (uint8_t)kind;
 }
 
-void generation_put_event(Generation *generation, uint32_t index, const Event *event,
-                          const Row *numbers)
+static void event_put(Generation *generation, uint32_t index, const Event *event,
+                      const Row *numbers)
 {
     Row *row = row_new(generation, index);
     *row = (Row){
@@ -216,7 +216,20 @@ void generation_put_event(Generation *generation, uint32_t index, const Event *e
     if (event->properties.length > 0)
         memcpy(text + event->unique_id.length, event->properties.at, event->properties.length);
     row->text = text;
+}
+
+void generation_put_event(Generation *generation, uint32_t index, const Event *event,
+                          const Row *numbers)
+{
+    event_put(generation, index, event, numbers);
     id_table_add(generation->ids, event->id, index);
+}
+
+void generation_put_amended(Generation *generation, uint32_t index, const Event *event,
+                            const Row *numbers)
+{
+    event_put(generation, index, event, numbers);
+    id_table_put(generation->ids, event->id, index);
 }
 
 static uint64_t mix(uint64_t a, uint64_t b)

@@ -12,6 +12,7 @@ typedef enum RowKind {
     ROW_NONE,   // a sequence without content (the first of a partition, or dropped by a replay)
     ROW_EVENT,
     ROW_METER,  // an activation or a removal
+    ROW_VOID,   // a void or its revert
 } RowKind;
 
 #define ROW_END UINT32_MAX
@@ -86,6 +87,10 @@ void     generation_identity(const Generation *generation, uint32_t index, Ident
 // Sequencer: writes the row and its id. Rows are put in order.
 void generation_put_event(Generation *generation, uint32_t index, const Event *event,
                           const Row *numbers /* event, account, received */);
+// The same for one whose id is there already, in this generation or an older one: from now on the
+// id answers this row.
+void generation_put_amended(Generation *generation, uint32_t index, const Event *event,
+                            const Row *numbers);
 void generation_put_other(Generation *generation, uint32_t index, RowKind kind);
 
 // Committer, under the state lock: links the row and folds it into the cells of `meters`.

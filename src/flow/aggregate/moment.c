@@ -75,6 +75,7 @@ void usage_moment_close(UsageMoment *moment)
     if (moment == NULL)
         return;
     moment_drop(moment);
+    voids_close(moment->without);
     vector_release(&moment->generations);
 }
 
@@ -226,4 +227,16 @@ void moment_event(const UsageMoment *moment, const Row *row, Event *event)
     };
     event_identify(event, names_text(names, NAME_PROJECT, project, NULL),
                    &moment->partition->options.key);
+}
+
+Voided moment_voided(const UsageMoment *moment, const MomentQuestion *question, MomentRange range)
+{
+    Voided       voided = { 0 };
+    VoidQuestion asked = { question->activation->event, question->account, moment->sequence,
+                           range.from, range.to };
+    voids_collect(moment->partition->voids, &asked, &voided);
+    if (moment->without != NULL)
+        voids_collect(moment->without, &asked, &voided);
+    voided_order(&voided);
+    return voided;
 }

@@ -25,6 +25,7 @@ struct UsageMoment {
     uint64_t       sequence;     // events with a greater one do not count
     bool           is_fixed;     // as-of, or read already
     MomentAccount *accounts;     // copied so far
+    Voids         *without;      // what is void besides, for the sake of argument; or NULL
 };
 
 // The question of one activation: one account, or all (NAME_NONE). In order of sequence.
@@ -34,6 +35,12 @@ typedef struct MomentQuestion {
 } MomentQuestion;
 
 MomentPiece *moment_pieces(UsageMoment *moment, const MomentQuestion *question, size_t *count);
+
+// What of the question's range of time does not count. To be released.
+typedef struct MomentRange {
+    Instant from, to;
+} MomentRange;
+Voided moment_voided(const UsageMoment *moment, const MomentQuestion *question, MomentRange range);
 
 // Row to event, with identity and digest; texts are borrowed.
 void moment_event(const UsageMoment *moment, const Row *row, Event *event);

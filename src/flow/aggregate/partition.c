@@ -273,7 +273,7 @@ Err *partition_submit(Partition *partition, Arena *arena, Submission *submission
     return put(partition, arena, submission);
 }
 
-// ---- meters
+// ---- waiting for one
 
 // One submission that a thread waits for.
 typedef struct Waiter {
@@ -291,30 +291,33 @@ static void waiter_wake(Submission *submission)
     lock_release(&waiter->lock);
 }
 
-static Err *meter_submit(Partition *partition, Arena *arena, Str project, MeterWork *work)
+Err *partition_submit_wait(Partition *partition, Arena *arena, Submission *submission)
 {
     Waiter waiter = { .is_done = false };
     lock_open(&waiter.lock);
     signal_open(&waiter.done);
-    PartitionProbe probe = { .sealed = UINT64_MAX, .meter = work };
-    Submission submission = {
-        .project = project,
-        .received = { clock_now_us() },
-        .done = waiter_wake,
-        .context = &waiter,
-        .probe = &probe,
-    };
-    Err *err = put(partition, arena, &submission);
+    submission->done = waiter_wake;
+    submission->context = &waiter;
+    Err *err = put(partition, arena, submission);
     lock_take(&waiter.lock);
     while (err == NULL && !waiter.is_done)
         signal_wait(&waiter.done, &waiter.lock);
     lock_release(&waiter.lock);
     signal_close(&waiter.done);
     lock_close(&waiter.lock);
-    if (err == NULL && submission.failure != NULL)
-        err = refuse(arena, submission.failure->code, STR_NONE, "%.*s",
-                     STR_ARG(submission.failure->detail));
+    if (err == NULL && submission->failure != NULL)
+        err = refuse(arena, submission->failure->code, STR_NONE, "%.*s",
+                     STR_ARG(submission->failure->detail));
     return err;
+}
+
+static Err *meter_submit(Partition *partition, Arena *arena, Str project, MeterWork *work)
+{
+    PartitionProbe probe = { .sealed = UINT64_MAX, .meter = work };
+    Submission     submission = {
+            .project = project, .received = { clock_now_us() }, .probe = &probe,
+    };
+    return partition_submit_wait(partition, arena, &submission);
 }
 
 static Str definition_of(Arena *arena, const Meter *meter)
@@ -424,6 +427,7 @@ static void free_all(Partition *partition)
     journal_close(partition->journal);
     usage_store_close(partition->store);
     meters_close(partition->meters);
+    voids_close(partition->voids);
     outcomes_close(partition->outcomes);
     names_close(partition->names);
     merge_close(partition->merge);
@@ -449,6 +453,7 @@ static Partition *partition_new(const PartitionOptions *options)
     partition->names = names_open();
     partition->outcomes = outcomes_open();
     partition->meters = meters_open();
+    partition->voids = voids_open();
     partition->merge = merge_open(&options->key, partition->names);
     lock_open(&partition->queue_lock);
     lock_open(&partition->state_lock);

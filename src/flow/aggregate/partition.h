@@ -32,6 +32,7 @@ typedef struct Verdict {
     Outcome  outcome;
     ErrCode  code;          // why, when rejected or conflicting
     uint64_t sequence;      // of the stored event, 0 when there is none
+    bool     voided;        // the stored event is void
 } Verdict;
 
 // A request on its way. The caller fills the first part and keeps all of it alive until done() is

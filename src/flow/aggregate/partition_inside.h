@@ -3,13 +3,14 @@
 //   partition.c   open, close, submit, meters
 //   sequencer.c   verdicts, records
 //   committer.c   write, sync, fold, answer
+//   correct.c     voids, reverts, amendments
 //   recover.c     seals' own bytes and the journal's tail
 //   seal.c        a full generation to the store
 //   folder.c      behind: folds of ranges, backfills
 //   moment.c ...  reading
 //
-// Locks, in the order in which they may be taken together: queue_lock, then state_lock. The names
-// and the outcomes have their own, taken last.
+// Locks, in the order in which they may be taken together: queue_lock, then state_lock. The names,
+// the outcomes and the voids have their own, taken last.
 #pragma once
 
 #include <stdatomic.h>
@@ -19,6 +20,7 @@
 #include "flow/aggregate/names.h"
 #include "flow/aggregate/outcomes.h"
 #include "flow/aggregate/record.h"
+#include "flow/aggregate/voids.h"
 #include "store/journal.h"
 #include "store/usage_store.h"
 
@@ -30,6 +32,20 @@ typedef struct MeterWork {
     bool is_needless;  // answered: nothing to do
 } MeterWork;
 
+// A correction on its way through the sequencer; corrections.h says what is asked.
+typedef struct CorrectionWork {
+    VoidFact    fact;      // kind, and what is known of it; a void's targets, whole
+    bool        is_exact;  // a target that is void by now: VOID_TOKEN_STALE
+    Event      *events;    // of an amend
+    VoidTarget *replaced;
+    size_t      count;     // of events
+    // The answer.
+    ErrCode     refused;   // ERR_COUNT: not refused
+    bool        is_needless;
+    uint32_t    number;    // of the void
+    uint64_t    sequence;  // the last of it
+} CorrectionWork;
+
 // What an HTTP thread found out for the sequencer.
 typedef struct PartitionProbe {
     uint64_t   sealed;     // seals that were looked at; newer ids are in memory
@@ -39,6 +55,7 @@ typedef struct PartitionProbe {
     uint32_t  *events;
     uint32_t  *accounts;
     MeterWork *meter;      // instead of events
+    CorrectionWork *correction;  // the same
 } PartitionProbe;
 
 // The waiting submissions of one project.
@@ -101,6 +118,7 @@ struct Partition {
     Lock          state_lock;
     Signal        state_changed;  // a generation is full, a seal is in, or stopping
     Meters       *meters;
+    Voids        *voids;          // has its own lock, taken last
     StoreView    *view;
     VECTOR(Unsealed) unsealed;    // oldest first; the last is active
     VECTOR(Generation *) dropped;  // no longer needed here: for the sealer to give back
@@ -141,9 +159,18 @@ void partition_event_note(Partition *partition, uint32_t event);
 // Looks the submission's ids up among the sealed ones, at the newest view.
 Err *partition_probe_ids(Partition *partition, Arena *arena, Submission *submission) MUST_CHECK;
 
+// The sequencer's: the generation of a sequence that is being put; the next one is made when the
+// last is full.
+Generation *sequencer_generation(Partition *partition, uint64_t sequence);
+// Decides a correction: its rows, its record, its retractions, or why not.
+void sequencer_correct(Partition *partition, const Submission *submission);
+
 void *sequencer_run(void *partition);
 void *committer_run(void *partition);
 void *sealer_run(void *partition);
 void *folder_run(void *partition);
+
+// Waits until the work is durable, or refused. The submission's project and probe are filled.
+Err *partition_submit_wait(Partition *partition, Arena *arena, Submission *submission) MUST_CHECK;
 
 Err *partition_recover(Partition *partition, Arena *arena) MUST_CHECK;

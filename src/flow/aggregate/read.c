@@ -3,8 +3,9 @@
 // exactly one way:
 //   * in a whole hour or day, from a cell: of the range or generation it lies in when it came after
 //     the meter's activation, of the activation's own range when it came before and is folded in;
-//   * else by itself: at a ragged edge, before an activation that is not folded in yet, for unique
-//     counts, and in cells that hold events past the moment's sequence.
+//   * else by itself: at a ragged edge, in an hour that holds a retracted event, before an
+//     activation that is not folded in yet, for unique counts, and in cells that hold events past
+//     the moment's sequence.
 #include "base/assert.h"
 #include "flow/aggregate/gather.h"
 #include "flow/aggregate/moment.h"
@@ -21,6 +22,7 @@ typedef struct Read {
     uint32_t          account;      // NAME_NONE: all
     Gather           *gather;
     Segments          segments;
+    Voided            voided;       // hours that cells cannot answer, and events left out
     bool              scans_all;    // nothing by cells, or as of a sequence before the activation
     bool              is_folded;    // events before the activation are in its own range
     StoreCursor      *cells, *events;
@@ -67,7 +69,7 @@ static Err *block_scan(const Read *read, const EventKey *key, Str block, const S
                          : stored.sequence <= read->moment->sequence &&
                                stored.sequence > read->activation->sequence &&
                                event.ts.us >= stale->start.us && event.ts.us < stale->end.us;
-        if (taken)
+        if (taken && !voided_holds(&read->voided, stored.sequence))
             gather_event(read->gather, &event, stored.sequence,
                          stale == NULL ? NULL : &stale->dimensions);
     }
@@ -271,7 +273,7 @@ static void rows_scan(const Read *read, const MomentPiece *piece, const Stale *s
                                          at->account == stale->account &&
                                          at->ts.us >= stale->start.us && at->ts.us < stale->end.us;
         Event event;
-        if (!taken)
+        if (!taken || voided_holds(&read->voided, sequence))
             continue;
         moment_event(read->moment, at, &event);
         gather_account(read->gather, at->account);
@@ -371,6 +373,20 @@ static Err *pieces_take(Read *read, MomentPiece **pieces, size_t *count)
     return NULL;
 }
 
+// The hours of retracted events become events' own.
+static void voids_take(Read *read)
+{
+    const Segments *segments = &read->segments;
+    if (segments->count == 0)
+        return;
+    MomentQuestion question = { read->activation, read->account };
+    MomentRange    range = { segments->at[0].start, segments->at[segments->count - 1].end };
+    read->voided = moment_voided(read->moment, &question, range);
+    SegmentHours hours = { read->voided.hours.at, read->voided.hours.count };
+    if (hours.count > 0)
+        read->segments = segments_loosen(read->arena, segments, hours);
+}
+
 // Into answers, or, when `take` says where to, event by event.
 static Err *read_run(Read *read, UsageAnswer *answers, const UsageTake *take)
 {
@@ -388,7 +404,10 @@ static Err *read_run(Read *read, UsageAnswer *answers, const UsageTake *take)
     if (take != NULL)
         gather_hand_on(read->gather, *take);
     read->segments = gather_segments(read->gather);
+    if (is_known)
+        voids_take(read);
     Err *err = is_known ? read_all(read, pieces, count) : NULL;
+    voided_release(&read->voided);
     if (err == NULL && take == NULL)
         err = gather_finish(read->gather, answers);
     gather_close(read->gather);

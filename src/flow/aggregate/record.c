@@ -3,7 +3,7 @@
 
 #include "base/assert.h"
 
-enum { RECORD_FORM = 1, TS_GIVEN = 1, METER_REMOVED = 1, METER_FRESH = 2 };
+enum { RECORD_FORM = 1, TS_GIVEN = 1, AMENDS = 2, METER_REMOVED = 1, METER_FRESH = 2 };
 
 void record_clear(RecordText *record, Instant base)
 {
@@ -39,12 +39,12 @@ void record_add_name(RecordText *record, const RecordName *name)
     record->name_count++;
 }
 
-void record_add_event(RecordText *record, const Row *numbers, const Event *event)
+static void event_write(RecordText *record, const Row *numbers, const Event *event, int flags)
 {
     Text *rows = &record->rows;
     record->row_count++;
     text_add_char(rows, ROW_EVENT);
-    text_add_char(rows, event->ts_given ? TS_GIVEN : 0);
+    text_add_char(rows, (char)(flags | (event->ts_given ? TS_GIVEN : 0)));
     text_add_varint(rows, numbers->event);
     text_add_varint(rows, numbers->account);
     text_add_signed(rows, event->ts.us - record->base.us);
@@ -52,6 +52,29 @@ void record_add_event(RecordText *record, const Row *numbers, const Event *event
     text_add_int128(rows, event->value.e12);
     text_add_counted(rows, event->unique_id);
     text_add_counted(rows, event->properties);
+}
+
+void record_add_event(RecordText *record, const Row *numbers, const Event *event)
+{
+    event_write(record, numbers, event, 0);
+}
+
+void record_add_amended(RecordText *record, const Row *numbers, const Event *event,
+                        const VoidTarget *replaced)
+{
+    event_write(record, numbers, event, AMENDS);
+    text_add_varint(&record->rows, replaced->sequence);
+    text_add_signed(&record->rows, replaced->ts.us - event->ts.us);
+}
+
+void record_add_void(RecordText *record, const VoidFact *fact)
+{
+    Text bytes = text_open_own();
+    void_fact_write(fact, &bytes);
+    record->row_count++;
+    text_add_char(&record->rows, ROW_VOID);
+    text_add_counted(&record->rows, text_str(&bytes));
+    text_close(&bytes);
 }
 
 void record_add_meter(RecordText *record, const RecordMeter *meter)
@@ -120,7 +143,9 @@ static void event_read(RecordReader *reader, RecordRow *row)
 {
     Reader *bytes = &reader->reader;
     row->row.kind = ROW_EVENT;
-    row->row.ts_given = (reader_u8(bytes) & TS_GIVEN) != 0;
+    uint8_t flags = reader_u8(bytes);
+    row->row.ts_given = (flags & TS_GIVEN) != 0;
+    row->amends = (flags & AMENDS) != 0;
     row->row.event = (uint32_t)reader_varint(bytes);
     row->row.account = (uint32_t)reader_varint(bytes);
     row->row.ts = moment_read(reader);
@@ -129,6 +154,12 @@ static void event_read(RecordReader *reader, RecordRow *row)
     row->unique_id = reader_counted(bytes);
     row->properties = reader_counted(bytes);
     if (row->unique_id.length == 0 || row->unique_id.length > UINT8_MAX)
+        bytes->failed = true;
+    if (!row->amends)
+        return;
+    row->replaced = (VoidTarget){ .sequence = reader_varint(bytes), .event = row->row.event,
+                                  .account = row->row.account };
+    if (__builtin_add_overflow(row->row.ts.us, reader_signed(bytes), &row->replaced.ts.us))
         bytes->failed = true;
 }
 
@@ -156,6 +187,8 @@ bool record_next_row(RecordReader *reader, RecordRow *row)
         event_read(reader, row);
     else if (kind == ROW_METER)
         meter_read(&reader->reader, &row->meter);
+    else if (kind == ROW_VOID)
+        row->fact = reader_counted(&reader->reader);
     else if (kind != ROW_NONE)
         reader->reader.failed = true;
     return !reader->reader.failed;

@@ -4,11 +4,13 @@
 //   version byte
 //   names:    varint count; each: kind byte, varint parent, varint number, counted name
 //   rows:     varint count, signed received_us of the record; each: kind byte, then
-//             EVENT  flags (1: ts given), varint event, varint account, signed ts - received of the
-//                    record, signed received - received of the record, int128 value (10^-12),
-//                    counted unique id, counted canonical properties
+//             EVENT  flags (1: ts given, 2: replaces another), varint event, varint account,
+//                    signed ts - received of the record, signed received - received of the record,
+//                    int128 value (10^-12), counted unique id, counted canonical properties; when
+//                    it replaces another: varint sequence of that, signed ts of that - its own
 //             METER  flags (1: removed, 2: no event of the stream came before), varint project,
 //                    varint event, varint activation number, counted definition
+//             VOID   a void or a revert: counted fact (void_facts.h)
 //             NONE   nothing
 //   outcomes: the rest, as outcomes.h writes it
 #pragma once
@@ -16,6 +18,7 @@
 #include "base/bytes.h"
 #include "flow/aggregate/generation.h"
 #include "flow/aggregate/names.h"
+#include "flow/aggregate/void_facts.h"
 
 // A record under construction.
 typedef struct RecordText {
@@ -39,7 +42,11 @@ typedef struct RecordMeter {
 void record_clear(RecordText *record, Instant base);
 void record_add_name(RecordText *record, const RecordName *name);
 void record_add_event(RecordText *record, const Row *numbers, const Event *event);
+// The same for one that replaces another of its id, stream and account.
+void record_add_amended(RecordText *record, const Row *numbers, const Event *event,
+                        const VoidTarget *replaced);
 void record_add_meter(RecordText *record, const RecordMeter *meter);
+void record_add_void(RecordText *record, const VoidFact *fact);
 void record_add_none(RecordText *record);
 // The bytes that stand before names, and between names and rows; outcomes come last.
 void record_heads(const RecordText *record, Text *before_names, Text *before_rows);
@@ -56,6 +63,9 @@ typedef struct RecordRow {
     Row         row;       // of an event: kind, ts_given, numbers, ts, received, value
     Str         unique_id, properties;
     RecordMeter meter;
+    bool        amends;    // an event: it replaces `replaced`
+    VoidTarget  replaced;
+    Str         fact;      // of kind VOID
 } RecordRow;
 
 bool record_open(RecordReader *reader, Str payload);

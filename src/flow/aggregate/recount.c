@@ -18,6 +18,7 @@ typedef struct Run {
     StoreCursor *events, *cells, *stored_cells;
     uint64_t     range_events, range_cells;
     uint64_t     first, end;   // sequences of the range
+    uint64_t     voided;       // retractions whose event was met
     unsigned char *seen;       // a bit for each of them
     EventKey     stream;       // project, event, account at hand
     CellRows   **rows;         // one for each activation of the stream's event
@@ -125,6 +126,21 @@ static int expected_order(const void *a, const void *b)
     return hash_compare(((const Expected *)a)->id, ((const Expected *)b)->id);
 }
 
+// The id of an amended event answers the newest of its chain that is sealed, of the same stream. A
+// seal may have come since the view was taken.
+static bool is_amended(const Run *run, const Expected *expected, Str value)
+{
+    Partition *partition = run->partition;
+    uint64_t   sealed = store_view_sealed(run->view) << partition->options.seal_bits;
+    uint64_t   sequence = expected->identity.sequence;
+    Identity   stored;
+    return identity_read(value, &stored) && stored.sequence > sequence &&
+           stored.sequence >= voids_newest(partition->voids, sequence, sealed) &&
+           stored.sequence == voids_newest(partition->voids, sequence, stored.sequence + 1) &&
+           stored.event == expected->identity.event &&
+           stored.account == expected->identity.account;
+}
+
 static Err *ids_compare(Run *run, Arena *arena, Expected *expected, size_t count)
 {
     Hash128 *ids = arena_array(arena, Hash128, count);
@@ -138,7 +154,9 @@ static Err *ids_compare(Run *run, Arena *arena, Expected *expected, size_t count
         text_clear(&value);
         identity_write(&expected[i].identity, &value);
         run->recount->ids++;
-        if (values[i].at == NULL || !str_equal(values[i], text_str(&value)))
+        bool is_stored = values[i].at != NULL && (str_equal(values[i], text_str(&value)) ||
+                                                  is_amended(run, &expected[i], values[i]));
+        if (!is_stored)
             drift(run, "the id of event %llu is not stored as it should be",
                   (unsigned long long)expected[i].identity.sequence);
     }
@@ -160,6 +178,18 @@ static void sequence_mark(Run *run, uint64_t sequence)
     run->seen[bit >> 3] |= mask;
 }
 
+// What the voids say of an event must be what it is: reads find it, and its hour, by that.
+static void event_check(Run *run, const VoidTarget *place)
+{
+    VoidTarget said;
+    size_t     retractions = voids_of_event(run->partition->voids, place->sequence, &said);
+    run->voided += retractions;
+    if (retractions > 0 && (said.ts.us != place->ts.us || said.event != place->event ||
+                            said.account != place->account))
+        drift(run, "a retraction does not say where event %llu lies",
+              (unsigned long long)place->sequence);
+}
+
 static Err *block_recount(Run *run, const EventKey *key, Str block)
 {
     AUTO(Arena) arena = arena_open();
@@ -172,6 +202,8 @@ static Err *block_recount(Run *run, const EventKey *key, Str block)
         Identity identity = { stored.sequence, event.fingerprint, event.ts, event.ts_given,
                               key->event, key->account };
         expected[count++] = (Expected){ event.id, identity };
+        VoidTarget place = { stored.sequence, event.ts, key->event, key->account };
+        event_check(run, &place);
         sequence_mark(run, stored.sequence);
         if (instant_utc_day(event.ts) != key->day)
             drift(run, "event %llu lies under another day", (unsigned long long)stored.sequence);
@@ -225,10 +257,12 @@ static Err *cells_count(Run *run)
     return store_cursor_failure(run->cells, run->arena);
 }
 
-// Every sequence of the range is an event, a change of meters, or the partition's first.
+// Every sequence of the range is an event, a change of meters, a void, a revert, or the partition's
+// first.
 static void sequences_check(Run *run)
 {
-    uint64_t others = run->first == 0 ? 1 : 0;
+    uint64_t others = (run->first == 0 ? 1 : 0) +
+                      voids_sequences(run->partition->voids, run->first, run->end);
     lock_take(&run->partition->state_lock);
     for (uint32_t i = 0; i < meters_count(run->partition->meters); i++) {
         const Activation *activation = meters_get(run->partition->meters, i);
@@ -246,7 +280,7 @@ static void sequences_check(Run *run)
 static Err *range_recount(Run *run)
 {
     unsigned bits = run->partition->options.seal_bits;
-    run->range_events = run->range_cells = 0;
+    run->range_events = run->range_cells = run->voided = 0;
     run->first = run->range.first_seal << bits;
     run->end = run->range.end_seal << bits;
     run->seen = memory_take((run->end - run->first) / 8 + 1);
@@ -255,6 +289,8 @@ static Err *range_recount(Run *run)
     if (err != NULL)
         return err;
     sequences_check(run);
+    if (run->voided != voids_of_events(run->partition->voids, run->first, run->end))
+        drift(run, "%s lack events that voids take away", seals_name(run));
     run->recount->events += run->range_events;
     run->recount->ranges++;
     return cells_count(run);
@@ -298,6 +334,28 @@ static Err *ranges_recount(Run *run)
     return NULL;
 }
 
+// The journal's tail: events in memory, and the facts that concern them.
+static void tail_recount(Run *run)
+{
+    Partition *partition = run->partition;
+    lock_take(&partition->state_lock);
+    size_t   count = partition->unsealed.count;
+    uint64_t first = count == 0 ? 0 : generation_number(partition->unsealed.at[0].generation)
+                                          << partition->options.seal_bits;
+    run->voided = 0;
+    for (uint64_t sequence = first; count > 0 && sequence < partition->folded; sequence++) {
+        const Generation *generation =
+            partition_generation(partition, partition_seal_of(partition, sequence));
+        const Row *row = generation_row(generation, partition_row_of(partition, sequence));
+        VoidTarget place = { sequence, row->ts, row->event, row->account };
+        if (row->kind == ROW_EVENT)
+            event_check(run, &place);
+    }
+    if (count > 0 && run->voided != voids_of_events(partition->voids, first, UINT64_MAX))
+        drift(run, "the journal lacks events that voids take away");
+    lock_release(&partition->state_lock);
+}
+
 Err *partition_recount(Partition *partition, Arena *arena, Recount *recount)
 {
     Run run = { .partition = partition, .arena = arena, .recount = recount };
@@ -308,6 +366,8 @@ Err *partition_recount(Partition *partition, Arena *arena, Recount *recount)
     run.cells = store_cursor_open(run.view, STORE_CELLS, STORE_SCAN_ONCE);
     run.stored_cells = store_cursor_open(run.view, STORE_CELLS, STORE_SCAN_CACHED);
     Err *err = ranges_recount(&run);
+    if (err == NULL)
+        tail_recount(&run);
     store_cursor_close(run.events);
     store_cursor_close(run.cells);
     store_cursor_close(run.stored_cells);

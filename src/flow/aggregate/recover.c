@@ -29,24 +29,34 @@ static bool name_apply(Partition *partition, const RecordName *name)
     return names_add(partition->names, name->kind, name->parent, name->name) == name->number;
 }
 
+static bool fact_apply(Partition *partition, Reader *reader)
+{
+    AUTO(Arena) arena = arena_open();
+    VoidFact fact;
+    return void_fact_read(reader, arena, &fact) && voids_apply(partition->voids, &fact);
+}
+
 static Err *range_recover(Partition *partition, Arena *arena, StoreRange range)
 {
-    Str        bytes, outcomes;
-    Reader     names, meters;
-    RecordName name;
-    SealMeter  meter;
+    Str           bytes;
+    SealMetaParts parts;
+    RecordName    name;
+    SealMeter     meter;
     TRY(usage_store_meta(partition->view, arena, range, &bytes));
-    if (!seal_meta_split(bytes, &names, &meters, &outcomes))
+    if (!seal_meta_split(bytes, &parts))
         return damaged(arena, "the seal", range.first_seal);
-    while (reader_left(&names) > 0)
-        if (!record_read_name(&names, &name) || !name_apply(partition, &name))
+    while (reader_left(&parts.names) > 0)
+        if (!record_read_name(&parts.names, &name) || !name_apply(partition, &name))
             return damaged(arena, "a name of the seal", range.first_seal);
-    while (reader_left(&meters) > 0) {
-        if (!seal_meta_read_meter(&meters, &meter))
+    while (reader_left(&parts.meters) > 0) {
+        if (!seal_meta_read_meter(&parts.meters, &meter))
             return damaged(arena, "a meter of the seal", range.first_seal);
         TRY(partition_meter_apply(partition, arena, &meter.meter, meter.sequence));
     }
-    if (!outcomes_take(partition->outcomes, range.first_seal, outcomes))
+    while (reader_left(&parts.voids) > 0)
+        if (!fact_apply(partition, &parts.voids))
+            return damaged(arena, "a void of the seal", range.first_seal);
+    if (!outcomes_take(partition->outcomes, range.first_seal, parts.outcomes))
         return damaged(arena, "the outcomes of the seal", range.first_seal);
     return NULL;
 }
@@ -110,6 +120,16 @@ static bool is_known(Partition *partition, Hash128 id)
     return false;
 }
 
+static Err *amended_replay(const Replay *replay, const RecordRow *row)
+{
+    Partition *partition = replay->partition;
+    VoidFact   fact = { .kind = FACT_AMEND, .sequence = partition->next_sequence,
+                        .targets = &row->replaced, .count = 1 };
+    if (row->replaced.sequence >= fact.sequence || !voids_apply(partition->voids, &fact))
+        return damaged(replay->arena, "the journal's amendment", partition->next_sequence);
+    return NULL;
+}
+
 static Err *event_replay(Replay *replay, Generation *generation, uint32_t index,
                          const RecordRow *row)
 {
@@ -130,7 +150,11 @@ static Err *event_replay(Replay *replay, Generation *generation, uint32_t index,
     event_identify(&event, names_text(partition->names, NAME_PROJECT, project, NULL),
                    &partition->options.key);
     partition_event_note(partition, row->row.event);
-    if (is_known(partition, event.id))
+    if (row->amends)
+        TRY(amended_replay(replay, row));
+    if (row->amends)
+        generation_put_amended(generation, index, &event, &row->row);
+    else if (is_known(partition, event.id))
         generation_put_other(generation, index, ROW_NONE);
     else
         generation_put_event(generation, index, &event, &row->row);
@@ -149,7 +173,10 @@ static Err *row_replay(Replay *replay, const RecordRow *row)
     if (row->kind == ROW_EVENT) {
         TRY(event_replay(replay, generation, index, row));
     } else {
+        Reader fact = reader_of(row->fact);
         generation_put_other(generation, index, row->kind);
+        if (row->kind == ROW_VOID && !fact_apply(partition, &fact))
+            return damaged(replay->arena, "the journal's void", sequence);
         if (row->kind == ROW_METER)
             TRY(partition_meter_apply(partition, replay->arena, &row->meter, sequence));
         generation_fold(generation, index, &nothing, (ActivationList){ NULL, 0 });

@@ -104,6 +104,8 @@ static Err *ids_put(Seal *seal, const IdOrder *ids, size_t count)
     for (size_t i = 0; i < count; i++) {
         Identity      identity;
         unsigned char key[16];
+        if (i + 1 < count && hash_equal(ids[i].id, ids[i + 1].id))
+            continue;  // amended within the generation: the last row is what the id holds
         if (i + PREFETCH_ROWS < count)
             row_prefetch(generation_row(seal->generation, ids[i + PREFETCH_ROWS].row));
         generation_identity(seal->generation, ids[i].row, &identity);
@@ -387,6 +389,9 @@ static Str meta_of(Seal *seal, const Unsealed *unsealed)
     Text     bytes = text_open(seal->arena);
     names_write(seal, unsealed, &meta);
     meters_write(seal, &meta);
+    uint64_t first = sequence_of(seal, 0);
+    voids_write(seal->partition->voids, first, first + generation_room(seal->generation),
+                &meta.voids);
     outcomes_of(seal->partition->outcomes, generation_number(seal->generation), &meta.outcomes);
     seal_meta_write(&meta, &bytes);
     return text_str(&bytes);

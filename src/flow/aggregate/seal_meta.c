@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flow/aggregate/seal_meta.h"
 
-enum { META_FORM = 1, METER_REMOVED = 1, METER_FRESH = 2 };
+enum { META_FORM = 2, META_WITHOUT_VOIDS = 1, METER_REMOVED = 1, METER_FRESH = 2 };
 
 SealMeta seal_meta_open(Arena *arena)
 {
-    return (SealMeta){ text_open(arena), text_open(arena), text_open(arena) };
+    return (SealMeta){ .names = text_open(arena),
+                       .meters = text_open(arena),
+                       .voids = text_open(arena),
+                       .outcomes = text_open(arena) };
 }
 
 void seal_meta_add_meter(SealMeta *meta, const SealMeter *meter)
@@ -38,28 +41,31 @@ void seal_meta_write(const SealMeta *meta, Text *bytes)
     text_add_char(bytes, META_FORM);
     text_add_counted(bytes, text_str(&meta->names));
     text_add_counted(bytes, text_str(&meta->meters));
+    text_add_counted(bytes, text_str(&meta->voids));
     text_add(bytes, text_str(&meta->outcomes));
 }
 
-bool seal_meta_split(Str bytes, Reader *names, Reader *meters, Str *outcomes)
+bool seal_meta_split(Str bytes, SealMetaParts *parts)
 {
-    Reader reader = reader_of(bytes);
-    if (reader_u8(&reader) != META_FORM)
+    Reader  reader = reader_of(bytes);
+    uint8_t form = reader_u8(&reader);
+    if (form != META_FORM && form != META_WITHOUT_VOIDS)
         return false;
-    *names = reader_of(reader_counted(&reader));
-    *meters = reader_of(reader_counted(&reader));
-    *outcomes = reader_bytes(&reader, reader_left(&reader));
+    parts->names = reader_of(reader_counted(&reader));
+    parts->meters = reader_of(reader_counted(&reader));
+    parts->voids = reader_of(form == META_FORM ? reader_counted(&reader) : STR_NONE);
+    parts->outcomes = reader_bytes(&reader, reader_left(&reader));
     return !reader.failed;
 }
 
 bool seal_meta_append(SealMeta *meta, Str bytes)
 {
-    Reader names, meters;
-    Str    outcomes;
-    if (!seal_meta_split(bytes, &names, &meters, &outcomes))
+    SealMetaParts parts;
+    if (!seal_meta_split(bytes, &parts))
         return false;
-    text_add_bytes(&meta->names, names.at, reader_left(&names));
-    text_add_bytes(&meta->meters, meters.at, reader_left(&meters));
-    text_add(&meta->outcomes, outcomes);
+    text_add_bytes(&meta->names, parts.names.at, reader_left(&parts.names));
+    text_add_bytes(&meta->meters, parts.meters.at, reader_left(&parts.meters));
+    text_add_bytes(&meta->voids, parts.voids.at, reader_left(&parts.voids));
+    text_add(&meta->outcomes, parts.outcomes);
     return true;
 }

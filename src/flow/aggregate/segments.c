@@ -59,6 +59,55 @@ Segments segments_of(Arena *arena, const UsageWindow *windows, size_t count)
     return segments;
 }
 
+// Of whole hours or days: the part between two hours that are loose. Only days become less than
+// they were; hours that were hours may belong to windows of an hour each.
+static void add_whole(Segments *segments, SegmentKind kind, int64_t start, int64_t end)
+{
+    if (kind == SEGMENT_DAYS)
+        cut(segments, start, end);
+    else
+        add(segments, kind, start, end);
+}
+
+// The first of the hours that ends behind the instant.
+static size_t hour_from(SegmentHours hours, int64_t us)
+{
+    size_t low = 0, high = hours.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if ((hours.at[middle] + 1) * HOUR_US <= us)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+Segments segments_loosen(Arena *arena, const Segments *segments, SegmentHours hours)
+{
+    enum { MOST_OF_PART = 3 };  // of one part between loose hours, and one for the hour
+    size_t   room = segments->count + (MOST_OF_PART + 1) * (segments->count + hours.count);
+    Segments loose = { arena_array(arena, Segment, room), 0 };
+    for (size_t i = 0; i < segments->count; i++) {
+        const Segment *at = &segments->at[i];
+        int64_t        start = at->start.us, end = at->end.us;
+        for (size_t k = hour_from(hours, start); k < hours.count && at->kind != SEGMENT_EVENTS;
+             k++) {
+            int64_t hour = hours.at[k] * HOUR_US;
+            if (hour >= end)
+                break;
+            add_whole(&loose, at->kind, start, hour);
+            add(&loose, SEGMENT_EVENTS, hour, hour + HOUR_US);
+            start = hour + HOUR_US;
+        }
+        if (at->kind == SEGMENT_EVENTS)
+            add(&loose, at->kind, start, end);
+        else
+            add_whole(&loose, at->kind, start, end);
+    }
+    return loose;
+}
+
 const Segment *segments_find(const Segments *segments, SegmentKind kind, Instant start)
 {
     size_t low = 0, high = segments->count;

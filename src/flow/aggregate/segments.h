@@ -19,6 +19,14 @@ typedef struct Segments {
 
 Segments segments_of(Arena *arena, const UsageWindow *windows, size_t count);
 
+// The same, but that these UTC hours since 1970 (ascending, each once) can be answered by events
+// alone.
+typedef struct SegmentHours {
+    const int64_t *at;
+    size_t         count;
+} SegmentHours;
+Segments segments_loosen(Arena *arena, const Segments *segments, SegmentHours hours);
+
 // The segment of that kind that holds [start, start + one unit of it), or holds the instant; NULL:
 // none.
 const Segment *segments_find(const Segments *segments, SegmentKind kind, Instant start);

@@ -27,7 +27,7 @@ static void known_refresh(Partition *partition)
 
 // The generation for a sequence that is being put; the next one is made when the last is full. The
 // others stay known until the next submission: the probe of this one counts on their ids.
-static Generation *generation_for(Partition *partition, uint64_t sequence)
+Generation *sequencer_generation(Partition *partition, uint64_t sequence)
 {
     uint64_t    number = partition_seal_of(partition, sequence);
     size_t      count = partition->known.count;
@@ -69,15 +69,17 @@ static Verdict verdict_of(Partition *partition, const Submission *submission, si
     const Event *event = &submission->events[index];
     Identity     stored;
     if (event->refusal != NULL)
-        return (Verdict){ OUTCOME_REJECTED, event->refusal->code, 0 };
+        return (Verdict){ .outcome = OUTCOME_REJECTED, .code = event->refusal->code };
     if (!find_in_memory(partition, event->id, &stored)) {
         stored = submission->probe->found[index];
         if (stored.sequence == 0)
-            return (Verdict){ OUTCOME_ACCEPTED, ERR_COUNT, 0 };
+            return (Verdict){ .outcome = OUTCOME_ACCEPTED, .code = ERR_COUNT };
     }
     Outcome outcome = identity_compare(&stored, event);
     ErrCode code = outcome == OUTCOME_CONFLICT ? ERR_EVENT_CONFLICT : ERR_EVENT_DUPLICATE;
-    return (Verdict){ outcome, code, stored.sequence };
+    bool    is_void = voids_state(partition->voids, stored.sequence, partition->next_sequence) ==
+                   EVENT_IS_VOID;
+    return (Verdict){ outcome, code, stored.sequence, is_void };
 }
 
 static uint32_t name_number(Partition *partition, NameKind kind, uint32_t parent, Str name)
@@ -109,10 +111,10 @@ static void accept(Partition *partition, Submission *submission, size_t index)
         .account = probe->accounts[index],
         .received = submission->received,
     };
-    generation_put_event(generation_for(partition, sequence),
+    generation_put_event(sequencer_generation(partition, sequence),
                          partition_row_of(partition, sequence), event, &numbers);
     record_add_event(&partition->open->text, &numbers, event);
-    submission->verdicts[index] = (Verdict){ OUTCOME_ACCEPTED, ERR_COUNT, sequence };
+    submission->verdicts[index] = (Verdict){ OUTCOME_ACCEPTED, ERR_COUNT, sequence, false };
 }
 
 // True when two events of the request carry the same id with different content.
@@ -143,7 +145,7 @@ static bool atomic_refused(Partition *partition, Submission *submission)
     }
     for (size_t i = 0; refused && i < submission->count; i++)
         if (submission->verdicts[i].outcome == OUTCOME_ACCEPTED)
-            submission->verdicts[i] = (Verdict){ OUTCOME_REJECTED, ERR_ATOMIC_REFUSED, 0 };
+            submission->verdicts[i] = (Verdict){ OUTCOME_REJECTED, ERR_ATOMIC_REFUSED, 0, false };
     return refused;
 }
 
@@ -184,8 +186,8 @@ static void decide_meter(Partition *partition, Arena *arena, const Submission *s
         .definition = work->definition,
     };
     uint64_t sequence = partition->next_sequence++;
-    generation_put_other(generation_for(partition, sequence), partition_row_of(partition, sequence),
-                         ROW_METER);
+    generation_put_other(sequencer_generation(partition, sequence),
+                         partition_row_of(partition, sequence), ROW_METER);
     record_add_meter(&partition->open->text, &record);
     Err *err = partition_meter_apply(partition, arena, &record, sequence);
     if (err != NULL)
@@ -226,6 +228,8 @@ static void decide(Partition *partition, Submission *submission)
     }
     if (submission->probe->meter != NULL) {
         decide_meter(partition, arena, submission);
+    } else if (submission->probe->correction != NULL) {
+        sequencer_correct(partition, submission);
     } else {
         prefetch(partition, submission);
         decide_events(partition, submission);

@@ -90,13 +90,15 @@ typedef struct UsageTake {
 Err *usage_scan(UsageMoment *moment, Arena *arena, const UsageQuery *query,
                 UsageTake take) MUST_CHECK;
 
-// The events themselves, newest first by (ts, unique_id), for lists and drill-down.
+// The events themselves, newest first by (ts, unique_id), for lists and drill-down: void ones too,
+// and of an amended one the newest content.
 typedef struct UsageEvent {
     uint64_t sequence;
     Str      unique_id, event, account, properties;
     Decimal  value;
     Instant  ts, received;
     bool     ts_given;
+    bool     voided;
 } UsageEvent;
 
 typedef struct UsageEventsQuery {

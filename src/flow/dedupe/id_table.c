@@ -61,6 +61,17 @@ uint32_t id_table_find(const IdTable *table, Hash128 id)
     }
 }
 
+static Slot *slot_find(const IdTable *table, Hash128 id)
+{
+    for (size_t slot = id.low & table->mask;; slot = (slot + 1) & table->mask) {
+        Slot *at = &table->slots[slot];
+        if (atomic_load_explicit(&at->row_after, memory_order_relaxed) == 0)
+            return NULL;
+        if (at->high == id.high && at->low == id.low)
+            return at;
+    }
+}
+
 void id_table_add(IdTable *table, Hash128 id, uint32_t row)
 {
     assert_that(table->count < table->room);
@@ -71,4 +82,13 @@ void id_table_add(IdTable *table, Hash128 id, uint32_t row)
     table->slots[slot].low = id.low;
     atomic_store_explicit(&table->slots[slot].row_after, row + 1, memory_order_release);
     table->count++;
+}
+
+void id_table_put(IdTable *table, Hash128 id, uint32_t row)
+{
+    Slot *slot = slot_find(table, id);
+    if (slot == NULL)
+        id_table_add(table, id, row);
+    else
+        atomic_store_explicit(&slot->row_after, row + 1, memory_order_release);
 }

@@ -14,3 +14,4 @@ void     id_table_clear(IdTable *table);      // nobody may be looking
 void     id_table_prefetch(const IdTable *table, Hash128 id);
 uint32_t id_table_find(const IdTable *table, Hash128 id);  // row, or ID_TABLE_NONE
 void     id_table_add(IdTable *table, Hash128 id, uint32_t row);  // id must not be there
+void     id_table_put(IdTable *table, Hash128 id, uint32_t row);  // replaces the row when it is

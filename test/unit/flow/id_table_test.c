@@ -60,6 +60,19 @@ static void a_full_table_finds_all_and_nothing_else(void **state)
     id_table_close(NULL);
 }
 
+static void a_row_can_take_the_place_of_another(void **state)
+{
+    (void)state;
+    IdTable *table = id_table_open(ROWS);
+    for (uint32_t i = 0; i < ROWS; i++)
+        id_table_put(table, spread(i), i);
+    for (uint32_t i = 0; i < ROWS; i += 3)
+        id_table_put(table, spread(i), ROWS + i);
+    for (uint32_t i = 0; i < ROWS; i++)
+        assert_int_equal(id_table_find(table, spread(i)), i % 3 == 0 ? ROWS + i : i);
+    id_table_close(table);
+}
+
 static void a_cleared_table_is_as_good_as_new(void **state)
 {
     (void)state;
@@ -118,6 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_table_finds_all_and_nothing_else),
+        cmocka_unit_test(a_row_can_take_the_place_of_another),
         cmocka_unit_test(a_cleared_table_is_as_good_as_new),
         cmocka_unit_test(readers_meet_whole_entries),
     };

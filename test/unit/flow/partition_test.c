@@ -19,11 +19,18 @@
 #include "base/random.h"
 #include "base/thread.h"
 #include "base/vector.h"
+#include "flow/aggregate/corrections.h"
 #include "flow/aggregate/recount.h"
 #include "flow/aggregate/usage.h"
 #include "flow/submit.h"
 
 enum { ACCOUNTS = 5, HOURS = 24 * 40 };
+
+// From when to when an event did not count.
+typedef struct Gone {
+    uint64_t from, until;  // sequences, [from, until); SEQUENCE_NEWEST: for good
+} Gone;
+enum { GONE_MOST = 8 };
 
 typedef struct Known {
     uint64_t sequence;
@@ -32,7 +39,16 @@ typedef struct Known {
     int      amount;
     int      value;
     int64_t  ts;
+    Gone     gone[GONE_MOST];
+    size_t   gone_count;
+    bool     is_replaced;
 } Known;
+
+typedef struct KnownVoid {
+    char     id[40];
+    uint64_t sequence;
+    bool     is_reverted;
+} KnownVoid;
 
 typedef struct World {
     Partition    *partition;
@@ -41,6 +57,7 @@ typedef struct World {
     Seeded        seeded;
     size_t        made;   // ids given out
     VECTOR(Known) known;
+    VECTOR(KnownVoid) voids;
 } World;
 
 static uint64_t below(World *world, uint64_t limit)
@@ -83,6 +100,7 @@ static void world_close(World *world)
     snprintf(command, sizeof command, "rm -rf '%s'", world->folder);
     assert_int_equal(system(command), 0);
     vector_release(&world->known);
+    vector_release(&world->voids);
     memory_release(world);
 }
 
@@ -144,6 +162,25 @@ static Known random_known(World *world, size_t number)
     return known;
 }
 
+static bool is_gone(const Known *known, uint64_t as_of)
+{
+    for (size_t i = 0; i < known->gone_count; i++)
+        if (known->gone[i].from <= as_of &&
+            (as_of < known->gone[i].until || known->gone[i].until == SEQUENCE_NEWEST))
+            return true;
+    return false;
+}
+
+// The newest content of a random id.
+static const Known *known_any(World *world)
+{
+    const Known *known;
+    do
+        known = &world->known.at[below(world, world->known.count)];
+    while (known->is_replaced);
+    return known;
+}
+
 // A batch of new events with some of the old among them, unchanged or changed.
 static void send_batch(World *world, size_t count)
 {
@@ -151,6 +188,7 @@ static void send_batch(World *world, size_t count)
     Event     *events = arena_array(arena, Event, count);
     Known     *sent = arena_array(arena, Known, count);
     Outcome   *expected = arena_array(arena, Outcome, count);
+    bool      *was_gone = arena_array(arena, bool, count);
     Submission submission = {
         .project = STR("prj"),
         .events = events,
@@ -163,7 +201,8 @@ static void send_batch(World *world, size_t count)
         sent[i] = random_known(world, world->made++);
         expected[i] = OUTCOME_ACCEPTED;
         if (world->known.count > 0 && below(world, 5) == 0) {
-            sent[i] = world->known.at[below(world, world->known.count)];
+            sent[i] = *known_any(world);
+            was_gone[i] = is_gone(&sent[i], SEQUENCE_NEWEST);
             expected[i] = OUTCOME_DUPLICATE;
             if (below(world, 2) == 0) {
                 sent[i].value++;
@@ -176,6 +215,7 @@ static void send_batch(World *world, size_t count)
     submit(world, &submission);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(submission.verdicts[i].outcome, expected[i]);
+        assert_int_equal(submission.verdicts[i].voided, was_gone[i]);
         sent[i].sequence = submission.verdicts[i].sequence;
         if (expected[i] == OUTCOME_ACCEPTED)
             vector_push(&world->known, sent[i]);
@@ -234,8 +274,8 @@ typedef struct Wanted {
 
 static bool known_wanted(const Known *known, const Wanted *wanted)
 {
-    return known->sequence <= wanted->as_of && known->ts >= wanted->window.start.us &&
-           known->ts < wanted->window.end.us &&
+    return known->sequence <= wanted->as_of && !is_gone(known, wanted->as_of) &&
+           known->ts >= wanted->window.start.us && known->ts < wanted->window.end.us &&
            (wanted->account == NULL || strcmp(wanted->account, known->account) == 0) &&
            (wanted->group == NULL || strcmp(wanted->group, known->region) == 0) &&
            (!wanted->only_eu || strcmp(known->region, "eu") == 0);
@@ -360,13 +400,14 @@ static void check_events(World *world)
 {
     AUTO(Arena) arena = arena_open();
     UsageMoment *moment;
-    const Known *known = &world->known.at[below(world, world->known.count)];
+    const Known *known = known_any(world);
     UsageEvent  *event;
     assert_null(usage_moment_open(world->partition, arena, SEQUENCE_NEWEST, &moment));
     assert_null(usage_event_find(moment, arena, STR("prj"), str_of(known->id), &event));
     assert_non_null(event);
     assert_int_equal(event->sequence, known->sequence);
     assert_int_equal(event->ts.us, known->ts);
+    assert_int_equal(event->voided, is_gone(known, SEQUENCE_NEWEST));
     assert_true(str_equal(event->account, str_of(known->account)));
     assert_null(usage_event_find(moment, arena, STR("prj"), STR("never"), &event));
     assert_null(event);
@@ -390,9 +431,185 @@ static void check_events(World *world)
         query.after_unique_id = page.count > 0 ? page.at[page.count - 1].unique_id : STR_NONE;
     } while (page.has_more);
     for (size_t i = 0; i < world->known.count; i++)
-        expected += strcmp(world->known.at[i].account, known->account) == 0;
+        expected += strcmp(world->known.at[i].account, known->account) == 0 &&
+                    !world->known.at[i].is_replaced;
     assert_int_equal(seen, expected);
     usage_moment_close(moment);
+}
+
+// What an id held as of an earlier sequence.
+static void check_event_as_of(World *world)
+{
+    AUTO(Arena) arena = arena_open();
+    UsageMoment *moment;
+    UsageEvent  *event;
+    const Known *wanted = NULL, *any = known_any(world);
+    uint64_t     as_of = below(world, partition_sequence(world->partition) + 1);
+    for (size_t i = 0; i < world->known.count; i++)
+        if (strcmp(world->known.at[i].id, any->id) == 0 && world->known.at[i].sequence <= as_of)
+            wanted = &world->known.at[i];
+    assert_null(usage_moment_open(world->partition, arena, as_of, &moment));
+    assert_null(usage_event_find(moment, arena, STR("prj"), str_of(any->id), &event));
+    assert_int_equal(event == NULL, wanted == NULL);
+    if (event != NULL) {
+        assert_int_equal(event->sequence, wanted->sequence);
+        assert_int_equal(event->ts.us, wanted->ts);
+        assert_int_equal(event->voided, is_gone(wanted, as_of));
+    }
+    usage_moment_close(moment);
+}
+
+// ---- corrections
+
+static void gone_since(Known *known, uint64_t sequence)
+{
+    assert_true(known->gone_count < GONE_MOST);
+    known->gone[known->gone_count++] = (Gone){ sequence, SEQUENCE_NEWEST };
+}
+
+static void void_remember(World *world, const Void *made)
+{
+    KnownVoid remembered = { .sequence = made->sequence };
+    snprintf(remembered.id, sizeof remembered.id, "%.*s", STR_ARG(made->id));
+    vector_push(&world->voids, remembered);
+}
+
+// Some ids, or what a filter holds for.
+static void send_void(World *world)
+{
+    AUTO(Arena) arena = arena_open();
+    UsageMoment *moment;
+    VoidSet     *set;
+    Void        *made;
+    bool         by_ids = below(world, 2) == 0;
+    const Known *any = known_any(world);
+    Str          ids[4];
+    VoidFilter   filter = { .project = STR("prj"), .account = str_of(any->account),
+                            .from = { any->ts }, .to = { any->ts + 30 * INT64_C(3600000000) } };
+    size_t       expected = 0;
+    for (size_t i = 0; i < 4; i++)
+        ids[i] = str_copy(arena, str_of(i == 0 ? any->id : known_any(world)->id));
+    if (below(world, 2) == 0)
+        filter.properties = (Filter){ &eu_term, 1 };
+    assert_null(usage_moment_open(world->partition, arena, SEQUENCE_NEWEST, &moment));
+    if (by_ids)
+        assert_null(usage_choose_ids(moment, arena, &(VoidIds){ STR("prj"), ids, 4 }, &set));
+    else
+        assert_null(usage_choose(moment, arena, &filter, &set));
+    usage_moment_close(moment);
+    assert_null(partition_void(world->partition, arena, &(VoidOrder){ .set = set }, &made));
+    for (size_t i = 0; i < world->known.count; i++) {
+        Known *known = &world->known.at[i];
+        bool   by_filter = strcmp(known->account, any->account) == 0 &&
+                         known->ts >= filter.from.us && known->ts < filter.to.us &&
+                         (filter.properties.count == 0 || strcmp(known->region, "eu") == 0);
+        bool   by_id = false;
+        for (size_t k = 0; k < 4; k++)
+            by_id = by_id || str_equal(ids[k], str_of(known->id));
+        if (!(by_ids ? by_id : by_filter) || is_gone(known, SEQUENCE_NEWEST))
+            continue;
+        expected++;
+        assert_non_null(made);
+        gone_since(known, made->sequence);
+    }
+    assert_int_equal(expected, made == NULL ? 0 : made->count);
+    assert_int_equal(expected, void_set_count(set));
+    if (made != NULL)
+        void_remember(world, made);
+}
+
+static void send_revert(World *world)
+{
+    AUTO(Arena) arena = arena_open();
+    Void *reverted;
+    if (world->voids.count == 0)
+        return;
+    KnownVoid *any = &world->voids.at[below(world, world->voids.count)];
+    assert_null(partition_void_revert(world->partition, arena, STR("prj"), str_of(any->id),
+                                      &reverted));
+    assert_true(reverted->is_reverted && reverted->reverted > any->sequence);
+    for (size_t i = 0; i < world->known.count && !any->is_reverted; i++) {
+        Known *known = &world->known.at[i];
+        for (size_t k = 0; k < known->gone_count; k++)
+            if (known->gone[k].from == any->sequence)
+                known->gone[k].until = reverted->reverted;
+    }
+    any->is_reverted = true;
+}
+
+// Other content under two known ids, or the same two again.
+static void send_amend(World *world)
+{
+    AUTO(Arena) arena = arena_open();
+    UsageMoment *moment;
+    Amendment    changes[2];
+    Known        changed[2];
+    size_t       count = 0;
+    for (int i = 0; i < 2; i++) {
+        const Known *any = known_any(world);
+        if (any->gone_count == GONE_MOST || (count == 1 && strcmp(any->id, changed[0].id) == 0))
+            continue;
+        changed[count] = *any;
+        changed[count].value++;
+        changed[count].ts += (int64_t)below(world, 3) * 1800000000;
+        changed[count++].gone_count = 0;
+    }
+    assert_null(usage_moment_open(world->partition, arena, SEQUENCE_NEWEST, &moment));
+    for (size_t i = 0; i < count; i++) {
+        UsageEvent *of;
+        assert_null(usage_event_find(moment, arena, STR("prj"), str_of(changed[i].id), &of));
+        changes[i] = (Amendment){ event_of(arena, &changed[i]), of };
+    }
+    Amendments amendments = { .project = STR("prj"), .at = changes, .count = count };
+    assert_null(partition_amend(world->partition, arena, &amendments));
+    usage_moment_close(moment);
+    for (size_t i = 0; i < count; i++) {
+        changed[i].sequence = amendments.sequence - count + 1 + i;
+        for (size_t k = 0; k < world->known.count; k++) {
+            Known *known = &world->known.at[k];
+            if (strcmp(known->id, changed[i].id) != 0 || known->is_replaced)
+                continue;
+            known->is_replaced = true;
+            gone_since(known, changed[i].sequence);
+        }
+        vector_push(&world->known, changed[i]);
+    }
+    if (count > 0)
+        assert_int_equal(partition_amend(world->partition, arena, &amendments)->code,
+                         ERR_STORE_BUSY);
+}
+
+static void send_correction(World *world)
+{
+    switch (below(world, 4)) {
+    case 0: send_revert(world); return;
+    case 1: send_amend(world); return;
+    default: send_void(world); return;
+    }
+}
+
+static void check_voids(World *world)
+{
+    AUTO(Arena) arena = arena_open();
+    VoidPage page = { .project = STR("prj"), .limit = 3 };
+    VoidList list;
+    size_t   seen = 0;
+    do {
+        list = usage_voids(world->partition, arena, &page);
+        for (size_t i = 0; i < list.count; i++) {
+            const KnownVoid *known = &world->voids.at[world->voids.count - 1 - seen++];
+            Void            *found;
+            assert_true(str_equal(list.at[i].id, str_of(known->id)));
+            assert_int_equal(list.at[i].sequence, known->sequence);
+            assert_int_equal(list.at[i].is_reverted, known->is_reverted);
+            assert_null(usage_void_find(world->partition, arena, STR("prj"), list.at[i].id,
+                                        &found));
+            assert_int_equal(found->count, list.at[i].count);
+        }
+        page.has_before = list.count > 0;
+        page.before = list.count > 0 ? list.at[list.count - 1].sequence : 0;
+    } while (list.has_more);
+    assert_int_equal(seen, world->voids.count);
 }
 
 static void tell_drift(void *context, Str text)
@@ -430,6 +647,9 @@ static void run_history(uint32_t seal_bits, uint64_t seed, int turns)
         for (int i = 0; i < 6; i++)
             check_read(world);
         check_events(world);
+        check_event_as_of(world);
+        send_correction(world);
+        check_voids(world);
         if (below(world, 8) == 0)
             reopen(world);
     }

@@ -44,10 +44,21 @@ static Instant instant_at_random(Seeded *seeded)
     }
 }
 
+// Of a revert, as void_fact_write writes it.
+static Str fact_at_random(Arena *arena, Seeded *seeded)
+{
+    Text     bytes = text_open(arena);
+    VoidFact fact = { .kind = FACT_REVERT, .sequence = seeded_next(seeded),
+                      .number = number_at_random(seeded), .at = instant_at_random(seeded) };
+    void_fact_write(&fact, &bytes);
+    return text_str(&bytes);
+}
+
 static RecordRow row_at_random(Arena *arena, Seeded *seeded)
 {
-    RecordRow row = { .kind = (RowKind)seeded_below(seeded, 3) };
+    RecordRow row = { .kind = (RowKind)seeded_below(seeded, 4) };
     if (row.kind == ROW_EVENT) {
+        row.amends = seeded_below(seeded, 3) == 0;
         row.row.ts_given = seeded_below(seeded, 2) == 0;
         row.row.event = number_at_random(seeded);
         row.row.account = number_at_random(seeded);
@@ -56,6 +67,9 @@ static RecordRow row_at_random(Arena *arena, Seeded *seeded)
         row.row.value.e12 = (Int128)seeded_next(seeded) * (int64_t)seeded_next(seeded);
         row.unique_id = text_at_random(arena, seeded, 1, UINT8_MAX);
         row.properties = text_at_random(arena, seeded, 0, 300);
+        if (row.amends)
+            row.replaced = (VoidTarget){ seeded_next(seeded), instant_at_random(seeded),
+                                         row.row.event, row.row.account };
     } else if (row.kind == ROW_METER) {
         row.meter.project = number_at_random(seeded);
         row.meter.event = number_at_random(seeded);
@@ -63,6 +77,8 @@ static RecordRow row_at_random(Arena *arena, Seeded *seeded)
         row.meter.is_removal = seeded_below(seeded, 2) == 0;
         row.meter.is_fresh = seeded_below(seeded, 2) == 0;
         row.meter.definition = text_at_random(arena, seeded, 0, 300);
+    } else if (row.kind == ROW_VOID) {
+        row.fact = fact_at_random(arena, seeded);
     }
     return row;
 }
@@ -89,7 +105,20 @@ static void row_add(RecordText *record, const RecordRow *row)
         .ts_given = row->row.ts_given,
     };
     switch (row->kind) {
-    case ROW_EVENT: record_add_event(record, &row->row, &event); break;
+    case ROW_EVENT:
+        if (row->amends)
+            record_add_amended(record, &row->row, &event, &row->replaced);
+        else
+            record_add_event(record, &row->row, &event);
+        break;
+    case ROW_VOID: {
+        AUTO(Arena) arena = arena_open();
+        Reader   reader = reader_of(row->fact);
+        VoidFact fact;
+        assert_true(void_fact_read(&reader, arena, &fact));
+        record_add_void(record, &fact);
+        break;
+    }
     case ROW_METER: record_add_meter(record, &row->meter); break;
     case ROW_NONE: record_add_none(record); break;
     }
@@ -128,6 +157,9 @@ static bool same_row(const RecordRow *a, const RecordRow *b)
     return a->kind == b->kind && one->ts_given == two->ts_given && one->event == two->event &&
            one->account == two->account && one->ts.us == two->ts.us &&
            one->received.us == two->received.us && one->value.e12 == two->value.e12 &&
+           a->amends == b->amends && a->replaced.sequence == b->replaced.sequence &&
+           a->replaced.ts.us == b->replaced.ts.us && a->replaced.event == b->replaced.event &&
+           a->replaced.account == b->replaced.account && str_equal(a->fact, b->fact) &&
            str_equal(a->unique_id, b->unique_id) && str_equal(a->properties, b->properties) &&
            left->project == right->project && left->event == right->event &&
            left->number == right->number && left->is_removal == right->is_removal &&

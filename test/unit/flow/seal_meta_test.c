@@ -23,6 +23,7 @@ static SealMeta part_of(Arena *arena, uint32_t i)
         record_write_name(&meta.names, &name);
         seal_meta_add_meter(&meta, &meter);
     }
+    text_print(&meta.voids, "(%u)", i);
     text_print(&meta.outcomes, "<%u>", i);
     return meta;
 }
@@ -56,17 +57,18 @@ static void ranges_follow_each_other(void **state)
     (void)state;
     AUTO(Arena) arena = arena_open();
     SealMeta all = seal_meta_open(arena);
-    Reader   names, meters;
-    Str      outcomes;
+    SealMetaParts parts;
     for (uint32_t i = 0; i < 16; i++) {
         SealMeta part = part_of(arena, i);
         assert_true(seal_meta_append(&all, bytes_of(arena, &part)));
     }
-    assert_true(seal_meta_split(bytes_of(arena, &all), &names, &meters, &outcomes));
+    assert_true(seal_meta_split(bytes_of(arena, &all), &parts));
     for (uint32_t i = 0; i < 16; i++)
-        check_part(arena, i, &names, &meters);
-    assert_true(reader_done(&names) && reader_done(&meters));
-    assert_true(str_equal(outcomes,
+        check_part(arena, i, &parts.names, &parts.meters);
+    assert_true(reader_done(&parts.names) && reader_done(&parts.meters));
+    assert_true(str_equal(reader_bytes(&parts.voids, reader_left(&parts.voids)),
+                          STR("(0)(1)(2)(3)(4)(5)(6)(7)(8)(9)(10)(11)(12)(13)(14)(15)")));
+    assert_true(str_equal(parts.outcomes,
                           STR("<0><1><2><3><4><5><6><7><8><9><10><11><12><13><14><15>")));
 }
 
@@ -98,9 +100,27 @@ static void damaged_bytes_add_nothing(void **state)
         assert_true(str_equal(before, bytes_of(arena, &into)));
     }
     char *other = arena_copy(arena, bytes.at, bytes.length);
-    other[0] = 2;
+    other[0] = 3;
     assert_false(seal_meta_append(&into, (Str){ other, bytes.length }));
     assert_false(seal_meta_append(&into, STR_NONE));
+}
+
+// As they were written before there were voids.
+static void bytes_of_version_1_are_read(void **state)
+{
+    (void)state;
+    AUTO(Arena) arena = arena_open();
+    SealMeta      part = part_of(arena, 3);
+    SealMetaParts parts;
+    Text          old = text_open(arena);
+    text_add_char(&old, 1);
+    text_add_counted(&old, text_str(&part.names));
+    text_add_counted(&old, text_str(&part.meters));
+    text_add(&old, text_str(&part.outcomes));
+    assert_true(seal_meta_split(text_str(&old), &parts));
+    check_part(arena, 3, &parts.names, &parts.meters);
+    assert_true(reader_done(&parts.voids));
+    assert_true(str_equal(parts.outcomes, STR("<3>")));
 }
 
 static void cut_meters_are_refused(void **state)
@@ -125,6 +145,7 @@ int main(void)
         cmocka_unit_test(ranges_follow_each_other),
         cmocka_unit_test(folding_folded_ranges_gives_the_same),
         cmocka_unit_test(damaged_bytes_add_nothing),
+        cmocka_unit_test(bytes_of_version_1_are_read),
         cmocka_unit_test(cut_meters_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -142,6 +142,61 @@ static void every_instant_is_in_exactly_one_segment(void **state)
     }
 }
 
+static bool is_loose(SegmentHours hours, int64_t hour)
+{
+    for (size_t i = 0; i < hours.count; i++)
+        if (hours.at[i] == hour)
+            return true;
+    return false;
+}
+
+// Around where windows_make makes them, ascending.
+static SegmentHours hours_make(Arena *arena, Seeded *seeded, const UsageWindow *windows)
+{
+    size_t       count = seeded_below(seeded, 30);
+    int64_t     *at = arena_array(arena, int64_t, count), hour;
+    SegmentHours hours = { at, count };
+    hour = floored(windows[0].start.us, HOUR) / HOUR - 30;
+    for (size_t i = 0; i < count; i++)
+        at[i] = hour += 1 + (seeded_below(seeded, 2) == 0 ? 0 : (int64_t)seeded_below(seeded, 40));
+    return hours;
+}
+
+static void check_loose(const Segments *segments, const UsageWindow *window, SegmentHours hours)
+{
+    int64_t first = -floored(-window->start.us, HOUR);
+    for (int64_t hour = first; hour + HOUR <= window->end.us; hour += HOUR) {
+        const Segment *days = segments_find(segments, SEGMENT_DAYS, (Instant){ hour });
+        const Segment *whole = segments_find(segments, SEGMENT_HOURS, (Instant){ hour });
+        const Segment *events = segments_find(segments, SEGMENT_EVENTS, (Instant){ hour });
+        if (is_loose(hours, hour / HOUR - (hour % HOUR < 0)))
+            assert_true(days == NULL && whole == NULL && events != NULL);
+        else
+            assert_true((days != NULL || whole != NULL) && events == NULL);
+    }
+}
+
+// A loose hour is the events' own, and no other that was not before.
+static void loose_hours_are_left_to_events(void **state)
+{
+    (void)state;
+    Seeded seeded = seeded_of(32);
+    for (int round = 0; round < 2000; round++) {
+        AUTO(Arena) arena = arena_open();
+        UsageWindow windows[WINDOWS];
+        size_t      count = windows_make(&seeded, windows);
+        if (count == 0)
+            continue;
+        SegmentHours hours = hours_make(arena, &seeded, windows);
+        Segments     whole = segments_of(arena, windows, count);
+        Segments     loose = segments_loosen(arena, &whole, hours);
+        check_shape(&loose, windows, count);
+        check_edges(&loose, windows, count);
+        for (size_t i = 0; i < count; i++)
+            check_loose(&loose, &windows[i], hours);
+    }
+}
+
 static void assert_segments(UsageWindow window, const Segment *expected, size_t count)
 {
     AUTO(Arena) arena = arena_open();
@@ -193,6 +248,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_instant_is_in_exactly_one_segment),
+        cmocka_unit_test(loose_hours_are_left_to_events),
         cmocka_unit_test(windows_are_cut_as_worked_by_hand),
         cmocka_unit_test(the_whole_of_time_can_be_asked_for),
     };
