@@ -3,6 +3,7 @@
 #include "asking.h"
 #include "price/patch.h"
 #include "price/plan.h"
+#include "price/plan_diff.h"
 
 static Str text_of(const Json *json)
 {
@@ -148,12 +149,57 @@ static void test_when_charges_are_the_same(void **state)
     assert_true(charge_same(less, charge_of(API EU("eu", "other"))));
 }
 
+static void check_diff(const char *before, const char *after, const char *wanted)
+{
+    Text    text = text_open(arena);
+    JsonOut out = json_out(&text);
+    plan_diff_to_json(arena, json_of(str_of(before)), json_of(str_of(after)), &out);
+    assert_string_equal(str_terminated(arena, text_str(&text)), wanted);
+}
+
+#define SUMMARY(added, removed, changed)                                                           \
+    "{\"added\":[" added "],\"removed\":[" removed "],\"changed\":[" changed "]}"
+#define DIFF(charges, discounts, changes)                                                          \
+    "{\"charges\":" charges ",\"discounts\":" discounts ",\"changes\":[" changes "]}"
+#define NOTHING SUMMARY("", "", "")
+
+static void test_what_two_documents_differ_in(void **state)
+{
+    (void)state;
+    check_diff("{}", "{}", DIFF(NOTHING, NOTHING, ""));
+    check_diff("{\"name\":\"A\",\"x\":[1,2],\"gone\":true}",
+               "{\"new\":null,\"name\":\"B\",\"x\":[1,3,4]}",
+               DIFF(NOTHING, NOTHING,
+                    "{\"pointer\":\"/name\",\"before\":\"A\",\"after\":\"B\"},"
+                    "{\"pointer\":\"/x/1\",\"before\":2,\"after\":3},"
+                    "{\"pointer\":\"/x/2\",\"after\":4},"
+                    "{\"pointer\":\"/gone\",\"before\":true},"
+                    "{\"pointer\":\"/new\",\"after\":null}"));
+    check_diff("{\"x\":[1,2]}", "{\"x\":[1]}",
+               DIFF(NOTHING, NOTHING, "{\"pointer\":\"/x/1\",\"before\":2}"));
+    // the order of charges is no difference
+    check_diff(
+        "{\"charges\":[{\"id\":\"a\"},{\"id\":\"b\",\"x\":{\"y\":1}},{\"id\":\"c\"}]}",
+        "{\"charges\":[{\"id\":\"n\"},{\"x\":{\"y\":\"1\",\"z\":2},\"id\":\"b\"},{\"id\":\"a\"}]"
+        ",\"discounts\":[{\"id\":\"d\"}]}",
+        DIFF(SUMMARY("\"n\"", "\"c\"", "\"b\""), SUMMARY("\"d\"", "", ""),
+             "{\"pointer\":\"/charges/b/x/y\",\"before\":1,\"after\":\"1\"},"
+             "{\"pointer\":\"/charges/b/x/z\",\"after\":2},"
+             "{\"pointer\":\"/charges/c\",\"before\":{\"id\":\"c\"}},"
+             "{\"pointer\":\"/charges/n\",\"after\":{\"id\":\"n\"}},"
+             "{\"pointer\":\"/discounts/d\",\"after\":{\"id\":\"d\"}}"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test_of(test_the_examples_of_the_rfc),  test_of(test_lists_by_id),
-        test_of(test_patches_that_are_refused), test_of(test_the_document_is_left_as_it_was),
-        test_of(test_canonical_text),           test_of(test_when_charges_are_the_same),
+        test_of(test_the_examples_of_the_rfc),
+        test_of(test_lists_by_id),
+        test_of(test_patches_that_are_refused),
+        test_of(test_the_document_is_left_as_it_was),
+        test_of(test_canonical_text),
+        test_of(test_when_charges_are_the_same),
+        test_of(test_what_two_documents_differ_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
