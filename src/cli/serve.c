@@ -170,6 +170,8 @@ static Err *running_open(Running *running, const CommandLine *line)
     TRY(settings_read(running->arena, line, &running->config));
     descriptors_allow();
     TRY(datadir_open(running->arena, config_text(running->config, CONFIG_DATA), &running->dir));
+    // Recovery can take a minute: a wrong address is told before it.
+    TRY(listener_address_check(running->arena, config_text(running->config, CONFIG_LISTEN)));
     Text openapi = text_open(running->arena);
     api_openapi_print(&openapi);
     running->server.openapi = text_str(&openapi);

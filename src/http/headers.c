@@ -23,7 +23,7 @@ enum { LINE_END = 2 };  // CR and LF
 typedef struct HeaderScan {
     bool        malformed;
     const char *next;  // where the next name must begin
-    unsigned    lengths, codings, hosts;
+    unsigned    lengths, codings, hosts, credentials;
     bool        chunked;
     Str         length;
 } HeaderScan;
@@ -73,11 +73,13 @@ static enum MHD_Result header_scan(void *closure, enum MHD_ValueKind kind, const
         return MHD_NO;
     }
     scan->next = value + value_size + LINE_END;
-    if (name_size == 14 && strncasecmp(name, "Content-Length", 14) == 0)
+    if (strcasecmp(name, "Content-Length") == 0)
         scan->lengths++, scan->length = (Str){ value, value_size };
-    else if (name_size == 4 && strncasecmp(name, "Host", 4) == 0)
+    else if (strcasecmp(name, "Host") == 0)
         scan->hosts++;
-    else if (name_size == 17 && strncasecmp(name, "Transfer-Encoding", 17) == 0)
+    else if (strcasecmp(name, "Authorization") == 0)
+        scan->credentials++;
+    else if (strcasecmp(name, "Transfer-Encoding") == 0)
         scan->codings++, scan->chunked = strcasecmp(value, "chunked") == 0;
     return MHD_YES;
 }
@@ -106,6 +108,8 @@ static Err *framing_check(Exchange *exchange, const char *version)
         return malformed(exchange, "the request has several Content-Length headers");
     if (scan.hosts > 1)
         return malformed(exchange, "the request has several Host headers");
+    if (scan.credentials > 1)
+        return malformed(exchange, "the request has several Authorization headers");
     if (scan.codings > 1 || (scan.codings == 1 && !scan.chunked))
         return malformed(exchange, "the only Transfer-Encoding taken is chunked");
     if (scan.codings == 1 && scan.lengths == 1)

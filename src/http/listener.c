@@ -318,17 +318,21 @@ static Err *cannot_listen(Arena *arena, Str listen, const char *why)
                   why);
 }
 
-static Err *listen_all(Arena *arena, Listener *listener)
+static Err *address_find(Arena *arena, Str listen, struct addrinfo **addresses)
 {
-    Str   listen = listener->options.listen;
     char *host, *port;
     if (!address_split(arena, listen, &host, &port))
         return cannot_listen(arena, listen, "it must be HOST:PORT");
-    struct addrinfo  hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+    int             failed = getaddrinfo(host, port, &hints, addresses);
+    return failed == 0 ? NULL : cannot_listen(arena, listen, gai_strerror(failed));
+}
+
+static Err *listen_all(Arena *arena, Listener *listener)
+{
+    Str              listen = listener->options.listen;
     struct addrinfo *addresses;
-    int              failed = getaddrinfo(host, port, &hints, &addresses);
-    if (failed != 0)
-        return cannot_listen(arena, listen, gai_strerror(failed));
+    TRY(address_find(arena, listen, &addresses));
     bool opened = sockets_open(listener, addresses);
     int  reason = errno;
     freeaddrinfo(addresses);
@@ -426,6 +430,19 @@ static void threads_start(Listener *listener)
         snprintf(name, sizeof name, "worker-%u", i);
         thread_start(&listener->workers[i], name, worker_run, listener);
     }
+}
+
+Err *listener_address_check(Arena *arena, Str listen)
+{
+    struct addrinfo *addresses;
+    TRY(address_find(arena, listen, &addresses));
+    int probe = socket_listen(addresses, 0);
+    int reason = errno;
+    freeaddrinfo(addresses);
+    if (probe < 0)
+        return cannot_listen(arena, listen, strerror(reason));
+    close(probe);
+    return NULL;
 }
 
 Err *listener_open(Arena *arena, const ListenerOptions *options, Listener **opened)

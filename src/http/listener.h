@@ -36,6 +36,10 @@ typedef struct ListenerOptions {
 // listened on.
 Err *listener_open(Arena *arena, const ListenerOptions *options, Listener **listener) MUST_CHECK;
 
+// FIELD_INVALID for an address that cannot be listened on now: for a caller with long work to do
+// before it opens.
+Err *listener_address_check(Arena *arena, Str listen) MUST_CHECK;
+
 uint16_t listener_port(const Listener *listener);
 
 // First step of a drain: no more connections are taken; requests that come on open ones are still

@@ -244,6 +244,14 @@ def test_smuggling_is_refused(api, meter, event, nothing):
         assert [status for status in statuses(got) if status < 400] == [], (lines, got)
 
 
+def test_two_credentials_are_none(api, meter, event, nothing):
+    """A proxy that looks at the first and a server that takes the last would see two different clients."""
+    body = dump([event(meter)]).encode()
+    for other in (f"Authorization: Bearer {api.key}", "authorization: Bearer toll_sk_other", "AUTHORIZATION:"):
+        got = talk(api, head(api, f"Content-Length: {len(body)}", other) + body)
+        assert statuses(got) == [400] and b'"request_malformed"' in got, (other, got)
+
+
 def test_a_chunked_body_is_taken_and_a_broken_one_is_not(api, meter, event, n):
     body = dump([event(meter)]).encode()
     good = b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (10, body[:10], len(body) - 10, body[10:])

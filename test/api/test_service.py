@@ -151,6 +151,13 @@ def test_a_directory_has_one_server_at_a_time(shared_server):
     assert run_toll("verify", "--data", str(shared_server.data), check=False).returncode == 1
 
 
+def test_an_address_has_one_server_at_a_time(shared_server, tmp_path):
+    run_toll("init", "--data", str(tmp_path / "data"))
+    taken = f"127.0.0.1:{shared_server.port}"
+    code, text = told("serve", "--data", str(tmp_path / "data"), "--listen", taken)
+    assert code == 1 and f"cannot listen on {taken}" in text
+
+
 def test_the_sequence_is_told_after_a_restart_and_its_loss_is_noticed(fresh, n, event):
     api = fresh()
     meter = api.meter(n("meter"))["id"]
@@ -229,6 +236,10 @@ def test_a_flipped_bit_in_the_journal_is_refused_by_range(fresh, n, event):
     ended = run_toll("serve", "--data", str(api.server.data), "--listen", "127.0.0.1:0", check=False)
     assert ended.returncode == 1
     assert victim.stem.encode() in ended.stderr, ended.stderr
+    # Recovery, which fails here, can take long: an address that cannot be listened on is told before it.
+    for listen in ("8080", "127.0.0.1:http", "host.invalid:80"):
+        code, text = told("serve", "--data", str(api.server.data), "--listen", listen)
+        assert code == 1 and f"cannot listen on {listen}" in text and victim.stem not in text
 
 
 def test_a_drain_answers_what_was_taken(fresh, n, event):
