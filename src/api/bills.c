@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The open bill, computed on request and exact to the last acknowledged event.
+// Open bills and the next invoice, computed on request and exact to the last acknowledged event.
 #include "api/bill_shape.h"
 #include "api/routes.h"
 #include "api/server.h"
 #include "flow/bill/bill_open.h"
+#include "flow/bill/upcoming.h"
 
 static Err *query_read(Request *request, OpenBillQuery *query)
 {
@@ -39,12 +40,27 @@ static Err *account_bill(Request *request, Response *response)
     return bill_open_account(request->arena, &query, request_path(request, "id"), &response->body);
 }
 
+static Err *upcoming_invoice(Request *request, Response *response)
+{
+    OpenBillQuery query;
+    TRY(query_read(request, &query));
+    return upcoming_write(request->arena, &query, request_path(request, "id"), &response->body);
+}
+
 static const Parameter bill_query[] = {
     { .name = "at", .kind = PARAMETER_INSTANT,
       .doc = "A moment of the period asked for; ratedAt when absent." },
     { .name = "asOf", .kind = PARAMETER_TEXT,
       .doc = "A sequence of an earlier answer: later events do not count." },
-    { .name = "ratedAt", .kind = PARAMETER_INSTANT, .doc = "What counts as now." },
+    { .name = "ratedAt", .kind = PARAMETER_INSTANT,
+      .doc = "What counts as now: changes recorded later are not known." },
+};
+
+static const Parameter invoice_query[] = {
+    { .name = "asOf", .kind = PARAMETER_TEXT,
+      .doc = "A sequence of an earlier answer: later events do not count." },
+    { .name = "ratedAt", .kind = PARAMETER_INSTANT,
+      .doc = "What counts as now: changes recorded later are not known." },
 };
 
 const Route api_bills_routes[] = {
@@ -69,6 +85,18 @@ const Route api_bills_routes[] = {
         REFUSES(ERR_ACCOUNT_NOT_FOUND, ERR_AMOUNT_TOO_LARGE),
         .doc = "All open bills of an account, read at one moment.",
         .handler = account_bill,
+    },
+    {
+        .name = "getUpcomingInvoice",
+        .method = METHOD_GET,
+        .path = "/v1/accounts/{id}/upcomingInvoice",
+        .scope = "bills:read",
+        QUERY(invoice_query),
+        .gives = &upcoming_invoice_shape,
+        REFUSES(ERR_ACCOUNT_NOT_FOUND, ERR_AMOUNT_TOO_LARGE),
+        .doc = "What is due at the account's next boundary in each currency, if nothing more "
+               "happens.",
+        .handler = upcoming_invoice,
     },
 };
 const size_t api_bills_route_count = sizeof api_bills_routes / sizeof *api_bills_routes;

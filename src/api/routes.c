@@ -10,7 +10,7 @@ Router *api_router_open(void)
 {
     const RouteList lists[] = {
         LIST(measurements), LIST(usage), LIST(meters), LIST(accounts), LIST(plans),
-        LIST(subscriptions), LIST(rate), LIST(bills), LIST(operations),
+        LIST(subscriptions), LIST(subscription_changes), LIST(rate), LIST(bills), LIST(operations),
     };
     return router_open(lists, sizeof lists / sizeof *lists);
 }

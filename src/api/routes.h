@@ -18,6 +18,7 @@ API_RESOURCE(meters)
 API_RESOURCE(accounts)
 API_RESOURCE(plans)
 API_RESOURCE(subscriptions)
+API_RESOURCE(subscription_changes)
 API_RESOURCE(rate)
 API_RESOURCE(bills)
 

@@ -84,12 +84,15 @@ SCOPES = {"usage:write": [("POST", "/v1/measurements"), ("POST", "/ingest/usage"
                          ("GET", "/v1/measurements/rejections"), ("GET", "/v1/measurements/{uniqueId}")],
           "catalog:write": [("PUT", "/v1/meters/{id}"), ("DELETE", "/v1/meters/{id}"), ("PUT", "/v1/accounts/{id}"),
                             ("PUT", "/v1/plans/{id}"), ("POST", "/v1/plans/{id}/publish"),
-                            ("PUT", "/v1/subscriptions/{id}")],
+                            ("PUT", "/v1/subscriptions/{id}"), ("POST", "/v1/subscriptions/{id}/change"),
+                            ("POST", "/v1/subscriptions/{id}/cancel"), ("POST", "/v1/subscriptions/{id}/pause"),
+                            ("POST", "/v1/subscriptions/{id}/resume")],
           "catalog:read": [("GET", "/v1/meters"), ("GET", "/v1/meters/{id}"), ("GET", "/v1/accounts"),
                            ("GET", "/v1/accounts/{id}"), ("GET", "/v1/plans"), ("GET", "/v1/plans/{id}"),
                            ("GET", "/v1/plans/{id}/versions"), ("GET", "/v1/plans/{id}/versions/{number}"),
                            ("GET", "/v1/subscriptions"), ("GET", "/v1/subscriptions/{id}"), ("POST", "/v1/rate")],
-          "bills:read": [("GET", "/v1/subscriptions/{id}/bill"), ("GET", "/v1/accounts/{id}/bill")],
+          "bills:read": [("GET", "/v1/subscriptions/{id}/bill"), ("GET", "/v1/accounts/{id}/bill"),
+                         ("GET", "/v1/accounts/{id}/upcomingInvoice")],
           "ops:read": [("GET", "/metrics")]}
 
 

@@ -1,121 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
-// An open bill is never stored: it is the fold of the events up to a sequence under the plan
-// version that the subscription is pinned to.
+// An open bill is never stored: it is the fold of the events up to a sequence under the terms of
+// the subscription that are known at T.
 #include "flow/bill/bill_open.h"
 
 #include "base/counter.h"
-#include "flow/rate/rate.h"
+#include "flow/bill/timeline_read.h"
+
+Err *open_bill_rate(Arena *arena, const OpenBill *open, Bill *bill)
+{
+    const OpenBillQuery *query = open->query;
+    Period               period = timeline_period(open->timeline, query->at);
+    PeriodQuery          rated = { .catalog = query->catalog,
+                                   .moment = open->moment,
+                                   .project = query->project,
+                                   .timeline = open->timeline,
+                                   .at = query->rated_at };
+    counter_add(METRIC_BILLS_RATED, 1);
+    return period_bill(arena, &rated, &period, bill);
+}
+
+void open_bill_to_json(const OpenBill *open, const Bill *bill, Arena *arena, JsonOut *out)
+{
+    const Subscription *subscription = open->timeline->subscription;
+    BillFrame           frame = { .subscription = subscription->id,
+                                  .account = subscription->account,
+                                  .sequence = usage_sequence_print(
+                                      arena, usage_moment_sequence(open->moment)),
+                                  .rated_at = instant_print(arena, open->query->rated_at),
+                                  .has_events = true };
+    bill_to_json(bill, &frame, arena, out);
+}
 
 // What bills of one request share.
 typedef struct Opening {
     Arena               *arena;
     const OpenBillQuery *query;
     UsageMoment         *moment;
-    Str                  rated_at;
 } Opening;
 
-static Err *project_zone(const Opening *opening, Str *name)
+static Err *timeline_known(const Opening *opening, TimelineFacts *facts, Timeline *timeline)
 {
-    Project  *projects;
-    size_t    count;
-    ProjectId wanted = opening->query->project;
-    TRY(catalog_projects(opening->query->catalog, opening->arena, &projects, &count));
-    for (size_t i = 0; i < count; i++)
-        if (str_equal(projects[i].id.id, wanted.id) &&
-            str_equal(projects[i].id.tenant, wanted.tenant))
-            *name = projects[i].time_zone;
-    return NULL;
+    facts->known_at = opening->query->rated_at;
+    return timeline_fold(opening->arena, facts, timeline);
 }
 
-// The plan's, else the account's, else the project's, else UTC.
-static Err *zone_of(const Opening *opening, const Plan *plan, Str account, const Zone **zone)
-{
-    const OpenBillQuery *query = opening->query;
-    Account             *row;
-    Str                  name = plan->time_zone;
-    if (name.length == 0) {
-        TRY(catalog_account_get(query->catalog, opening->arena, query->project, account, &row));
-        name = row->time_zone;
-    }
-    if (name.length == 0)
-        TRY(project_zone(opening, &name));
-    *zone = name.length == 0 ? zone_utc() : zone_find(name);
-    if (*zone == NULL)
-        return refuse(opening->arena, ERR_STORE_FAILED, STR_NONE,
-                      "the stored time zone %.*s is not known", STR_ARG(name));
-    return NULL;
-}
-
-static Err *plan_of(const Opening *opening, const Subscription *subscription, Plan **plan)
-{
-    PlanVersion *version;
-    PlanRef      ref = { opening->query->project, subscription->plan, subscription->plan_version };
-    TRY(catalog_plan_version_get(opening->query->catalog, opening->arena, &ref, &version));
-    return plan_from_text(opening->arena, version->document, plan);
-}
-
-// {"seats":"5"}: held since the subscription began.
-static Err *quantities_of(const Opening *opening, const Subscription *subscription,
-                          PriceInputs *inputs)
-{
-    Arena *arena = opening->arena;
-    Json  *document;
-    if (subscription->quantities.length == 0)
-        return NULL;
-    TRY(json_parse_copy(arena, subscription->quantities, &document));
-    QuantityHistory *histories = arena_array(arena, QuantityHistory, document->count);
-    for (const Json *member = document->first; member != NULL; member = member->next) {
-        QuantityChange *change = arena_new(arena, QuantityChange);
-        change->from = subscription->starts_at;
-        if (!rational_parse(arena, member->text, &change->value))
-            return refuse(arena, ERR_STORE_FAILED, STR_NONE,
-                          "a stored quantity of subscription %.*s is not a decimal",
-                          STR_ARG(subscription->id));
-        histories[inputs->quantity_count++] = (QuantityHistory){ member->name, change, 1 };
-    }
-    inputs->quantities = histories;
-    return NULL;
-}
-
-static Err *inputs_of(const Opening *opening, const Subscription *subscription, const Plan *plan,
-                      PriceInputs *inputs)
-{
-    const OpenBillQuery *query = opening->query;
-    *inputs = (PriceInputs){ .at = query->rated_at, .start = subscription->starts_at };
-    TRY(zone_of(opening, plan, subscription->account, &inputs->zone));
-    Period period = period_at(&plan->period, inputs->zone, subscription->starts_at, query->at);
-    inputs->service = period.service;
-    inputs->full = period.full;
-    inputs->index = period.index;
-    if (subscription->ends && subscription->ends_at.us < inputs->service.end.us)
-        inputs->service.end = subscription->ends_at;
-    return quantities_of(opening, subscription, inputs);
-}
-
-static Err *bill_write(const Opening *opening, const Subscription *subscription, JsonOut *out,
+static Err *bill_write(const Opening *opening, const Timeline *timeline, JsonOut *out,
                        Money *amount_due)
 {
-    Arena      *arena = opening->arena;
-    Plan       *plan;
-    PriceInputs inputs;
-    Bill        bill;
-    TRY(plan_of(opening, subscription, &plan));
-    TRY(inputs_of(opening, subscription, plan, &inputs));
-    RateQuery query = { .catalog = opening->query->catalog,
-                        .moment = opening->moment,
-                        .project = opening->query->project,
-                        .account = subscription->account,
-                        .plan = plan };
-    TRY(rate_period(arena, &query, &inputs, &bill));
-    BillFrame frame = { .subscription = subscription->id,
-                        .account = subscription->account,
-                        .plan_version = subscription->plan_version,
-                        .sequence = usage_sequence_print(
-                            arena, usage_moment_sequence(opening->moment)),
-                        .rated_at = opening->rated_at,
-                        .has_events = true };
-    bill_to_json(&bill, &frame, arena, out);
-    counter_add(METRIC_BILLS_RATED, 1);
+    Bill     bill;
+    OpenBill open = { opening->query, opening->moment, timeline };
+    TRY(open_bill_rate(opening->arena, &open, &bill));
+    open_bill_to_json(&open, &bill, opening->arena, out);
     *amount_due = bill.amount_due;
     return NULL;
 }
@@ -124,9 +59,7 @@ static Err *bill_write(const Opening *opening, const Subscription *subscription,
 static Err *opening_open(Arena *arena, const OpenBillQuery *query, Opening *opening)
 {
     *opening = (Opening){ .arena = arena, .query = query };
-    TRY(usage_moment_open(query->partition, arena, query->as_of, &opening->moment));
-    opening->rated_at = instant_print(arena, query->rated_at);
-    return NULL;
+    return usage_moment_open(query->partition, arena, query->as_of, &opening->moment);
 }
 
 // After a refusal nothing of the answer stays in `out`.
@@ -139,18 +72,21 @@ static void opening_close(Opening *opening, const Err *err, Text *out, size_t be
 
 Err *bill_open_subscription(Arena *arena, const OpenBillQuery *query, Str subscription, Text *out)
 {
-    Subscription *row = NULL;
+    TimelineFacts facts;
+    Timeline      timeline;
     Opening       opening;
     JsonOut       json = json_out(out);
     Money         due;
-    TRY(catalog_subscription_get(query->catalog, arena, query->project, subscription, &row));
-    if (!subscription_active(row, query->at))
-        return refuse(arena, ERR_OUTSIDE_SUBSCRIPTION, STR_NONE,
-                      "subscription %.*s is not active at %.*s", STR_ARG(subscription),
-                      STR_ARG(instant_print(arena, query->at)));
+    TRY(timeline_facts(arena, query->catalog, query->project, subscription, &facts));
     TRY(opening_open(arena, query, &opening));
     size_t before = out->length;
-    Err   *err = bill_write(&opening, row, &json, &due);
+    Err   *err = timeline_known(&opening, &facts, &timeline);
+    if (err == NULL && !timeline_active(&timeline, query->at))
+        err = refuse(arena, ERR_OUTSIDE_SUBSCRIPTION, STR_NONE,
+                     "subscription %.*s is not active at %.*s", STR_ARG(subscription),
+                     STR_ARG(instant_print(arena, query->at)));
+    if (err == NULL)
+        err = bill_write(&opening, &timeline, &json, &due);
     opening_close(&opening, err, out, before);
     return err;
 }
@@ -195,22 +131,26 @@ static void dues_write(const Dues *dues, Arena *arena, JsonOut *out)
 // One page of the account's subscriptions; `after` moves on, and is STR_NONE behind the last.
 static Err *page_write(const Opening *opening, CatalogPage *page, Dues *dues, JsonOut *out)
 {
-    Subscription        *rows;
+    SubscriptionHistory *rows;
     size_t               count;
     const OpenBillQuery *query = opening->query;
-    TRY(catalog_subscriptions(query->catalog, opening->arena, page, &rows, &count));
+    TRY(catalog_histories(query->catalog, opening->arena, page, &rows, &count));
     Money *all = arena_array(opening->arena, Money, dues->count + count);
     for (size_t i = 0; i < dues->count; i++)
         all[i] = dues->at[i];
     dues->at = all;
     for (size_t i = 0; i < count; i++) {
-        Money due;
-        if (!subscription_active(&rows[i], query->at))
+        TimelineFacts facts;
+        Timeline      timeline;
+        Money         due;
+        TRY(timeline_facts_of(opening->arena, query->catalog, query->project, &rows[i], &facts));
+        TRY(timeline_known(opening, &facts, &timeline));
+        if (!timeline_active(&timeline, query->at))
             continue;
-        TRY(bill_write(opening, &rows[i], out, &due));
+        TRY(bill_write(opening, &timeline, out, &due));
         TRY(dues_add(opening->arena, dues, due));
     }
-    page->after = count < page->limit ? STR_NONE : rows[count - 1].id;
+    page->after = count < page->limit ? STR_NONE : rows[count - 1].first->id;
     return NULL;
 }
 
@@ -241,4 +181,19 @@ Err *bill_open_account(Arena *arena, const OpenBillQuery *query, Str account, Te
     Err   *err = bills_write(&opening, account, &json);
     opening_close(&opening, err, out, before);
     return err;
+}
+
+Err *bill_period_end(Arena *arena, const OpenBillQuery *query, Str subscription, Instant *end)
+{
+    TimelineFacts facts;
+    Timeline      timeline;
+    TRY(timeline_facts(arena, query->catalog, query->project, subscription, &facts));
+    facts.known_at = query->rated_at;
+    TRY(timeline_fold(arena, &facts, &timeline));
+    if (!timeline_active(&timeline, query->at))
+        return refuse(arena, ERR_OUTSIDE_SUBSCRIPTION, STR_NONE,
+                      "subscription %.*s is not active at %.*s", STR_ARG(subscription),
+                      STR_ARG(instant_print(arena, query->at)));
+    *end = timeline_period(&timeline, query->at).service.end;
+    return NULL;
 }

@@ -99,24 +99,60 @@ static Err *events_read(Arena *arena, const RateQuery *query, const Charge *char
 
 // ---- a charge's question
 
+static ChargeTerm term_both(Arena *arena, const ChargeTerm *a, const ChargeTerm *b)
+{
+    ChargeTerm both = { a->key, arena_array(arena, Str, a->count), 0 };
+    for (size_t i = 0; i < a->count; i++)
+        for (size_t k = 0; k < b->count; k++)
+            if (str_equal(a->values[i], b->values[k]))
+                both.values[both.count++] = a->values[i];
+    return both;
+}
+
+// What both filters take. They are not apart.
+static ChargeFilter filter_both(Arena *arena, const ChargeFilter *a, const ChargeFilter *b)
+{
+    ChargeFilter both = { arena_array(arena, ChargeTerm, a->count + b->count), 0 };
+    size_t       i = 0, k = 0;
+    while (i < a->count || k < b->count) {
+        int order = i == a->count   ? 1
+                    : k == b->count ? -1
+                                    : str_compare(a->terms[i].key, b->terms[k].key);
+        if (order == 0)
+            both.terms[both.count++] = term_both(arena, &a->terms[i++], &b->terms[k++]);
+        else
+            both.terms[both.count++] = order < 0 ? a->terms[i++] : b->terms[k++];
+    }
+    return both;
+}
+
 static Err *charge_read(Arena *arena, const RateQuery *query, const Charge *charge, Span span,
                         ChargeUsage *usage)
 {
     UsageAnswer answer;
     UsageWindow window = { span.start, span.end };
     Filter     *except = arena_array(arena, Filter, charge->except_count);
+    *usage = (ChargeUsage){ 0 };
+    if (filter_apart(&charge->filter, &query->own))
+        return NULL;
+    ChargeFilter match = filter_both(arena, &charge->filter, &query->own);
     for (size_t i = 0; i < charge->except_count; i++)
         except[i] = filter_of(arena, &charge->except[i]);
     UsageQuery wanted = { .project = query->project.id,
                           .meter = charge->meter,
                           .account = query->account,
-                          .match = filter_of(arena, &charge->filter),
+                          .match = filter_of(arena, &match),
                           .except = except,
                           .except_count = charge->except_count,
                           .group_by = charge->read_by,
                           .group_count = charge->read_count,
                           .windows = &window,
-                          .window_count = 1 };
+                          .window_count = 1,
+                          .holes = query->holes,
+                          .hole_count = query->hole_count,
+                          .until = query->until,
+                          .zone = query->zone,
+                          .period_us = query->period_us };
     TRY(usage_read(query->moment, arena, &wanted, &answer));
     *usage = usage_of(arena, &answer);
     return charge->terms.needs_events ? events_read(arena, query, charge, &wanted, usage) : NULL;
@@ -138,25 +174,27 @@ static Err *meters_read(Arena *arena, const RateQuery *query, const Charge *char
     return NULL;
 }
 
-Err *rate_usage(Arena *arena, const RateQuery *query, Span span, ChargeUsage **usage)
+Err *rate_charge(Arena *arena, const RateQuery *query, const Charge *charge, Span span,
+                 ChargeUsage *usage)
 {
-    const Plan  *plan = query->plan;
-    ChargeUsage *read = arena_array(arena, ChargeUsage, plan->charge_count);
-    for (size_t i = 0; i < plan->charge_count; i++)
-        if (plan->charges[i].source == SOURCE_METER)
-            TRY(charge_read(arena, query, &plan->charges[i], span, &read[i]));
-        else if (plan->charges[i].source == SOURCE_METERS)
-            TRY(meters_read(arena, query, &plan->charges[i], span, &read[i]));
-    *usage = read;
+    switch (charge->source) {
+    case SOURCE_METER:
+        return charge_read(arena, query, charge, span, usage);
+    case SOURCE_METERS:
+        return meters_read(arena, query, charge, span, usage);
+    case SOURCE_QUANTITY:
+    case SOURCE_NONE:
+        break;
+    }
+    *usage = (ChargeUsage){ 0 };
     return NULL;
 }
 
-Err *rate_period(Arena *arena, const RateQuery *query, const PriceInputs *inputs, Bill *bill)
+Err *rate_usage(Arena *arena, const RateQuery *query, Span span, ChargeUsage **usage)
 {
-    PriceInputs  whole = *inputs;
-    ChargeUsage *usage;
-    TRY(rate_usage(arena, query, inputs->service, &usage));
-    whole.parts =
-        price_parts_whole(arena, query->plan, usage, inputs->service, inputs->full);
-    return price_bill(arena, query->plan, &whole, bill);
+    ChargeUsage *read = arena_array(arena, ChargeUsage, query->plan->charge_count);
+    for (size_t i = 0; i < query->plan->charge_count; i++)
+        TRY(rate_charge(arena, query, &query->plan->charges[i], span, &read[i]));
+    *usage = read;
+    return NULL;
 }

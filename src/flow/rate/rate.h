@@ -8,17 +8,22 @@
 #include "price/price.h"
 
 typedef struct RateQuery {
-    Catalog     *catalog;
-    UsageMoment *moment;
-    ProjectId    project;
-    Str          account;
-    const Plan  *plan;
+    Catalog           *catalog;
+    UsageMoment       *moment;
+    ProjectId          project;
+    Str                account;
+    const Plan        *plan;
+    ChargeFilter       own;    // only what matches it counts; no terms: everything
+    const UsageWindow *holes;  // time in which usage is free: UsageQuery
+    size_t             hole_count;
+    Instant            until;      // T: gauges run no further
+    const Zone        *zone;       // of a meter's own windows
+    int64_t            period_us;  // what a gauge `per` period divides by
 } RateQuery;
 
-// What every charge counted in the span: one element for each charge of the plan, in its order.
-// METER_NOT_FOUND, AMOUNT_TOO_LARGE, STORE_FAILED.
-Err *rate_usage(Arena *arena, const RateQuery *query, Span span, ChargeUsage **usage) MUST_CHECK;
+// What one charge of the plan counted in the span. METER_NOT_FOUND, AMOUNT_TOO_LARGE, STORE_FAILED.
+Err *rate_charge(Arena *arena, const RateQuery *query, const Charge *charge, Span span,
+                 ChargeUsage *usage) MUST_CHECK;
 
-// The same, priced. `inputs` has everything but the parts.
-Err *rate_period(Arena *arena, const RateQuery *query, const PriceInputs *inputs,
-                 Bill *bill) MUST_CHECK;
+// What every charge counted in the span: one element for each charge of the plan, in its order.
+Err *rate_usage(Arena *arena, const RateQuery *query, Span span, ChargeUsage **usage) MUST_CHECK;

@@ -56,46 +56,61 @@ Err *catalog_account_get(Catalog *catalog, Arena *in, ProjectId project, Str id,
     return NULL;
 }
 
-Err *catalog_projects(Catalog *catalog, Arena *in, Project **projects, size_t *count)
+Err *catalog_account_zones(Catalog *catalog, Arena *in, ProjectId project, Str account,
+                           AccountZones *zones)
 {
-    (void)catalog;
-    *projects = arena_array(in, Project, 2);
-    (*projects)[0] = (Project){ .id = { STR("t"), STR("other") }, .time_zone = STR("Asia/Tokyo") };
-    (*projects)[1] = (Project){ .id = { STR("t"), STR("p") }, .time_zone = world.project_zone };
-    *count = 2;
+    (void)catalog, (void)project, (void)account;
+    *zones = (AccountZones){ arena_new(in, AccountZone), 1 };
+    zones->at[0] = (AccountZone){ INSTANT_FIRST, world.account_zone };
     return NULL;
 }
 
-Err *catalog_subscription_get(Catalog *catalog, Arena *in, ProjectId project, Str id,
-                              Subscription **subscription)
+Project catalog_project_get(Catalog *catalog, ProjectId project)
+{
+    (void)catalog;
+    return (Project){ .id = project, .time_zone = world.project_zone };
+}
+
+static SubscriptionHistory history_of(Subscription *subscription)
+{
+    subscription->first_ends = subscription->ends;
+    subscription->first_ends_at = subscription->ends_at;
+    return (SubscriptionHistory){ .first = subscription };
+}
+
+Err *catalog_subscription_history(Catalog *catalog, Arena *in, ProjectId project, Str id,
+                                  SubscriptionHistory *history)
 {
     (void)catalog, (void)project;
     for (size_t i = 0; i < world.subscription_count; i++)
         if (str_equal(id, world.subscriptions[i].id)) {
-            *subscription = &world.subscriptions[i];
+            *history = history_of(&world.subscriptions[i]);
             return NULL;
         }
     return refuse(in, ERR_SUBSCRIPTION_NOT_FOUND, STR_NONE, "there is no such subscription");
 }
 
-Err *catalog_subscriptions(Catalog *catalog, Arena *in, const CatalogPage *page,
-                           Subscription **subscriptions, size_t *count)
+Err *catalog_histories(Catalog *catalog, Arena *in, const CatalogPage *page,
+                       SubscriptionHistory **histories, size_t *count)
 {
-    (void)catalog, (void)in, (void)page;
-    *subscriptions = world.subscriptions;
+    (void)catalog, (void)page;
     *count = world.subscription_count;
+    *histories = arena_array(in, SubscriptionHistory, *count);
+    for (size_t i = 0; i < *count; i++)
+        (*histories)[i] = history_of(&world.subscriptions[i]);
     return NULL;
 }
 
-Err *catalog_plan_version_get(Catalog *catalog, Arena *in, const PlanRef *ref,
-                              PlanVersion **version)
+Err *catalog_plan_parsed(Catalog *catalog, Arena *in, const PlanWanted *wanted, const Plan **plan)
 {
-    (void)catalog, (void)ref;
-    *version = arena_new(in, PlanVersion);
-    (*version)->document = str_equal(ref->plan, STR("euro"))
-                               ? STR("{\"currency\":\"EUR\",\"charges\":[{\"id\":\"f\",\"model\":"
-                                     "\"flat\",\"amount\":1}]}")
-                               : str_of(world.plan);
+    (void)catalog;
+    Plan *parsed;
+    Str   text = str_equal(wanted->ref.plan, STR("euro"))
+                     ? STR("{\"currency\":\"EUR\",\"charges\":[{\"id\":\"f\",\"model\":"
+                           "\"flat\",\"amount\":1}]}")
+                     : str_of(world.plan);
+    TRY(plan_from_text(in, text, &parsed));
+    *plan = parsed;
     return NULL;
 }
 

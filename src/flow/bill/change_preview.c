@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flow/bill/change_preview.h"
+
+#include "flow/bill/timeline_read.h"
+#include "flow/bill/upcoming.h"
+
+// The subscription with the change, and what its answer is made of.
+typedef struct Changed {
+    Arena             *arena;
+    const ChangeQuery *query;
+    UsageMoment       *moment;
+    TimelineFacts      facts;
+    InvoiceFrame       frame;
+    Currency           currency;
+} Changed;
+
+static Err *facts_of(Arena *arena, const ChangeQuery *query, TimelineFacts *facts)
+{
+    const OpenBillQuery *open = query->open;
+    TRY(timeline_facts(arena, open->catalog, open->project, query->subscription, facts));
+    if (!query->is_stored) {
+        SubscriptionChange change = *query->change;
+        change.recorded_at = open->rated_at;
+        timeline_facts_add(arena, facts, &change);
+    }
+    facts->known_at = open->rated_at;
+    return NULL;
+}
+
+static Err *invoice_write(const Changed *changed, JsonOut *out)
+{
+    const OpenBillQuery *open = changed->query->open;
+    InvoiceQuery         query = { open->catalog, changed->moment, open->project, &changed->facts };
+    SubscriptionChange   change = *changed->query->change;
+    InvoicePart          part = { .subscription = changed->query->subscription };
+    if (!changed->query->is_stored)
+        change.recorded_at = open->rated_at;
+    Invoice invoice = { .currency = changed->currency,
+                        .at = invoice_of_change(&change),
+                        .parts = &part,
+                        .count = 1 };
+    TRY(invoice_due(changed->arena, &query, invoice.at, &part.lines));
+    TRY(invoice_total(changed->arena, &invoice));
+    json_name(out, STR("invoice"));
+    invoice_to_json(&invoice, &changed->frame, changed->arena, out);
+    return NULL;
+}
+
+static Err *upcoming_member(const Changed *changed, JsonOut *out)
+{
+    UpcomingQuery query = { .open = changed->query->open,
+                            .moment = changed->moment,
+                            .account = changed->frame.account,
+                            .instead = &changed->facts };
+    Invoices      invoices;
+    const Invoice *found = NULL;
+    TRY(upcoming_invoices(changed->arena, &query, &invoices));
+    for (size_t i = 0; i < invoices.count; i++)
+        if (currency_equal(invoices.at[i].currency, changed->currency))
+            found = &invoices.at[i];
+    json_name(out, STR("upcomingInvoice"));
+    if (found == NULL)
+        json_null(out);
+    else
+        invoice_to_json(found, &changed->frame, changed->arena, out);
+    return NULL;
+}
+
+// The last instant of the subscription at or before the change's effect. False: it has none.
+static bool billed_at(const Timeline *timeline, Instant effect, Instant *at)
+{
+    *at = effect;
+    if (at->us >= timeline->active.end.us)
+        at->us = timeline->active.end.us - 1;
+    return timeline_active(timeline, *at);
+}
+
+static Err *bill_member(const Changed *changed, JsonOut *out)
+{
+    OpenBillQuery query = *changed->query->open;
+    Timeline      timeline;
+    Bill          bill;
+    OpenBill      open = { &query, changed->moment, &timeline };
+    TRY(timeline_fold(changed->arena, &changed->facts, &timeline));
+    json_name(out, STR("bill"));
+    if (!billed_at(&timeline, changed->query->change->effective_at, &query.at)) {
+        json_null(out);
+        return NULL;
+    }
+    TRY(open_bill_rate(changed->arena, &open, &bill));
+    open_bill_to_json(&open, &bill, changed->arena, out);
+    return NULL;
+}
+
+static Err *answer_write(const Changed *changed, JsonOut *out)
+{
+    const SubscriptionHistory *history = &changed->facts.history;
+    json_object(out);
+    json_name(out, STR("subscription"));
+    subscription_to_json(history, changed->query->open->rated_at, out);
+    json_name(out, STR("change"));
+    change_to_json(changed->query->change, out);
+    TRY(invoice_write(changed, out));
+    TRY(upcoming_member(changed, out));
+    TRY(bill_member(changed, out));
+    json_object_end(out);
+    return NULL;
+}
+
+Err *change_write(Arena *arena, const ChangeQuery *query, Text *out)
+{
+    const OpenBillQuery *open = query->open;
+    Changed              changed = { .arena = arena, .query = query };
+    JsonOut              json = json_out(out);
+    size_t               before = out->length;
+    TRY(facts_of(arena, query, &changed.facts));
+    TRY(invoice_currency(arena, &changed.facts, &changed.currency));
+    TRY(usage_moment_open(open->partition, arena, open->as_of, &changed.moment));
+    changed.frame = (InvoiceFrame){
+        changed.facts.history.first->account,
+        usage_sequence_print(arena, usage_moment_sequence(changed.moment)),
+        instant_print(arena, open->rated_at)
+    };
+    Err *err = answer_write(&changed, &json);
+    usage_moment_close(changed.moment);
+    if (err != NULL)
+        out->length = before;
+    return err;
+}
+
+// ---- before and after
+
+static Err *bill_of(Arena *arena, const OpenBill *open, Instant effect, Bill *bill, bool *has)
+{
+    OpenBillQuery query = *open->query;
+    OpenBill      at_effect = { &query, open->moment, open->timeline };
+    *has = billed_at(open->timeline, effect, &query.at);
+    return *has ? open_bill_rate(arena, &at_effect, bill) : NULL;
+}
+
+static Err *both_rate(Arena *arena, const ChangeQuery *query, UsageMoment *moment,
+                      ChangePreview *preview)
+{
+    const OpenBillQuery *open = query->open;
+    Instant              effect = query->change->effective_at;
+    Timeline             timeline;
+    TimelineFacts        facts;
+    OpenBill             bill = { open, moment, &timeline };
+    TRY(timeline_facts(arena, open->catalog, open->project, query->subscription, &facts));
+    facts.known_at = open->rated_at;
+    TRY(timeline_fold(arena, &facts, &timeline));
+    TRY(bill_of(arena, &bill, effect, &preview->before, &preview->has_before));
+    TRY(facts_of(arena, query, &facts));
+    TRY(timeline_fold(arena, &facts, &timeline));
+    return bill_of(arena, &bill, effect, &preview->after, &preview->has_after);
+}
+
+Err *bill_preview_change(Arena *arena, const ChangeQuery *query, ChangePreview *preview)
+{
+    UsageMoment *moment;
+    *preview = (ChangePreview){ 0 };
+    TRY(usage_moment_open(query->open->partition, arena, query->open->as_of, &moment));
+    Err *err = both_rate(arena, query, moment, preview);
+    usage_moment_close(moment);
+    return err;
+}

@@ -1,0 +1,26 @@
+// What a change of a subscription comes to, before it is made and after it was. One function makes
+// both answers, so what was shown is what is billed.
+#pragma once
+
+#include "flow/bill/bill_open.h"
+#include "flow/bill/invoice.h"
+
+typedef struct ChangeQuery {
+    const OpenBillQuery      *open;  // rated_at: T, and when a change in memory became known
+    Str                       subscription;
+    const SubscriptionChange *change;     // as the catalog answered it
+    bool                      is_stored;  // false: it is in memory only
+} ChangeQuery;
+
+// Writes {"subscription","change","invoice","upcomingInvoice","bill"}: what is due at the change,
+// the account's next invoice in that currency, and the bill of the period that holds the change.
+Err *change_write(Arena *arena, const ChangeQuery *query, Text *out) MUST_CHECK;
+
+typedef struct ChangePreview {
+    bool has_before, has_after;  // the subscription is active then, without and with the change
+    Bill before, after;          // of the period that holds the change
+} ChangePreview;
+
+// The bill of the period that holds the change's effect, without it and with it.
+Err *bill_preview_change(Arena *arena, const ChangeQuery *query,
+                         ChangePreview *preview) MUST_CHECK;

@@ -1,0 +1,458 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state of a subscription's invoices after an instant is the due lines of its bills as they
+// were known then; an invoice is the difference of two such states, at X and at the invoice before.
+//   platform 100.00 in advance, upgraded on 16 June to 200.00:
+//   before  platform June            100.00
+//   at X    platform 1 to 16 June     50.00    billed 100.00   -> -50.00
+//           platform 16 to 30 June   100.00                    -> 100.00
+#include "flow/bill/invoice.h"
+
+#include "base/assert.h"
+
+static Instant earlier(Instant a, Instant b)
+{
+    return a.us < b.us ? a : b;
+}
+
+static Instant later(Instant a, Instant b)
+{
+    return a.us > b.us ? a : b;
+}
+
+// ---- what was known when
+
+// Invoices that a start in the past missed are made with the subscription, before any change of it.
+static Instant known_at(const TimelineFacts *facts, Instant at)
+{
+    Instant created = facts->history.first->created_at;
+    if (created.us <= facts->known_at.us && at.us < created.us)
+        return (Instant){ created.us - 1 };
+    return earlier(at, facts->known_at);
+}
+
+static Err *timeline_at(Arena *arena, const TimelineFacts *facts, Instant at, Timeline *timeline)
+{
+    TimelineFacts known = *facts;
+    known.known_at = known_at(facts, at);
+    return timeline_fold(arena, &known, timeline);
+}
+
+Instant invoice_of_change(const SubscriptionChange *change)
+{
+    return later(change->effective_at, change->recorded_at);
+}
+
+// ---- instants
+
+static const Term *term_at(const Timeline *timeline, Instant at)
+{
+    size_t i = 0;
+    while (i + 1 < timeline->term_count && timeline->terms[i].span.end.us <= at.us)
+        i++;
+    return &timeline->terms[i];
+}
+
+// The boundaries around an instant: the last at or before it, the first after it.
+typedef struct Around {
+    Instant last, next;
+    bool    has_last, has_next;
+} Around;
+
+static void around_add(Around *around, Instant at, Instant boundary)
+{
+    if (boundary.us <= at.us) {
+        around->last = around->has_last ? later(around->last, boundary) : boundary;
+        around->has_last = true;
+    } else if (boundary.us < INSTANT_END.us) {
+        around->next = around->has_next ? earlier(around->next, boundary) : boundary;
+        around->has_next = true;
+    }
+}
+
+// Where the periods of the plan and of its charges begin and end.
+static void calendar_add(const Timeline *timeline, Instant at, Around *around)
+{
+    Instant     inside = { timeline->active.end.us - 1 };
+    const Term *term = term_at(timeline, earlier(at, inside));
+    Period      period = timeline_period(timeline, earlier(at, inside));
+    around_add(around, at, period.service.start);
+    around_add(around, at, period.service.end);
+    for (size_t i = 0; i < term->plan->charge_count; i++) {
+        const Charge *charge = &term->plan->charges[i];
+        if (charge->period.every == 0)
+            continue;
+        Period own =
+            calendar_own_period_at(&timeline->calendar, charge->period, earlier(at, inside));
+        around_add(around, at, later(own.service.start, timeline->active.start));
+        around_add(around, at, earlier(own.service.end, timeline->active.end));
+    }
+}
+
+static Around boundaries_around(const Timeline *timeline, Instant at)
+{
+    Around around = { 0 };
+    Span   active = timeline->active;
+    if (active.start.us >= active.end.us)
+        return around;
+    if (at.us < active.start.us)
+        around_add(&around, at, active.start);
+    else
+        calendar_add(timeline, at, &around);
+    return around;
+}
+
+// Where a charge's service is cut within a period: by a term, by the end of a trial.
+static void cuts_add(const Timeline *timeline, Instant at, Around *around)
+{
+    for (size_t i = 0; i < timeline->term_count; i++) {
+        const Term *term = &timeline->terms[i];
+        around_add(around, at, term->span.start);
+        if (term->plan->trial.days == 0)
+            continue;
+        const Zone *zone = calendar_era_at(&timeline->calendar, term->since)->zone;
+        Instant     end = price_trial_end(term->plan, term->since, zone);
+        if (term->span.start.us < end.us && end.us < term->span.end.us)
+            around_add(around, at, end);
+    }
+}
+
+static Around instants_around(const TimelineFacts *facts, const Timeline *timeline, Instant at)
+{
+    Around around = boundaries_around(timeline, at);
+    cuts_add(timeline, at, &around);
+    for (size_t i = 0; i < facts->history.count; i++)
+        if (facts->history.changes[i].recorded_at.us <= facts->known_at.us)
+            around_add(&around, at, invoice_of_change(&facts->history.changes[i]));
+    return around;
+}
+
+Err *invoice_next(Arena *arena, const TimelineFacts *facts, Instant after, Instant *at, bool *found)
+{
+    Timeline timeline;
+    TRY(timeline_fold(arena, facts, &timeline));
+    Around around = instants_around(facts, &timeline, after);
+    *at = around.next;
+    *found = around.has_next;
+    return NULL;
+}
+
+// The last invoice before X. What was known changes with every entry of the log, so the search goes
+// back from entry to entry: between two of them one timeline tells the instants.
+static Err *invoice_last(Arena *arena, const TimelineFacts *facts, Instant before, Instant *at,
+                         bool *found)
+{
+    TimelineFacts known = *facts;
+    Instant       end = before;
+    size_t        entry = facts->history.count;
+    *found = false;
+    while (!*found) {
+        Timeline timeline;
+        while (entry > 0 && facts->history.changes[entry - 1].recorded_at.us >= end.us)
+            entry--;
+        Instant begin =
+            entry > 0 ? facts->history.changes[entry - 1].recorded_at : INSTANT_FIRST;
+        known.known_at = known_at(facts, (Instant){ end.us - 1 });
+        TRY(timeline_fold(arena, &known, &timeline));
+        Around around = instants_around(&known, &timeline, (Instant){ end.us - 1 });
+        *found = around.has_last && around.last.us >= begin.us;
+        *at = around.last;
+        if (entry == 0)
+            break;
+        end = begin;
+    }
+    return NULL;
+}
+
+// ---- the lines of an instant
+
+// A state of the invoices: after the one at `at`, as known then.
+typedef struct State {
+    bool     is_any;  // false: before the first invoice
+    Instant  at;
+    Timeline timeline;
+} State;
+
+static Err *state_of(Arena *arena, const InvoiceQuery *query, Instant at, State *state)
+{
+    *state = (State){ .is_any = true, .at = at };
+    return timeline_at(arena, query->facts, at, &state->timeline);
+}
+
+static Err *state_before(Arena *arena, const InvoiceQuery *query, Instant at, State *state)
+{
+    Instant last;
+    bool    found;
+    *state = (State){ 0 };
+    TRY(invoice_last(arena, query->facts, at, &last, &found));
+    return found ? state_of(arena, query, last, state) : NULL;
+}
+
+static void lines_append(Arena *arena, InvoiceLines *lines, const Bill *bill)
+{
+    Line *all = arena_array(arena, Line, lines->count + bill->count);
+    for (size_t i = 0; i < lines->count; i++)
+        all[i] = lines->at[i];
+    for (size_t i = 0; i < bill->count; i++)
+        all[lines->count + i] = bill->lines[i];
+    *lines = (InvoiceLines){ all, lines->count + bill->count };
+}
+
+// The due lines of every period from the one that holds `from` on.
+static Err *lines_due(Arena *arena, const InvoiceQuery *query, const State *state, Instant from,
+                      InvoiceLines *lines)
+{
+    const Timeline *timeline = &state->timeline;
+    PeriodQuery     rated = { .catalog = query->catalog,
+                              .moment = query->moment,
+                              .project = query->project,
+                              .timeline = timeline,
+                              .at = state->at,
+                              .lines = LINES_DUE };
+    Instant         at = later(from, timeline->active.start);
+    *lines = (InvoiceLines){ 0 };
+    while (at.us <= state->at.us && at.us < timeline->active.end.us) {
+        Bill   bill;
+        Period period = timeline_period(timeline, at);
+        TRY(period_bill(arena, &rated, &period, &bill));
+        lines_append(arena, lines, &bill);
+        at = period.service.end;
+    }
+    return NULL;
+}
+
+// ---- charges whose increases wait for the next boundary
+
+static bool waits(const Line *line)
+{
+    return line->charge != NULL && line->charge->timing == TIMING_ADVANCE &&
+           line->charge->on_increase == COUNTS_NEXT_INVOICE;
+}
+
+static bool any_waits(const InvoiceLines *lines)
+{
+    for (size_t i = 0; i < lines->count; i++)
+        if (waits(&lines->at[i]))
+            return true;
+    return false;
+}
+
+static bool is_boundary(const State *state)
+{
+    Around around = boundaries_around(&state->timeline, state->at);
+    return around.has_last && around.last.us == state->at.us;
+}
+
+static bool has_charge(const InvoiceLines *lines, const Line *line)
+{
+    for (size_t i = 0; i < lines->count; i++)
+        if (lines->at[i].charge != NULL && str_equal(lines->at[i].charge->id, line->charge->id))
+            return true;
+    return false;
+}
+
+// Lines that wait are as they were in `before`, if that has any of the charge.
+static void lines_hold(Arena *arena, const InvoiceLines *before, InvoiceLines *lines)
+{
+    InvoiceLines held = { arena_array(arena, Line, lines->count + before->count), 0 };
+    for (size_t i = 0; i < lines->count; i++)
+        if (!waits(&lines->at[i]) || !has_charge(before, &lines->at[i]))
+            held.at[held.count++] = lines->at[i];
+    for (size_t i = 0; i < before->count; i++)
+        if (waits(&before->at[i]))
+            held.at[held.count++] = before->at[i];
+    *lines = held;
+}
+
+// What all invoices up to and with the state's contained. Between boundaries some lines are still
+// those of the last one.
+static Err *lines_invoiced(Arena *arena, const InvoiceQuery *query, const State *state,
+                           Instant from, InvoiceLines *lines)
+{
+    InvoiceLines before = { 0 };
+    State        boundary = *state;
+    *lines = (InvoiceLines){ 0 };
+    if (!state->is_any)
+        return NULL;
+    TRY(lines_due(arena, query, state, from, lines));
+    if (!any_waits(lines) || is_boundary(state))
+        return NULL;
+    while (boundary.is_any && !is_boundary(&boundary))
+        TRY(state_before(arena, query, boundary.at, &boundary));
+    if (boundary.is_any)
+        TRY(lines_due(arena, query, &boundary, from, &before));
+    lines_hold(arena, &before, lines);
+    return NULL;
+}
+
+// ---- which periods differ
+
+static Instant period_start(const Timeline *timeline, Instant at)
+{
+    return timeline_active(timeline, at) ? timeline_period(timeline, at).service.start : at;
+}
+
+// What is behind the invoice before, and what changes that became known since then reach back to;
+// from a boundary of both calendars on.
+static Instant range_start(const InvoiceQuery *query, const State *now, const State *before)
+{
+    const SubscriptionHistory *history = &query->facts->history;
+    if (!before->is_any)
+        return now->timeline.active.start;
+    Instant from = before->at, known = known_at(query->facts, before->at);
+    for (size_t i = 0; i < history->count; i++)
+        if (history->changes[i].recorded_at.us > known.us &&
+            history->changes[i].recorded_at.us <= query->facts->known_at.us)
+            from = earlier(from, history->changes[i].effective_at);
+    for (;;) {
+        Instant start = earlier(period_start(&now->timeline, from),
+                                period_start(&before->timeline, from));
+        if (start.us == from.us)
+            return from;
+        from = start;
+    }
+}
+
+// The invoice at X and the one before it.
+typedef struct Pair {
+    State   now, before;
+    Instant from;  // of the first period that may differ
+} Pair;
+
+static Err *pair_of(Arena *arena, const InvoiceQuery *query, Instant at, Pair *pair)
+{
+    TRY(state_of(arena, query, at, &pair->now));
+    TRY(state_before(arena, query, at, &pair->before));
+    pair->from = range_start(query, &pair->now, &pair->before);
+    return NULL;
+}
+
+Err *invoice_currency(Arena *arena, const TimelineFacts *facts, Currency *currency)
+{
+    const Subscription *first = facts->history.first;
+    PlanWanted          wanted = { .ref = { facts->project, first->plan, first->plan_version } };
+    const Plan         *plan;
+    TRY(facts->plans.plan(facts->plans.context, arena, &wanted, &plan));
+    *currency = plan->currency;
+    return NULL;
+}
+
+Err *invoice_earlier(Arena *arena, const InvoiceQuery *query, Instant at, InvoiceLines *lines)
+{
+    Pair pair;
+    TRY(pair_of(arena, query, at, &pair));
+    return lines_invoiced(arena, query, &pair.before, pair.from, lines);
+}
+
+// ---- the difference
+
+static bool same_group(const Line *a, const Line *b)
+{
+    if (a->group == NULL || b->group == NULL)
+        return a->group == b->group;
+    return a->charge->group_count == b->charge->group_count &&
+           group_values_compare(a->group, b->group, a->charge->group_count) == 0;
+}
+
+// The same line of two bills.
+static bool same_line(const Line *a, const Line *b)
+{
+    if (a->kind != b->kind || a->period.start.us != b->period.start.us ||
+        (a->charge == NULL) != (b->charge == NULL))
+        return false;
+    return a->charge == NULL ||
+           (str_equal(a->charge->id, b->charge->id) && same_group(a, b));
+}
+
+static Line *line_find(const InvoiceLines *lines, const bool *taken, const Line *wanted)
+{
+    for (size_t i = 0; i < lines->count; i++)
+        if (!taken[i] && same_line(&lines->at[i], wanted))
+            return &lines->at[i];
+    return NULL;
+}
+
+// `line` less what was billed. Both are amounts of one period of one charge: what was billed is
+// never more than fits.
+static Err *line_less(Arena *arena, Line *line, const Line *billed)
+{
+    Step *step = steps_add(&line->steps, arena, STEP_BILLED);
+    step_set(step, "billed", money_print(arena, billed->amount));
+    if (billed->discount.minor != 0)
+        step_set(step, "discount", money_print(arena, billed->discount));
+    if (!money_subtract(line->amount, billed->amount, &line->amount) ||
+        !money_subtract(line->discount, billed->discount, &line->discount) ||
+        !money_subtract(line->tax, billed->tax, &line->tax))
+        return refuse(arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,
+                      "a line and what was billed for it differ by more than 63 bits of minor "
+                      "units");
+    step_set(step, "amount", money_print(arena, line->amount));
+    return NULL;
+}
+
+static bool is_nothing(const Line *line)
+{
+    return line->amount.minor == 0 && line->discount.minor == 0 && line->tax.minor == 0;
+}
+
+// A line that was billed and is not due any more.
+static Line line_gone(const Line *billed)
+{
+    Line gone = *billed;
+    Money zero = money_zero(billed->amount.currency);
+    gone.steps = (Steps){ 0 };
+    gone.exact = gone.usage = gone.quantity = rational_zero();
+    gone.measured = false;
+    gone.events = 0;
+    gone.digest = (Digest){ 0 };
+    gone.amount = gone.discount = gone.tax = zero;
+    return gone;
+}
+
+static Err *lines_subtract(Arena *arena, const InvoiceLines *due, const InvoiceLines *billed,
+                           InvoiceLines *rest)
+{
+    bool *taken = arena_array(arena, bool, billed->count);
+    *rest = (InvoiceLines){ arena_array(arena, Line, due->count + billed->count), 0 };
+    for (size_t i = 0; i < due->count; i++) {
+        Line  line = due->at[i];
+        Line *before = line_find(billed, taken, &line);
+        if (before != NULL) {
+            taken[before - billed->at] = true;
+            TRY(line_less(arena, &line, before));
+            if (is_nothing(&line))
+                continue;
+        }
+        rest->at[rest->count++] = line;
+    }
+    for (size_t i = 0; i < billed->count; i++) {
+        Line line = line_gone(&billed->at[i]);
+        if (taken[i] || is_nothing(&billed->at[i]))
+            continue;
+        TRY(line_less(arena, &line, &billed->at[i]));
+        rest->at[rest->count++] = line;
+    }
+    return NULL;
+}
+
+Err *invoice_lines(Arena *arena, const InvoiceQuery *query, Instant at,
+                   const InvoiceLines *invoiced, InvoiceLines *lines)
+{
+    Pair         pair;
+    InvoiceLines due, billed = { arena_array(arena, Line, invoiced->count), 0 };
+    TRY(pair_of(arena, query, at, &pair));
+    TRY(lines_invoiced(arena, query, &pair.now, pair.from, &due));
+    for (size_t i = 0; i < invoiced->count; i++)
+        if (invoiced->at[i].period.start.us >= pair.from.us)
+            billed.at[billed.count++] = invoiced->at[i];
+    return lines_subtract(arena, &due, &billed, lines);
+}
+
+Err *invoice_due(Arena *arena, const InvoiceQuery *query, Instant at, InvoiceLines *lines)
+{
+    Pair         pair;
+    InvoiceLines due, billed;
+    TRY(pair_of(arena, query, at, &pair));
+    TRY(lines_invoiced(arena, query, &pair.now, pair.from, &due));
+    TRY(lines_invoiced(arena, query, &pair.before, pair.from, &billed));
+    return lines_subtract(arena, &due, &billed, lines);
+}

@@ -1,0 +1,73 @@
+// An invoice at an instant X: of every period that X touches, the lines that are due at X with the
+// changes known at X, less what earlier invoices contained. So the invoices of a period always sum
+// to its last bill, and nothing is credited beyond what was charged (docs/decisions/0006).
+//
+// What earlier invoices contained is an input. While nobody has recorded it, it is rated from the
+// log as it was known then.
+#pragma once
+
+#include "flow/bill/period_bill.h"
+#include "flow/bill/timeline_read.h"
+
+// One subscription, with all that is known of it at T.
+typedef struct InvoiceQuery {
+    Catalog             *catalog;
+    UsageMoment         *moment;
+    ProjectId            project;
+    const TimelineFacts *facts;  // known_at: T
+} InvoiceQuery;
+
+// Lines of bills, known again by (kind, charge, group, start of service).
+typedef struct InvoiceLines {
+    Line  *at;
+    size_t count;
+} InvoiceLines;
+
+// What an invoice has of one subscription.
+typedef struct InvoicePart {
+    Str          subscription;
+    InvoiceLines lines;  // amount and discount are what is due now: a step `billed` says the rest
+} InvoicePart;
+
+typedef struct Invoice {
+    Currency     currency;
+    Instant      at;  // X
+    InvoicePart *parts;
+    size_t       count;
+    Money        subtotal, discounts, tax;
+    Money        total;       // never below 0
+    Money        to_balance;  // >= 0: subtotal + discounts + tax = total - to_balance
+} Invoice;
+
+// The first instant after `after` at which something may be due; false: none any more. Of a
+// subscription that was made with a start in the past these are also the instants it missed.
+Err *invoice_next(Arena *arena, const TimelineFacts *facts, Instant after, Instant *at,
+                  bool *found) MUST_CHECK;
+
+// When a change is billed: when it counts, or when it became known, whichever is later.
+Instant invoice_of_change(const SubscriptionChange *change);
+
+// The one currency of all plans of a subscription.
+Err *invoice_currency(Arena *arena, const TimelineFacts *facts, Currency *currency) MUST_CHECK;
+
+// What the invoices before X contained of the periods that X touches, rated from the log.
+Err *invoice_earlier(Arena *arena, const InvoiceQuery *query, Instant at,
+                     InvoiceLines *earlier) MUST_CHECK;
+
+// What is due at X beyond `earlier`, as lines.
+Err *invoice_lines(Arena *arena, const InvoiceQuery *query, Instant at,
+                   const InvoiceLines *earlier, InvoiceLines *lines) MUST_CHECK;
+
+// The two in one: what is due at X.
+Err *invoice_due(Arena *arena, const InvoiceQuery *query, Instant at,
+                 InvoiceLines *lines) MUST_CHECK;
+
+// Fills in the totals of an invoice that has everything else. AMOUNT_TOO_LARGE.
+Err *invoice_total(Arena *arena, Invoice *invoice) MUST_CHECK;
+
+// What stands around the lines on the wire.
+typedef struct InvoiceFrame {
+    Str account, sequence, rated_at;
+} InvoiceFrame;
+
+void invoice_to_json(const Invoice *invoice, const InvoiceFrame *frame, Arena *arena, JsonOut *out);

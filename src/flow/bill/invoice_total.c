@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sums of an invoice, and what it looks like on the wire.
+#include "flow/bill/invoice.h"
+
+static bool line_add(Invoice *invoice, const Line *line)
+{
+    return money_add(invoice->subtotal, line->amount, &invoice->subtotal) &&
+           money_add(invoice->discounts, line->discount, &invoice->discounts) &&
+           money_add(invoice->tax, line->tax, &invoice->tax);
+}
+
+static bool lines_add(Invoice *invoice)
+{
+    bool fits = true;
+    for (size_t i = 0; i < invoice->count; i++)
+        for (size_t k = 0; k < invoice->parts[i].lines.count; k++)
+            fits = fits && line_add(invoice, &invoice->parts[i].lines.at[k]);
+    return fits;
+}
+
+// Below 0 it is nothing, and the rest becomes the customer's balance.
+static bool net_share(Invoice *invoice)
+{
+    Money net, zero = money_zero(invoice->currency);
+    if (!money_add(invoice->subtotal, invoice->discounts, &net) ||
+        !money_add(net, invoice->tax, &net))
+        return false;
+    if (net.minor < 0)
+        return money_subtract(zero, net, &invoice->to_balance);
+    invoice->total = net;
+    return true;
+}
+
+Err *invoice_total(Arena *arena, Invoice *invoice)
+{
+    Money zero = money_zero(invoice->currency);
+    invoice->subtotal = invoice->discounts = invoice->tax = zero;
+    invoice->total = invoice->to_balance = zero;
+    if (!lines_add(invoice) || !net_share(invoice))
+        return refuse(arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,
+                      "the invoice comes to more than 63 bits of minor units");
+    return NULL;
+}
+
+static void part_to_json(const InvoicePart *part, Arena *arena, JsonOut *out)
+{
+    static const BillFrame frame = { .has_events = true };
+    for (size_t i = 0; i < part->lines.count; i++) {
+        json_object(out);
+        json_string_member(out, "subscription", part->subscription);
+        line_members_to_json(&part->lines.at[i], &frame, arena, out);
+        json_object_end(out);
+    }
+}
+
+void invoice_to_json(const Invoice *invoice, const InvoiceFrame *frame, Arena *arena, JsonOut *out)
+{
+    const struct {
+        const char *name;
+        Money       amount;
+    } totals[] = {
+        { "subtotal", invoice->subtotal },
+        { "discounts", invoice->discounts },
+        { "tax", invoice->tax },
+        { "credits", money_zero(invoice->currency) },
+        { "total", invoice->total },
+        { "amountDue", invoice->total },
+        { "toBalance", invoice->to_balance },
+    };
+    json_object(out);
+    json_string_member(out, "account", frame->account);
+    json_string_member(out, "currency", currency_code(&invoice->currency));
+    json_string_member(out, "at", instant_print(arena, invoice->at));
+    json_name(out, STR("lines"));
+    json_array(out);
+    for (size_t i = 0; i < invoice->count; i++)
+        part_to_json(&invoice->parts[i], arena, out);
+    json_array_end(out);
+    for (size_t i = 0; i < sizeof totals / sizeof *totals; i++)
+        json_string_member(out, totals[i].name, money_print(arena, totals[i].amount));
+    json_string_member(out, "sequence", frame->sequence);
+    json_string_member(out, "ratedAt", frame->rated_at);
+    json_object_end(out);
+}

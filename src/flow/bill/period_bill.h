@@ -1,0 +1,26 @@
+// The bill of one period of a subscription: the bills of its terms, each for its part of the
+// period, as one. A charge that neighbouring terms define alike is priced once, over all of them,
+// in the last.
+#pragma once
+
+#include "flow/bill/timeline.h"
+#include "flow/rate/rate.h"
+
+typedef enum Lines {
+    LINES_ALL,  // of the period
+    LINES_DUE   // that are due at `at`: PriceInputs.due_only
+} Lines;
+
+typedef struct PeriodQuery {
+    Catalog        *catalog;
+    UsageMoment    *moment;
+    ProjectId       project;
+    const Timeline *timeline;
+    Instant         at;  // T: what "now" is
+    Lines           lines;
+} PeriodQuery;
+
+// `period`: of timeline_period. AMOUNT_TOO_LARGE, FIELD_REQUIRED (a quantity that the plan prices
+// is not there), STORE_FAILED.
+Err *period_bill(Arena *arena, const PeriodQuery *query, const Period *period,
+                 Bill *bill) MUST_CHECK;

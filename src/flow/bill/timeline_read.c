@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "flow/bill/timeline_read.h"
+
+#include "catalog/terms.h"
+
+static Err *plan_from_catalog(void *context, Arena *arena, const PlanWanted *wanted,
+                              const Plan **plan)
+{
+    return catalog_plan_parsed(context, arena, wanted, plan);
+}
+
+static Err *facts_around(Arena *arena, Catalog *catalog, ProjectId project, TimelineFacts *facts)
+{
+    AccountZones zones;
+    TRY(catalog_account_zones(catalog, arena, project, facts->history.first->account, &zones));
+    facts->zones = zones.at;
+    facts->zone_count = zones.count;
+    facts->project = project;
+    facts->project_zone = catalog_project_get(catalog, project).time_zone;
+    facts->plans = (PlanSource){ plan_from_catalog, catalog };
+    facts->known_at = INSTANT_END;
+    return NULL;
+}
+
+Err *timeline_facts(Arena *arena, Catalog *catalog, ProjectId project, Str subscription,
+                    TimelineFacts *facts)
+{
+    *facts = (TimelineFacts){ 0 };
+    TRY(catalog_subscription_history(catalog, arena, project, subscription, &facts->history));
+    return facts_around(arena, catalog, project, facts);
+}
+
+Err *timeline_facts_of(Arena *arena, Catalog *catalog, ProjectId project,
+                       const SubscriptionHistory *history, TimelineFacts *facts)
+{
+    *facts = (TimelineFacts){ .history = *history };
+    return facts_around(arena, catalog, project, facts);
+}
+
+void timeline_facts_add(Arena *arena, TimelineFacts *facts, const SubscriptionChange *change)
+{
+    SubscriptionHistory *history = &facts->history;
+    size_t               known = subscription_known(history, change->recorded_at);
+    SubscriptionChange  *changes = arena_array(arena, SubscriptionChange, known + 1);
+    for (size_t i = 0; i < known; i++)
+        changes[i] = history->changes[i];
+    changes[known] = *change;
+    changes[known].number = (int64_t)known + 1;
+    history->changes = changes;
+    history->count = known + 1;
+}

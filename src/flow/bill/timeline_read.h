@@ -1,0 +1,16 @@
+// What a timeline is folded from, out of the catalog.
+#pragma once
+
+#include "flow/bill/timeline.h"
+
+// The facts of a subscription with all of its log; `known_at` is for the caller to choose. All is
+// in the arena or the catalog. SUBSCRIPTION_NOT_FOUND, STORE_FAILED.
+Err *timeline_facts(Arena *arena, Catalog *catalog, ProjectId project, Str subscription,
+                    TimelineFacts *facts) MUST_CHECK;
+
+// The same for a row of catalog_histories.
+Err *timeline_facts_of(Arena *arena, Catalog *catalog, ProjectId project,
+                       const SubscriptionHistory *history, TimelineFacts *facts) MUST_CHECK;
+
+// The log as it was known when `change` is recorded, and that change at its end: in memory.
+void timeline_facts_add(Arena *arena, TimelineFacts *facts, const SubscriptionChange *change);
