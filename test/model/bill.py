@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import calendars
 import prices
-from exact import ONE, PLACES, ZERO, exact, money, nearest, print_instant, print_span, show, show_quantity
+from exact import ONE, PLACES, ZERO, exact, instant, money, nearest, print_instant, print_span, show, show_quantity
 from prices import several
 
 
@@ -21,12 +21,12 @@ class Part:
 
 
 @dataclass
-class Term:
+class TermProgress:
     """Where in the term of its commitment a period stands."""
     service: tuple
     full: tuple
-    list: object = ZERO   # counted in the term's earlier periods, at list prices
-    net: object = ZERO    # and as billed
+    listed: object = ZERO   # counted in the term's earlier periods, at list prices
+    net: object = ZERO      # and as billed
     ends_here: bool = True
 
 
@@ -41,7 +41,7 @@ class Inputs:
     parts: dict        # charge id -> [Part]
     quantities: dict = field(default_factory=dict)  # name -> [(from, value)]
     pauses: list = field(default_factory=list)
-    term: Term = None
+    term: TermProgress = None
     discount_place: object = None  # startsAt -> how many periods ago it began to count; below 0: not yet
 
 
@@ -118,14 +118,12 @@ class Bill:
 
     def share(self, prorate, part, full):
         """Active part / full period: what a pause takes is not active."""
-        made = calendars.share(prorate, part, full, self.inputs.zone)
+        paused = [(max(start, part[0]), min(end, part[1])) for start, end in self.inputs.pauses]
+        paused = [(start, end) for start, end in paused if start < end]
         if prorate == "none":
-            return made
-        for start, end in self.inputs.pauses:
-            start, end = max(start, part[0]), min(end, part[1])
-            if start < end:
-                made -= calendars.share(prorate, (start, end), full, self.inputs.zone)
-        return made
+            return ONE if sum(end - start for start, end in paused) < part[1] - part[0] else ZERO
+        return calendars.share(prorate, part, full, self.inputs.zone) - sum(
+            (calendars.share(prorate, pause, full, self.inputs.zone) for pause in paused), ZERO)
 
     def prorated(self, member):
         return exact(member["amount"]) * self.share(member.get("prorate", "day"), self.inputs.service,
@@ -201,7 +199,7 @@ class Bill:
         prorate = charge.get("prorate", "day")
         if not isinstance(included, dict):
             return exact(included) * self.share(prorate, part.service, part.full)
-        held = self.segments(included["perUnit"], prorate, part, is_rising=False)
+        held = self.segments(included["perUnit"], prorate, part)
         return exact(included["amount"]) * sum((value * share for _, value, share in held), ZERO)
 
     def meters_line(self, charge, part):
@@ -251,8 +249,7 @@ class Bill:
     def quantity_line(self, charge, part):
         line = Line("quantity", charge, part.service)
         line.provisional = self.is_running(charge, part)
-        segments = self.segments(charge["quantity"], charge.get("prorate", "day"), part,
-                                 is_rising=charge.get("timing") == "advance")
+        segments = self.segments(charge["quantity"], charge.get("prorate", "day"), part, waiting(charge))
         is_simple = len(segments) == 1 and segments[0][2] == 1
         amount, highest = ZERO, ZERO
         for span, value, share in segments:
@@ -272,8 +269,9 @@ class Bill:
         self.finish(line, self.on_trial(line, part, amount))
         self.lines.append(line)
 
-    def segments(self, name, prorate, part, is_rising):
-        """[(span, value, share)]. Of several values in one day the last counts; in advance a fall waits."""
+    def segments(self, name, prorate, part, waits=()):
+        """[(span, value, share)]. Of several values in one day the last counts; a rise or fall that waits does
+        not count in this period."""
         history = self.inputs.quantities[name]
         start, end = part.service
         cuts = [start] + [at for at, _ in history if start < at < end]
@@ -282,19 +280,18 @@ class Bill:
             value = next((value for begun, value in reversed(history) if begun <= at), ZERO)
             held.append([(at, after), value])
         if prorate == "none":
-            return [(part.service, max(value for _, value in held), ONE)]
+            following(held, waits)
+            return [(part.service, max(value for _, value in held), self.share("none", part.service, part.full))]
         held = self.joined(held, prorate, part.full)
-        if is_rising:
-            for i in range(1, len(held)):
-                held[i][1] = max(held[i][1], held[i - 1][1])
-            held = self.joined(held, prorate, part.full)
+        following(held, waits)
+        held = self.joined(held, prorate, part.full)
         return [(span, value, self.share(prorate, span, part.full)) for span, value in held]
 
     def joined(self, held, prorate, full):
         """What was held for no part of the period goes, and what follows begins where it began."""
         kept = []
         for (start, end), value in held:
-            if kept and calendars.share(prorate, kept[-1][0], full, self.inputs.zone) == 0:
+            if kept and self.share(prorate, kept[-1][0], full) == 0:
                 start = kept.pop()[0][0]
             if kept and kept[-1][1] == value:
                 start = kept.pop()[0][0]
@@ -333,7 +330,7 @@ class Bill:
     def discount_counts(self, rule):
         place = self.inputs.index
         if "startsAt" in rule:
-            place = self.inputs.discount_place(rule["startsAt"])
+            place = self.inputs.discount_place(instant(rule["startsAt"]))
         return place >= 0 and ("periods" not in rule or place < rule["periods"])
 
     def cap(self, most, lines):
@@ -393,10 +390,14 @@ class Bill:
         return [line for line in self.lines if line.kind == "usage" and (ids is None or line.id in ids)]
 
     def commitment(self, rule):
-        lines, percent = self.metered(), exact(rule.get("discountPercent", 0))
+        """With a term the earlier periods of the term count too, and what is missing is due at its end."""
+        lines, percent, term = self.metered(), exact(rule.get("discountPercent", 0)), self.inputs.term
         amount = self.prorated(rule)
+        if term is not None:
+            amount = exact(rule["amount"]) * self.share(rule.get("prorate", "day"), term.service, term.full)
+        before, billed = (term.listed, term.net) if term is not None else (ZERO, ZERO)
         listed = max(ZERO, self.exactly(sum(line.net for line in lines)))
-        covered = amount / (1 - percent / 100)
+        covered = max(ZERO, amount / (1 - percent / 100) - before)
         overage = max(ZERO, listed - covered) if "overageFactor" in rule else ZERO
         off = self.round((listed - overage) * percent / 100)
         told = {"op": "commitment", "commitment": show(amount), "list": show(listed),
@@ -406,8 +407,10 @@ class Bill:
         self.take_off(lines, off, told)
         if overage:
             self.overage(overage, exact(rule["overageFactor"]))
-        if rule.get("trueUp", True):
-            self.top_up("trueUp", amount, sum(line.net for line in self.metered()))
+        counted = sum(line.net for line in self.metered())
+        self.counted = (before + listed, billed + self.exactly(counted))
+        if rule.get("trueUp", True) and (term is None or term.ends_here):
+            self.top_up("trueUp", amount - billed, counted)
 
     def overage(self, overage, factor):
         """Its list price is in the lines: a factor below 1 takes off them, one above 1 is a line of its own."""
@@ -431,6 +434,21 @@ class Bill:
 
     def totals(self):
         return totals(self.lines, self.currency)
+
+
+def waiting(charge):
+    """What of a quantity in advance does not count before the next period."""
+    if charge.get("timing") != "advance":
+        return ()
+    return [name for name, rule in (("rise", charge.get("onIncrease", "now")),
+                                    ("fall", charge.get("onDecrease", "nextPeriod"))) if rule == "nextPeriod"]
+
+
+def following(held, waits):
+    for i in range(1, len(held)):
+        change = held[i][1] - held[i - 1][1]
+        if (change > 0 and "rise" in waits) or (change < 0 and "fall" in waits):
+            held[i][1] = held[i - 1][1]
 
 
 def totals(lines, currency):

@@ -34,6 +34,12 @@ def add_months(date, months, day=None):
     return dt.date(year, month + 1, min(day or date.day, last))
 
 
+def days_later(us, days, zone):
+    """So many local days later, at the same time by the clock."""
+    moment = local(us, zone)
+    return to_us(dt.datetime.combine(moment.date() + dt.timedelta(days=days), moment.time(), ZoneInfo(zone)))
+
+
 # ---- windows of usage
 
 def window_start(kind, us, zone):
@@ -79,10 +85,11 @@ class Boundaries:
     """The boundaries of a rule, by number: ascending instants, local midnights but for
     subscriptionInstant. Number 0 is somewhere near the start."""
 
-    def __init__(self, rule, zone, starts):
+    def __init__(self, rule, zone, starts, start_zone=None):
+        """The start is read by the wall clock of start_zone: an account that moves keeps its 15th."""
         self.rule, self.zone = rule, zone
         self.unit = rule.get("unit", "month")
-        self.moment = local(starts, zone)
+        self.moment = local(starts, start_zone or zone)
         anchor = rule.get("anchor", "calendar")
         self.is_days = self.unit in ("day", "week")
         self.time = self.moment.time() if anchor == "subscriptionInstant" else None

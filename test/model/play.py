@@ -8,6 +8,7 @@ import exact
 import usage
 from client import quote
 from subscription import subscription_bill
+from timeline import FOREVER, Timeline
 from wire import Request
 
 
@@ -33,7 +34,10 @@ class Player:
         self.marks = []
         self.sequence = None  # the newest that an answer showed
         self.bills = 0
-        self.subscription = script["subscription"]
+        self.subscription = {"planVersion": 1, **script["subscription"]}
+        self.versions = {(id, 1): plan for id, plan in script["plans"].items()}
+        self.zones = [(-FOREVER, script["zone"])]
+        self.log = []
         self.id = script["subscription"]["plan"] + ".s"
 
     def run(self):
@@ -43,7 +47,7 @@ class Player:
             yield from self.expect(Request("PUT", f"/v1/plans/{quote(id)}", plan))
             yield from self.expect(Request("POST", f"/v1/plans/{quote(id)}/publish",
                                            {"effectiveFrom": "2020-01-01T00:00:00Z"}))
-        yield from self.expect(Request("PUT", f"/v1/subscriptions/{quote(self.id)}", self.subscription))
+        yield from self.expect(Request("PUT", f"/v1/subscriptions/{quote(self.id)}", script["subscription"]))
         for step in script["steps"]:
             yield from getattr(self, "do_" + step["do"])(step)
 
@@ -84,10 +88,9 @@ class Player:
         self.compare(got, self.wanted_bill(step, upto), f"bill {query}")
 
     def wanted_bill(self, step, upto):
-        plan = self.script["plans"][self.subscription["plan"]]
-        rated_at = exact.instant(step["ratedAt"]) if "ratedAt" in step else None
-        bill = subscription_bill(self.journal, plan, self.subscription, self.script["zone"],
-                                 exact.instant(step["at"]), upto, rated_at)
+        rated_at = exact.instant(step["ratedAt"]) if "ratedAt" in step else FOREVER
+        timeline = Timeline(self.subscription, self.log, self.versions, self.zones, rated_at)
+        bill = subscription_bill(self.journal, timeline, exact.instant(step["at"]), upto, rated_at)
         return {"subscription": self.id, **bill}
 
     def compare(self, got, wanted, what):

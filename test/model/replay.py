@@ -14,6 +14,7 @@ import usage
 from client import Api, quote
 from exact import instant
 from subscription import subscription_bill
+from timeline import unchanged
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 THREADS = 4
@@ -41,9 +42,9 @@ class Replay:
         return judge
 
     def wanted(self, account):
-        subscription = {"account": account, "startsAt": self.starts}
+        subscription = {"account": account, "plan": "replay", "startsAt": self.starts}
         zone = self.plan.get("timeZone", "UTC")
-        return subscription_bill(self.oracle_of(account), self.plan, subscription, zone, instant(self.at))
+        return subscription_bill(self.oracle_of(account), unchanged(self.plan, subscription, zone), instant(self.at))
 
     # ---- towards a server
 

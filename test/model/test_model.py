@@ -16,6 +16,7 @@ from contract import Contract
 from exact import instant, print_instant
 from play import differences
 from subscription import subscription_bill
+from timeline import unchanged
 from world import FROM, UNTIL, HOUR, World
 
 SEED = int(os.environ.get("SEED", random.SystemRandom().randrange(10 ** 9)))
@@ -176,7 +177,8 @@ class History:
             if self.moments and self.world.random.random() < 0.3:
                 query["asOf"], upto = self.world.random.choice(self.moments)
             bill = self.api.bill(id, **query)
-            wanted = subscription_bill(self.oracle, self.plan, subscription, self.world.zone, at, upto)
+            timeline = unchanged(self.plan, subscription, self.world.zone)
+            wanted = subscription_bill(self.oracle, timeline, at, upto)
             compare(bill, {"subscription": id, **wanted})
 
 

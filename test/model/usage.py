@@ -119,72 +119,65 @@ def decimal_in(event, key):
 # ---- aggregations: what the events of one window and group come to
 
 class Window:
-    """[start, end); a running gauge counts up to `until`."""
-    __slots__ = ("start", "end", "until", "zone")
+    """[start, end); a gauge runs up to `until`, not in the holes; an average is over `length`."""
+    __slots__ = ("start", "end", "until", "zone", "length", "holes")
 
-    def __init__(self, start, end, until=None, zone="UTC"):
-        self.start, self.end, self.until, self.zone = start, end, until, zone
+    def __init__(self, start, end, until=None, zone="UTC", length=None, holes=()):
+        self.start, self.end, self.until, self.zone, self.holes = start, end, until, zone, holes
+        self.length = end - start if length is None else length
+
+    def running(self, start, end):
+        return max(0, end - start) - sum(max(0, min(end, finish) - max(start, begin)) for begin, finish in self.holes)
 
 
 class Aggregate:
-    """value is a Fraction or None; events includes the ignored. `before`: events ahead of the window,
-    for the kinds that look back."""
+    """value is a Fraction or None; events, of the window, includes the ignored. `before`: those ahead of it, for
+    the kinds that look back."""
 
     def __init__(self, meter, events, window=None, before=()):
         self.meter, self.every = meter, events
         self.taken = [pair for pair in map(self.measure, events) if pair is not None]
-        self.events, self.ignored = len(events), len(events) - len(self.taken)
         self.before = [pair for pair in map(self.measure, before) if pair is not None]
-        self.value = self.fold(meter["aggregation"], window)
+        self.value = self.fold(window)
         self.rated = ZERO if self.value is None else self.value
+        self.events, self.ignored = len(events), len(events) - len(self.taken)
 
     def measure(self, event):
         """(event, what is measured of it); None when the meter ignores it."""
-        key = self.meter.get("property", "value")
-        if self.meter["aggregation"] == "count" or key == "value":
+        meter, key = self.meter, self.meter.get("property", "value")
+        operation = event.properties.get(meter.get("operationProperty"), ("null", ""))
+        if operation[0] != "null" and operation[1] not in ("add", "remove", ""):
+            return None
+        if meter["aggregation"] == "count":
             return event, event.value
+        if key == "value":
+            return event, show(event.value) if meter["aggregation"] == "uniqueCount" else event.value
         found = event.properties.get(key)
         if found is None or found[0] == "null" or found[1] == "":
             return None
-        if self.meter["aggregation"] == "uniqueCount":
-            return event, found
+        if meter["aggregation"] == "uniqueCount":
+            return event, found[1]
         number = decimal_in(event, key)
         return None if number is None else (event, number)
 
-    def fold(self, kind, window):
-        if kind == "timeWeighted":
-            return self.time_weighted(window)
-        if "window" in self.meter:
-            return self.windowed(window)
-        if self.meter.get("carryOver"):
-            return carried_over(self.meter, in_order(self.before + self.taken))
-        return fold(kind, self.taken, self.meter)
-
-    def windowed(self, window):
-        """In each local window, then over the windows that have something."""
+    def fold(self, window):
+        if "window" not in self.meter:
+            if window is None:
+                return fold(self.meter["aggregation"], self.taken, self.meter)
+            return slice_value(self.meter, self.before, self.taken, window)
         rule, values = self.meter["window"], []
         for start, end in calendars.windows(rule["unit"], window.start, window.end, window.zone):
-            value = fold(self.meter["aggregation"], [pair for pair in self.taken if start <= pair[0].ts < end],
-                         self.meter)
+            inside = [pair for pair in self.taken if start <= pair[0].ts < end]
+            if not inside and looks_back(self.meter) and window.until is not None and start >= window.until:
+                continue  # T has not reached it
+            earlier = self.before + [pair for pair in self.taken if pair[0].ts < start]
+            value = slice_value(self.meter, earlier, inside, Window(start, end, window.until, window.zone,
+                                                                    holes=window.holes))
             if value is not None:
                 values.append((None, value))
-        return fold(rule["aggregation"], values, {})
-
-    def time_weighted(self, window):
-        """Level x time, up to T: the opening level is the last one before the window, else 0."""
-        is_change = self.meter.get("input") == "change"
-        before = in_order(self.before)
-        level = sum((value for _, value in before), ZERO) if is_change else before[-1][1] if before else ZERO
-        end = window.end if window.until is None else max(window.start, min(window.end, window.until))
-        at, area = window.start, ZERO
-        for event, value in in_order(self.taken):
-            if event.ts >= end:
-                break
-            area += level * (event.ts - at)
-            at, level = event.ts, level + value if is_change else value
-        area += level * (end - at)
-        per = self.meter.get("per", "second")
-        return area / (PER[per] if per != "period" else window.end - window.start)
+        if rule["aggregation"] == "latest":
+            return values[-1][1] if values else None
+        return fold(rule["aggregation"], values, self.meter)
 
     def priced(self, charge):
         """(event, value), for an eventPrice (event, value, what it says it costs), by time."""
@@ -204,6 +197,48 @@ class Aggregate:
             return None
         text = show(self.value)
         return show(to_places(self.value, 12, "halfEven")) if kind == "average" or "/" in text else text
+
+
+def slice_value(meter, before, taken, window):
+    """One stretch of time: None where nothing was measured and nothing is not 0."""
+    if meter["aggregation"] == "timeWeighted":
+        return time_weighted(meter, in_order(before), in_order(taken), window)
+    if meter["aggregation"] == "uniqueCount":
+        return there(meter, in_order((before if meter.get("carryOver") else []) + taken))
+    return fold(meter["aggregation"], (before if meter.get("carryOver") else []) + taken, meter)
+
+
+def time_weighted(meter, before, taken, window):
+    """Level x time, up to T and outside of holes: the opening level is the last one before, else 0."""
+    if not before and not taken:
+        return None
+    is_change = meter.get("input") == "change"
+    level = opening_level(meter, before)
+    end = window.end if window.until is None else min(window.end, window.until)
+    at, area = window.start, ZERO
+    for event, value in taken:
+        area += level * window.running(at, min(event.ts, end))
+        at, level = event.ts, level + value if is_change else value
+    area += level * window.running(at, end)
+    per = meter.get("per", "second")
+    return area / (PER[per] if per != "period" else window.length)
+
+
+def opening_level(meter, before):
+    if meter.get("input") == "change":
+        return sum((value for _, value in before), ZERO)
+    return in_order(before)[-1][1] if before else ZERO
+
+
+def there(meter, taken):
+    """Distinct texts; one that was removed last is not there."""
+    found = set()
+    for event, text in taken:
+        if event.text(meter.get("operationProperty")) == "remove":
+            found.discard(text)
+        else:
+            found.add(text)
+    return Fraction(len(found))
 
 
 def in_order(pairs):
@@ -235,20 +270,6 @@ def fold(kind, taken, meter):
     raise ValueError(kind)
 
 
-def carried_over(meter, taken):
-    """Earlier events count on; an id that was removed last is not there."""
-    if meter["aggregation"] == "sum":
-        return sum((value for _, value in taken), ZERO)
-    there = set()
-    for event, found in taken:
-        operation = event.text(meter["operationProperty"]) if "operationProperty" in meter else "add"
-        if operation == "remove":
-            there.discard(found)
-        else:
-            there.add(found)
-    return Fraction(len(there))
-
-
 def looks_back(meter):
     return meter["aggregation"] == "timeWeighted" or bool(meter.get("carryOver"))
 
@@ -256,6 +277,19 @@ def looks_back(meter):
 def group_key(values):
     """Group-key order: null first, then by bytes."""
     return tuple((value is not None, (value or "").encode()) for value in values)
+
+
+def of_accounts(meter, events, window, before):
+    """Levels of several accounts are kept apart, and are one sum."""
+    made = Aggregate(meter, events, window, before)
+    accounts = {event.account for event in [*events, *before]}
+    if meter["aggregation"] == "timeWeighted" and meter.get("input", "level") == "level" and len(accounts) > 1:
+        values = [Aggregate(meter, [event for event in events if event.account == account], window,
+                            [event for event in before if event.account == account]).value for account in accounts]
+        values = [value for value in values if value is not None]
+        made.value = sum(values, ZERO) if values else None
+        made.rated = made.value or ZERO
+    return made
 
 
 def split_by(events, keys):
@@ -268,9 +302,9 @@ def split_by(events, keys):
 def groups(meter, events, group_by, window=None, before=()):
     """[(group, Aggregate)] in group-key order; without group_by exactly one."""
     if not group_by:
-        return [((), Aggregate(meter, events, window, before))]
+        return [((), of_accounts(meter, events, window, before))]
     inside, earlier = split_by(events, group_by), split_by(before, group_by)
-    return [(key, Aggregate(meter, inside.get(key, []), window, earlier.get(key, ())))
+    return [(key, of_accounts(meter, inside.get(key, []), window, earlier.get(key, ())))
             for key in sorted({**inside, **earlier}, key=group_key)]
 
 

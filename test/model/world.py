@@ -12,9 +12,11 @@ import usage
 
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Pacific/Auckland",
          "Pacific/Tongatapu", "Pacific/Kiritimati", "America/St_Johns"]
-AGGREGATIONS = ["sum", "sum", "count", "min", "max", "average", "latest", "uniqueCount"]
+AGGREGATIONS = ["sum", "sum", "count", "min", "max", "average", "latest", "uniqueCount", "timeWeighted", "percentile"]
+OVER_WINDOWS = ["count", "sum", "average", "min", "max", "latest", "percentile"]
 PROPERTIES = {"region": ["eu-1", "us-1", "ap-1", "größe", "a\"b"], "tier": ["free", "pro", "max"],
               "size": [1, 2, Decimal("2.0"), Decimal("3.5"), "7"], "model": ["m1", "m2", "m3", "m4", "m5", "m6"],
+              "operation": ["add", "add", "remove", "other", "", None],
               "tokens": [Decimal("10"), Decimal("0.125"), "12.5", Decimal("-3"), "many", "", None, Decimal("1e3")]}
 DIMENSIONS = ["region", "tier", "size"]
 FROM = exact.instant("2026-02-10T00:00:00Z")
@@ -51,8 +53,9 @@ class World:
         if plain:
             return meter
         meter["aggregation"] = kind = self.random.choice(AGGREGATIONS)
+        self.meter_options(meter)
         if kind == "uniqueCount":
-            meter["property"] = self.random.choice(["model", "region"])
+            meter["property"] = self.random.choice(["model", "region", "size"])
         elif kind != "count" and self.random.random() < 0.4:
             meter["property"] = "tokens"
         if self.random.random() < 0.4:
@@ -61,6 +64,22 @@ class World:
             meter["exclude"] = [{key: self.texts(key)} for key in self.some(["region", "tier"], 1)]
         meter["dimensions"] = sorted(self.some(DIMENSIONS))
         return meter
+
+    def meter_options(self, meter):
+        """What only some aggregations have."""
+        kind, chance = meter["aggregation"], self.random.random
+        if kind == "timeWeighted":
+            meter["input"] = self.random.choice(["level", "change"])
+            meter["per"] = self.random.choice(["second", "hour", "day", "period"])
+        if kind in ("sum", "uniqueCount") and chance() < 0.2:
+            meter["carryOver"] = True
+        if kind == "uniqueCount" and chance() < 0.3:
+            meter["operationProperty"] = "operation"
+        if chance() < 0.15:
+            meter["window"] = {"unit": self.random.choice(["hour", "day", "week", "month"]),
+                               "aggregation": self.random.choice(OVER_WINDOWS)}
+        if "percentile" in (kind, meter.get("window", {}).get("aggregation")):
+            meter["percentile"] = self.random.choice(["50", "95", "99.9", "0.5", "100"])
 
     def texts(self, key):
         return sorted({usage.property_of(value)[1] for value in self.some(PROPERTIES[key], 1)})
@@ -179,7 +198,7 @@ class World:
         made = {"model": "percentage", "ratePercent": self.decimal(20, 2)}
         if self.random.random() < 0.4:
             made["freeAmount"] = self.decimal(3000, 1)
-        if meter["aggregation"] == "sum" and self.random.random() < 0.7:
+        if meter["aggregation"] == "sum" and not {"carryOver", "window"} & set(meter) and self.random.random() < 0.7:
             for name, value in (("perEventFee", self.decimal(2, 2)), ("freeEvents", self.random.randint(0, 5)),
                                 ("eventMinimum", self.decimal(1, 2)), ("eventMaximum", self.decimal(90, 0))):
                 if self.random.random() < 0.4:
