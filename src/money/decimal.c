@@ -5,7 +5,7 @@
 #include "money/decimal.h"
 
 #include "base/assert.h"
-#include "money/digits.h"
+#include "base/digits.h"
 
 enum {
     FAST_DIGITS = 18,          // so many always fit uint64

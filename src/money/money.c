@@ -2,6 +2,7 @@
 #include "money/money.h"
 
 #include "base/assert.h"
+#include "base/digits.h"
 
 Money money_zero(Currency currency)
 {
@@ -36,10 +37,7 @@ int money_compare(Money a, Money b)
 
 static int64_t minor_per_major(Currency currency)
 {
-    int64_t units = 1;
-    for (int i = 0; i < currency.places; i++)
-        units *= 10;
-    return units;
+    return digits_power(currency.places);
 }
 
 Rational money_exact(Arena *arena, Money amount)
@@ -49,11 +47,16 @@ Rational money_exact(Arena *arena, Money amount)
 
 Str money_print(Arena *arena, Money amount)
 {
-    uint64_t    size = amount.minor < 0 ? -(uint64_t)amount.minor : (uint64_t)amount.minor;
-    uint64_t    units = (uint64_t)minor_per_major(amount.currency);
-    const char *sign = amount.minor < 0 ? "-" : "";
-    if (amount.currency.places == 0)
-        return str_print(arena, "%s%lu", sign, size);
-    return str_print(arena, "%s%lu.%0*lu", sign, size / units, amount.currency.places,
-                     size % units);
+    char     room[48];
+    char    *end = room + sizeof room, *at = end;
+    uint64_t size = amount.minor < 0 ? -(uint64_t)amount.minor : (uint64_t)amount.minor;
+    uint64_t units = (uint64_t)minor_per_major(amount.currency);
+    if (units > 1) {
+        at = digits_fixed_backwards(at, size % units, amount.currency.places);
+        *--at = '.';
+    }
+    at = digits_backwards(at, size / units);
+    if (amount.minor < 0)
+        *--at = '-';
+    return str_copy(arena, (Str){ at, (size_t)(end - at) });
 }

@@ -6,7 +6,7 @@
 #include "money/rational.h"
 
 #include "base/assert.h"
-#include "money/digits.h"
+#include "base/digits.h"
 #include "money/fraction.h"
 
 static bool are_small(Rational a, Rational b)

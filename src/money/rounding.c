@@ -4,7 +4,7 @@
 #include "money/rounding.h"
 
 #include "base/assert.h"
-#include "money/digits.h"
+#include "base/digits.h"
 #include "money/fraction.h"
 
 static const char *const names[ROUNDING_COUNT] = {

@@ -3,6 +3,7 @@
 // follows the 400-year cycle of 146,097 days, with years that begin in March so that the leap day
 // comes last.
 #include "base/assert.h"
+#include "base/digits.h"
 #include "time/zone.h"
 
 static int64_t floor_divide(int64_t number, int64_t by)
@@ -91,5 +92,11 @@ bool date_parse(Str text, Date *date)
 
 Str date_print(Arena *arena, Date date)
 {
-    return str_print(arena, "%04d-%02d-%02d", date.year, date.month, date.day);
+    char  room[10];
+    char *at = digits_fixed_backwards(room + sizeof room, date.day, 2);
+    *--at = '-';
+    at = digits_fixed_backwards(at, date.month, 2);
+    *--at = '-';
+    digits_fixed_backwards(at, (uint64_t)date.year, 4);
+    return str_copy(arena, (Str){ room, sizeof room });
 }

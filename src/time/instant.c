@@ -3,6 +3,7 @@
 // event.
 #include "time/instant.h"
 
+#include "base/digits.h"
 #include "time/zone.h"
 
 // Exactly `count` digits. -1: not digits.
@@ -90,11 +91,6 @@ bool instant_parse(Str text, Instant *instant)
     return true;
 }
 
-static int64_t floor_divide(int64_t number, int64_t by)
-{
-    return number / by - (number % by < 0);
-}
-
 Instant instant_within(Instant instant)
 {
     if (instant.us < INSTANT_FIRST.us)
@@ -102,25 +98,9 @@ Instant instant_within(Instant instant)
     return instant.us < INSTANT_END.us ? instant : (Instant){ INSTANT_END.us - 1 };
 }
 
-Str instant_print(Arena *arena, Instant instant)
+static int64_t floor_divide(int64_t number, int64_t by)
 {
-    instant = instant_within(instant);
-    int64_t day = instant_utc_day(instant);
-    int64_t us = instant.us - day * INSTANT_DAY_US;
-    int     second = (int)(us / INSTANT_SECOND_US);
-    int     fraction = (int)(us % INSTANT_SECOND_US);
-    Date    date = date_of_days(day);
-    Text    text = text_open(arena);
-    text_print(&text, "%04d-%02d-%02dT%02d:%02d:%02d", date.year, date.month, date.day,
-               second / 3600, second / 60 % 60, second % 60);
-    if (fraction != 0) {
-        int places = 6;
-        for (; fraction % 10 == 0; places--)
-            fraction /= 10;
-        text_print(&text, ".%0*d", places, fraction);
-    }
-    text_add_char(&text, 'Z');
-    return text_str(&text);
+    return number / by - (number % by < 0);
 }
 
 int64_t instant_utc_hour(Instant instant)
@@ -131,4 +111,38 @@ int64_t instant_utc_hour(Instant instant)
 int64_t instant_utc_day(Instant instant)
 {
     return floor_divide(instant.us, INSTANT_DAY_US);
+}
+
+// "T14:02:11.5Z", written backwards.
+static char *clock_backwards(char *at, uint64_t us)
+{
+    uint64_t second = us / 1000000, fraction = us % 1000000;
+    *--at = 'Z';
+    if (fraction != 0) {
+        int places = 6;
+        for (; fraction % 10 == 0; places--)
+            fraction /= 10;
+        at = digits_fixed_backwards(at, fraction, places);
+        *--at = '.';
+    }
+    at = digits_fixed_backwards(at, second % 60, 2);
+    *--at = ':';
+    at = digits_fixed_backwards(at, second / 60 % 60, 2);
+    *--at = ':';
+    at = digits_fixed_backwards(at, second / 3600, 2);
+    *--at = 'T';
+    return at;
+}
+
+Str instant_print(Arena *arena, Instant instant)
+{
+    instant = instant_within(instant);
+    int64_t day = instant_utc_day(instant);
+    char    room[32];
+    char   *end = room + sizeof room;
+    char   *at = clock_backwards(end, (uint64_t)(instant.us - day * INSTANT_DAY_US));
+    Text    text = text_open(arena);
+    text_add(&text, date_print(arena, date_of_days(day)));
+    text_add_bytes(&text, at, (size_t)(end - at));
+    return text_str(&text);
 }

@@ -42,4 +42,4 @@ int64_t date_months(Date date);  // year * 12 + month - 1
 // That month (as date_months counts) and day, a day past the end of the month being its last.
 Date date_in_month(int64_t months, int day);
 bool date_parse(Str text, Date *date);  // "2026-04-06"
-Str  date_print(Arena *arena, Date date);
+Str  date_print(Arena *arena, Date date);  // of years 0 to 9999

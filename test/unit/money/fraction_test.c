@@ -5,9 +5,9 @@
 
 #include <string.h>
 
+#include "base/digits.h"
 #include "base/random.h"
 #include "in_arena.h"
-#include "money/digits.h"
 #include "money/rounding.h"
 
 static const int64_t edges[] = {
@@ -193,35 +193,6 @@ static void test_a_view_of_the_least_and_the_most(void **state)
                                   rational_whole(arena, -1)));
 }
 
-static void test_digits_of_any_128_bits(void **state)
-{
-    (void)state;
-    static const struct {
-        Uint128     number;
-        int         places;
-        const char *text;
-    } rows[] = {
-        { 0, 0, "0" },
-        { 0, 12, "0" },
-        { 10, 3, "0.01" },
-        { 100, 1, "10" },
-        { 15, 1, "1.5" },
-        { UINT64_MAX, 0, "18446744073709551615" },
-        { (Uint128)UINT64_MAX + 1, 20, "0.18446744073709551616" },
-        { ~(Uint128)0, 0, "340282366920938463463374607431768211455" },
-        { ~(Uint128)0, 38, "3.40282366920938463463374607431768211455" },
-        { (Uint128)1000000000000000000 * 1000000000000000000, 0,
-          "1000000000000000000000000000000000000" },
-        { (Uint128)1000000000000000000 * 1000000000000000000, 36, "1" },
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char  room[80];
-        char *end = room + sizeof room;
-        char *at = digits_point_backwards(end, rows[i].number, rows[i].places);
-        assert_text(((Str){ at, (size_t)(end - at) }), rows[i].text);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,7 +201,6 @@ int main(void)
         test_of(test_both_ways_print_the_same_and_read_it_back),
         test_of(test_rounding_is_the_same_at_any_size),
         test_of(test_a_view_of_the_least_and_the_most),
-        test_of(test_digits_of_any_128_bits),
     };
     return cmocka_run_group_tests_name("money/fraction", tests, NULL, NULL);
 }

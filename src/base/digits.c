@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Division of 128 bits costs ten times that of 64, so numbers are brought down to 64 bits first.
-#include "money/digits.h"
+#include "base/digits.h"
 
 #include "base/assert.h"
 
@@ -52,6 +52,13 @@ char *digits_backwards(char *end, Uint128 number)
             *--at = '0';
     }
     return small_backwards(end, (uint64_t)number);
+}
+
+char *digits_fixed_backwards(char *end, uint64_t number, int count)
+{
+    for (; count > 0; count--, number /= 10)
+        *--end = (char)('0' + (int)(number % 10));
+    return end;
 }
 
 char *digits_point_backwards(char *end, Uint128 number, int places)
