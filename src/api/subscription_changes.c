@@ -167,8 +167,8 @@ static Err *subscription_change(Request *request, Response *response)
     asking.change.plan = body_text(asking.body, "plan", 255, &asking.faults);
     version_read(&asking);
     overrides_take(&asking);
-    if (quantities == NULL && asking.change.plan.at == NULL && asking.change.plan_version == 0 &&
-        !asking.change.has_overrides)
+    if (quantities == NULL && body_find(asking.body, "plan") == NULL &&
+        body_find(asking.body, "planVersion") == NULL && !asking.change.has_overrides)
         faults_add(&asking.faults, ERR_FIELD_REQUIRED, STR(""),
                    "a change has quantities, plan, planVersion or overrides");
     TRY(when_read(&asking, "effectiveAt"));

@@ -16,7 +16,7 @@ const Shape plan_patch_shape = {
         MEMBER("planVersion", WHOLE, .required = true, .doc = "The version it is pinned to."),     \
         MEMBER("quantities", MAP, .required = true, .of = KIND_DECIMAL,                            \
                .doc = "Named quantities."),                                                        \
-        MEMBER("overrides", OBJECT, .required = true, .nullable = true,                               \
+        MEMBER("overrides", OBJECT, .required = true, .nullable = true,                            \
                .shape = &plan_patch_shape,                                                         \
                .doc = "What this subscription's plan says otherwise."),                            \
         MEMBER("phases", ARRAY, .required = true, .nullable = true, .of = KIND_JSON,               \
