@@ -49,17 +49,6 @@ void digest_add(Digest *sum, const Digest *part)
     }
 }
 
-void digest_subtract(Digest *sum, const Digest *part)
-{
-    uint64_t borrow = 0;
-    for (int i = 0; i < 4; i++) {
-        uint64_t less;
-        bool     below = __builtin_sub_overflow(sum->part[i], part->part[i], &less);
-        bool     again = __builtin_sub_overflow(less, borrow, &sum->part[i]);
-        borrow = below || again;
-    }
-}
-
 bool digest_equal(const Digest *a, const Digest *b)
 {
     return memcmp(a->part, b->part, sizeof a->part) == 0;

@@ -38,7 +38,6 @@ uint64_t hash_fast(Str bytes);
 
 Digest digest_of(Str bytes);
 void   digest_add(Digest *sum, const Digest *part);
-void   digest_subtract(Digest *sum, const Digest *part);
 bool   digest_equal(const Digest *a, const Digest *b);
 void   digest_write(const Digest *digest, unsigned char bytes[32]);  // big-endian
 Digest digest_read(const unsigned char bytes[32]);

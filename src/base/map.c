@@ -139,9 +139,3 @@ Str map_key(const Map *map, size_t index)
     assert_that(index < map->entries.count);
     return map->entries.at[index].key;
 }
-
-uint64_t map_value(const Map *map, size_t index)
-{
-    assert_that(index < map->entries.count);
-    return map->entries.at[index].value;
-}

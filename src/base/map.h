@@ -15,4 +15,3 @@ void     map_find_many(const Map *map, const Str *keys, size_t count, uint64_t *
 void     map_set(Map *map, Str key, uint64_t value);
 // The keys in the order they were first set; index below map_count. Borrowed until map_close.
 Str      map_key(const Map *map, size_t index);
-uint64_t map_value(const Map *map, size_t index);

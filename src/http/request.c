@@ -98,24 +98,6 @@ Err *request_json(Request *request, Json **root)
     return request_json_deep(request, 16, root);
 }
 
-Err *request_if_match(const Request *request, Str entity_tag)
-{
-    Str rest = request_header(request, "If-Match");
-    if (rest.length == 0 || str_equal(rest, STR("*")))
-        return NULL;
-    while (rest.length > 0) {
-        Str tag = str_cut(&rest, ',');
-        while (tag.length > 0 && tag.at[0] == ' ')
-            tag = (Str){ tag.at + 1, tag.length - 1 };
-        while (tag.length > 0 && tag.at[tag.length - 1] == ' ')
-            tag.length--;
-        if (str_equal(tag, entity_tag))
-            return NULL;
-    }
-    return refuse(request->arena, ERR_PRECONDITION_FAILED, STR_NONE,
-                  "the object's entity tag is now %.*s", STR_ARG(entity_tag));
-}
-
 JsonOut response_json(Response *response)
 {
     return json_out(&response->body);

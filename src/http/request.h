@@ -81,10 +81,6 @@ Err *request_json(Request *request, Json **root) MUST_CHECK;
 // The same for documents that nest deeper than events do.
 Err *request_json_deep(Request *request, uint32_t depth, Json **root) MUST_CHECK;
 
-// True when If-Match is absent, "*", or holds the entity tag (with its quotes); PRECONDITION_FAILED
-// else.
-Err *request_if_match(const Request *request, Str entity_tag) MUST_CHECK;
-
 // ---- writing a response
 
 // JSON into the body: JsonOut out = response_json(response);

@@ -108,7 +108,7 @@ static Digest added_on_paper(const Digest *a, const Digest *b)
     return digest_read(one);
 }
 
-static void digests_add_and_subtract(void **state)
+static void digests_add_as_on_paper(void **state)
 {
     (void)state;
     Seeded seeded = seeded_of(5);
@@ -118,15 +118,9 @@ static void digests_add_and_subtract(void **state)
         digest_add(&sum, &b);
         digest_add(&other, &a);
         assert_true(digest_equal(&sum, &expected) && digest_equal(&other, &expected));
-        digest_subtract(&sum, &b);
-        assert_true(digest_equal(&sum, &a));
-        digest_subtract(&sum, &a);
-        assert_true(digest_equal(&sum, &(Digest){ 0 }));
-        digest_add(&a, &a);
-        digest_subtract(&a, &b);
-        digest_add(&a, &b);
-        digest_subtract(&a, &a);
-        assert_true(digest_equal(&a, &(Digest){ 0 }));
+        expected = added_on_paper(&a, &a);
+        digest_add(&a, &a);  // to itself
+        assert_true(digest_equal(&a, &expected));
     }
 }
 
@@ -138,7 +132,7 @@ static void digests_wrap(void **state)
     Digest       sum = most;
     digest_add(&sum, &one);
     assert_true(digest_equal(&sum, &(Digest){ 0 }));
-    digest_subtract(&sum, &one);
+    digest_add(&sum, &most);
     assert_true(digest_equal(&sum, &most));
     assert_false(digest_equal(&sum, &one));
     unsigned char bytes[32];
@@ -168,7 +162,7 @@ int main(void)
         cmocka_unit_test(digest_is_blake2b),
         cmocka_unit_test(fast_is_xxh3),
         cmocka_unit_test(written_hashes_sort_as_they_count),
-        cmocka_unit_test(digests_add_and_subtract),
+        cmocka_unit_test(digests_add_as_on_paper),
         cmocka_unit_test(digests_wrap),
         cmocka_unit_test(a_sum_does_not_depend_on_order),
     };

@@ -60,7 +60,6 @@ static void keys_stay_through_growth(void **state)
         Str key = key_of(bytes, i);
         assert_true(map_find(map, key, &value) && value == i * 3);
         assert_true(str_equal(map_key(map, i), key));
-        assert_true(map_value(map, i) == i * 3);
     }
     assert_false(map_find(map, key_of(bytes, KEYS), &value));
     map_close(map);

@@ -209,13 +209,6 @@ static void test_required_parameters(void **state)
     assert_null(query(*state, "/strict", "needed=", &request));
 }
 
-static void test_if_match(void **state)
-{
-    Fixture *fixture = *state;
-    Request  request = { .arena = fixture->arena };  // without an exchange there are no headers
-    assert_null(request_if_match(&request, STR("\"1\"")));
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
@@ -228,7 +221,6 @@ int main(void)
         TEST(test_query_is_checked),
         TEST(test_a_wrong_query_is_told_the_right_one),
         TEST(test_required_parameters),
-        TEST(test_if_match),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
