@@ -44,6 +44,8 @@ static Result case_run(Case *test)
     if (adapter == NULL)
         adapter = adapter_slices(test->model);
     if (adapter == NULL)
+        adapter = adapter_parts(test->model);
+    if (adapter == NULL)
         adapter = adapter_times(test->model);
     return adapter == NULL ? CASE_UNKNOWN : adapter(test);
 }

@@ -19,6 +19,7 @@ typedef Result (*Adapter)(Case *test);
 Adapter adapter_prices(Str model);  // prices.c; NULL: not there
 Adapter adapter_shares(Str model);  // shares.c
 Adapter adapter_slices(Str model);  // slices.c
+Adapter adapter_parts(Str model);   // parts.c
 Adapter adapter_times(Str model);   // times.c
 
 // Why Toll does not offer what the case asks for; NULL: it is not declined. declined.c

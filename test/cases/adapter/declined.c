@@ -15,11 +15,14 @@ static const Declined rows[] = {
       "tiers price what was used: usage and the bounds of its tiers are never prorated" },
     { "event_priced", "zero_units_means_zero", NULL,
       "the price that an event carries is due whatever quantity stands beside it" },
-    { "package", "rounding", "down",
-      "a started package counts; an unstarted one is a division rounded down" },
     { "period_fraction", "day_count", "months of 30 days", "a month has the days it has" },
-    { "plan_or_quantity_change", "period_end_counts", "true",
-      "periods are half-open: the end belongs to the next one, in day counts too" },
+    { "credit_cap", NULL, NULL,
+      "a credit is the difference of two bills, so none is beyond what was charged: there is no "
+      "computed one to cap" },
+    { "per_unit_per_event", "negative_event", NULL,
+      "what an event takes back is posted as taken back, so that postings sum to the line" },
+    { "unique_per_event", "rule", NULL,
+      "a posting is the rise of the price of what counts; it does not follow a running maximum" },
 };
 
 static bool has_value(const Json *member, const char *value)

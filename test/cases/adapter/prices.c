@@ -127,11 +127,28 @@ static Result graduated_one_tier(Case *test)
     return case_exact_amount(test, text_str(&text), case_text(test->input, "quantity"));
 }
 
+// Only full packages count: a division rounded down.
+static Result package_down(Case *test)
+{
+    Str charge = str_print(test->arena,
+                           "\"model\":\"perUnit\",\"divideBy\":\"%.*s\",\"unitPrice\":\"%.*s\","
+                           "\"included\":\"%.*s\",\"roundQuantity\":{\"mode\":\"down\"}",
+                           STR_ARG(case_text(test->config, "package_size")),
+                           STR_ARG(case_text(test->config, "package_price")),
+                           STR_ARG(case_text(test->config, "free_units")));
+    return case_exact_amount(test, charge, case_text(test->input, "quantity"));
+}
+
 static Result package(Case *test)
 {
     static const char *const known[] = { "package_size", "package_price", "free_units", "rounding",
                                          NULL };
-    if (!case_knows(test, known) || !str_equal(case_text(test->config, "rounding"), STR("up")))
+    Str rounding = case_text(test->config, "rounding");
+    if (!case_knows(test, known))
+        return CASE_UNKNOWN;
+    if (str_equal(rounding, STR("down")))
+        return package_down(test);
+    if (!str_equal(rounding, STR("up")))
         return CASE_UNKNOWN;
     Str charge = str_print(test->arena,
                            "\"model\":\"package\",\"packageSize\":\"%.*s\",\"packagePrice\":\"%.*"

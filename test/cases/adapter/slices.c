@@ -46,7 +46,8 @@ static Rational sum_of(Case *test, const Json *bill, const char *kind, const cha
     return sum;
 }
 
-// False: it was refused.
+// A volume's price is known at the end of its period: before that nothing of it is due. False: it
+// was refused.
 static bool rate(Case *test, Str charge, Rational quantity, bool ends, Rated *rated)
 {
     Str  percent = case_text(test->config, "percent_discount");
@@ -58,8 +59,9 @@ static bool rate(Case *test, Str charge, Rational quantity, bool ends, Rated *ra
         text_print(&text, ",\"discounts\":[{\"id\":\"d\",\"percent\":\"%.*s\"}]", STR_ARG(percent));
     text_print(&text,
                "},\"period\":{\"start\":\"2026-06-01T00:00:00Z\",\"end\":\"2026-07-01T00:00:00Z\"},"
-               "\"at\":\"2026-%sT00:00:00Z\",\"usage\":{\"m\":\"%.*s\"}}",
-               ends ? "07-01" : "06-15", STR_ARG(rational_print(test->arena, quantity)));
+               "\"at\":\"2026-%sT00:00:00Z\",\"dueOnly\":%s,\"usage\":{\"m\":\"%.*s\"}}",
+               ends ? "07-01" : "06-15",
+               str_equal(test->model, STR("volume_split")) ? "true" : "false", STR_ARG(rational_print(test->arena, quantity)));
     const Json *bill = case_rate(test, text_str(&text));
     if (bill == NULL)
         return false;
@@ -103,10 +105,7 @@ static Result split(Case *test)
         rational_add(test->arena, prior, case_number(test, case_text(test->input, "quantity")));
     Rated rated, before = nothing();
     bool  is_middle = str_equal(slice, STR("middle"));
-    bool  is_volume = str_equal(test->model, STR("volume_split"));
-    // A volume's price is known at the end of the period only: which slice then asks for it is for
-    // the invoice to say, not for the rating.
-    if (!case_knows(test, slice_members) || charge.length == 0 || (is_volume && is_middle))
+    if (!case_knows(test, slice_members) || charge.length == 0)
         return CASE_UNKNOWN;
     if (rational_sign(prior) != 0 && !rate(test, charge, prior, false, &before))
         return CASE_FAILED;
