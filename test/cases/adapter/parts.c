@@ -41,13 +41,17 @@ static int decimals_of(Case *test)
 
 // ---- what is left of a period
 
-// What a price for so many costs from the change to the end of the period, as a line in cents.
-// False: it was refused.
-static bool rest_price(Case *test, Span period, Instant change, Str price, Str quantity,
-                       Rational *amount)
+// From a change to the end of a period.
+typedef struct Rest {
+    Span    period;
+    Instant change;
+} Rest;
+
+// What a price for so many costs from the change on, as a line in cents. False: it was refused.
+static bool rest_price(Case *test, const Rest *rest, Str price, Str quantity, Rational *amount)
 {
     *amount = rational_zero();
-    if (change.us >= period.end.us)
+    if (rest->change.us >= rest->period.end.us)
         return true;
     const Json *bill = case_rate(
         test,
@@ -56,24 +60,24 @@ static bool rest_price(Case *test, Span period, Instant change, Str price, Str q
                   "\"model\":\"perUnit\",\"unitPrice\":\"%.*s\",\"timing\":\"advance\"}]},"
                   "\"period\":{\"start\":\"%.*s\",\"end\":\"%.*s\"},\"activeFrom\":\"%.*s\","
                   "\"quantities\":{\"q\":\"%.*s\"}}",
-                  STR_ARG(price), STR_ARG(instant_print(test->arena, period.start)),
-                  STR_ARG(instant_print(test->arena, period.end)),
-                  STR_ARG(instant_print(test->arena, change)), STR_ARG(quantity)));
+                  STR_ARG(price), STR_ARG(instant_print(test->arena, rest->period.start)),
+                  STR_ARG(instant_print(test->arena, rest->period.end)),
+                  STR_ARG(instant_print(test->arena, rest->change)), STR_ARG(quantity)));
     if (bill != NULL)
         *amount = case_number(test, case_at(bill, STR("/total"))->text);
     return bill != NULL;
 }
 
 // The period, half-open also where the case names its last day, and the change.
-static bool change_of(Case *test, Span *period, Instant *change)
+static bool change_of(Case *test, Rest *rest)
 {
     if (!has_text(test, "day_count", "calendar days") ||
-        !instant_of(case_text(test->input, "period_start"), &period->start) ||
-        !instant_of(case_text(test->input, "period_end"), &period->end) ||
-        !instant_of(case_text(test->input, "change_date"), change))
+        !instant_of(case_text(test->input, "period_start"), &rest->period.start) ||
+        !instant_of(case_text(test->input, "period_end"), &rest->period.end) ||
+        !instant_of(case_text(test->input, "change_date"), &rest->change))
         return false;
     if (case_true(test->config, "period_end_counts"))
-        period->end.us += INSTANT_DAY_US;
+        rest->period.end.us += INSTANT_DAY_US;
     return decimals_of(test) == 2;
 }
 
@@ -83,17 +87,16 @@ static const char *const change_members[] = { "day_count", "period_end_counts", 
 // The old for the rest of the period is credited, the new for the rest is charged.
 static Result plan_or_quantity_change(Case *test)
 {
-    Span     period;
-    Instant  change;
+    Rest     rest;
     Str      old = case_text(test->input, "old_price"), new = case_text(test->input, "new_price");
     Rational credit = rational_zero(), charge = rational_zero();
-    if (!case_knows(test, change_members) || !change_of(test, &period, &change))
+    if (!case_knows(test, change_members) || !change_of(test, &rest))
         return CASE_UNKNOWN;
     if (old.at != NULL &&
-        !rest_price(test, period, change, old, case_text(test->input, "old_quantity"), &credit))
+        !rest_price(test, &rest, old, case_text(test->input, "old_quantity"), &credit))
         return CASE_FAILED;
     if (new.at != NULL &&
-        !rest_price(test, period, change, new, case_text(test->input, "new_quantity"), &charge))
+        !rest_price(test, &rest, new, case_text(test->input, "new_quantity"), &charge))
         return CASE_FAILED;
     Result sum = number_is(test, "credit", credit);
     case_and(&sum, number_is(test, "charge", charge));
@@ -104,8 +107,7 @@ static Result plan_or_quantity_change(Case *test)
 // The lines of several changes at once, one after the other.
 typedef struct Changes {
     Case       *test;
-    Span        period;
-    Instant     change;
+    Rest        rest;
     const Json *wanted; // the line that comes next
     Rational    net;
     Result      result;
@@ -115,7 +117,7 @@ static void line_add(Changes *changes, Str price, bool is_credit)
 {
     Case    *test = changes->test;
     Rational amount;
-    if (!rest_price(test, changes->period, changes->change, price, STR("1"), &amount)) {
+    if (!rest_price(test, &changes->rest, price, STR("1"), &amount)) {
         changes->result = CASE_FAILED;
         return;
     }
@@ -138,7 +140,7 @@ static const Json *first_of(const Json *object, const char *name)
 static Result plan_change_many(Case *test)
 {
     Changes changes = { .test = test, .net = rational_zero(), .result = CASE_PASSED };
-    if (!case_knows(test, change_members) || !change_of(test, &changes.period, &changes.change))
+    if (!case_knows(test, change_members) || !change_of(test, &changes.rest))
         return CASE_UNKNOWN;
     changes.wanted = first_of(test->expected, "lines");
     for (const Json *one = first_of(test->input, "changed"); one != NULL; one = one->next) {

@@ -61,7 +61,8 @@ static bool rate(Case *test, Str charge, Rational quantity, bool ends, Rated *ra
                "},\"period\":{\"start\":\"2026-06-01T00:00:00Z\",\"end\":\"2026-07-01T00:00:00Z\"},"
                "\"at\":\"2026-%sT00:00:00Z\",\"dueOnly\":%s,\"usage\":{\"m\":\"%.*s\"}}",
                ends ? "07-01" : "06-15",
-               str_equal(test->model, STR("volume_split")) ? "true" : "false", STR_ARG(rational_print(test->arena, quantity)));
+               str_equal(test->model, STR("volume_split")) ? "true" : "false",
+               STR_ARG(rational_print(test->arena, quantity)));
     const Json *bill = case_rate(test, text_str(&text));
     if (bill == NULL)
         return false;
