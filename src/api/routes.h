@@ -14,6 +14,8 @@
 API_RESOURCE(measurements)
 API_RESOURCE(usage)
 API_RESOURCE(operations)
+API_RESOURCE(operations_api)
+API_RESOURCE(simulations)
 API_RESOURCE(meters)
 API_RESOURCE(accounts)
 API_RESOURCE(plans)

@@ -7,6 +7,7 @@
 #include "flow/aggregate/usage.h"
 #include "flow/ingest/batch.h"
 #include "http/listener.h"
+#include "operation/worker.h"
 
 // What one request may hold: settings, with the defaults of the wire contract.
 typedef struct ServerLimits {
@@ -20,6 +21,7 @@ typedef struct Server {
     Db          *books;
     Catalog     *catalog;
     Partition   *partition;
+    Worker      *worker;     // of operations
     HashKey      identity;   // of uniqueIds
     ServerLimits limits;
     Str          openapi;    // printed once, at start

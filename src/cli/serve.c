@@ -12,14 +12,18 @@
 
 #include "api/routes.h"
 #include "api/server.h"
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "catalog/datadir.h"
 #include "cli/config.h"
+#include "flow/simulate/simulate_run.h"
 
 static const char usage[] = "toll serve --data DIR [--listen HOST:PORT] [--config FILE]\n";
 
 static const int64_t DRAIN_US = 30 * INSTANT_SECOND_US;
+
+enum { SERVE_TABLES_MAX = 32 };
 
 typedef struct CommandLine {
     const char *file, *folder, *listen;
@@ -33,6 +37,10 @@ typedef struct Running {
     Server    server;
     Router   *router;
     Listener *listener;
+
+    const StatementTable *tables[SERVE_TABLES_MAX];  // of the books
+    SimulateParts         simulate;
+    OperationKind         kinds[1];
 } Running;
 
 static bool command_line_read(int argc, char **argv, CommandLine *line)
@@ -69,13 +77,27 @@ static Err *settings_read(Arena *arena, const CommandLine *line, Config **config
 
 // ---- opening
 
+// Those of the catalog, and of operations and what they make.
+static void tables_join(Running *running)
+{
+    size_t count = 0;
+    while (catalog_tables[count] != NULL) {
+        assert_that(count + 3 < SERVE_TABLES_MAX);
+        running->tables[count] = catalog_tables[count];
+        count++;
+    }
+    running->tables[count++] = &operation_table;
+    running->tables[count++] = &simulation_table;
+}
+
 static Err *books_open(Running *running)
 {
     Server *server = &running->server;
+    tables_join(running);
     TRY(db_open(running->arena,
                 &(DbOptions){ .path = running->dir->books,
                               .migrations = db_migrations(),
-                              .tables = catalog_tables,
+                              .tables = running->tables,
                               .readers = config_whole(running->config, CONFIG_BOOKS_READERS) },
                 &server->books));
     return catalog_open(running->arena, server->books, &running->dir->pepper, &server->catalog);
@@ -116,6 +138,16 @@ static Err *usage_open(Running *running)
     TRY(meters_put(running));
     AccountSource names = { account_name, server->partition };
     return catalog_accounts_from(server->catalog, running->arena, names);
+}
+
+// The data directory is locked: nobody else does operations on these books.
+static Err *operations_open(Running *running)
+{
+    Server *server = &running->server;
+    running->simulate = (SimulateParts){ server->catalog, server->partition };
+    running->kinds[0] = simulate_kind(&running->simulate);
+    WorkerOptions options = { server->books, running->kinds, 1 };
+    return worker_open(running->arena, &options, &server->worker);
 }
 
 static ServerLimits limits_of(const Config *config)
@@ -180,6 +212,7 @@ static Err *running_open(Running *running, const CommandLine *line)
     running->router = api_router_open();
     TRY(books_open(running));
     TRY(usage_open(running));
+    TRY(operations_open(running));
     running->server.is_ready = true;
     TRY(listen_open(running));
     log_line(LOG_INFO, "serve: listening on %.*s port=%u ready_ms=%lld",
@@ -219,6 +252,7 @@ static void running_close(Running *running)
         listener_close(running->listener, DRAIN_US);
         accounts_project(running);  // so the books know whom usage named, if usage is lost
     }
+    worker_close(server->worker);
     if (server->partition != NULL)
         partition_close(server->partition);
     catalog_close(server->catalog);

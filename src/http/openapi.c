@@ -149,6 +149,8 @@ static void success_print(JsonOut *out, const Route *route, int status)
         json_object(out);
         media_print(out, route->gives_media == NULL ? "application/json" : route->gives_media,
                     route->gives);
+        if (route->gives_also != NULL)
+            media_print(out, route->gives_also, NULL);
         json_object_end(out);
     }
     json_object_end(out);

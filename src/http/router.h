@@ -42,6 +42,7 @@ typedef struct Route {
     bool             body_optional;  // an empty body is allowed
     const Shape     *gives;       // NULL with gives_media == NULL: no body
     const char      *gives_media; // NULL: application/json
+    const char      *gives_also;  // another media type of the same success, text; or NULL
     int              status;      // 200 when 0
     int              status_also; // another success with the same shape (201), or 0
     const ErrCode   *refuses;     // beyond what every such route can refuse

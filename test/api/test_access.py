@@ -14,7 +14,8 @@ OPEN = {"/livez", "/readyz", "/healthz", "/openapi.json", "/docs", "/problems/{c
 def keys():
     """{name: key} on a server of its own, with a second project `other`."""
     with_server = Server(seal_bits=6)
-    scopes = ["usage:write", "usage:read", "catalog:write", "catalog:read", "bills:read", "ops:read"]
+    scopes = ["usage:write", "usage:read", "catalog:write", "catalog:read", "bills:read",
+              "simulations:write", "simulations:read", "ops:read"]
     with Books(with_server) as books:
         books.add_project("other")
         books.add_project("strict", unknown_accounts="reject", horizon_us=30 * 86_400_000_000)
@@ -93,6 +94,9 @@ SCOPES = {"usage:write": [("POST", "/v1/measurements"), ("POST", "/ingest/usage"
                            ("GET", "/v1/subscriptions"), ("GET", "/v1/subscriptions/{id}"), ("POST", "/v1/rate")],
           "bills:read": [("GET", "/v1/subscriptions/{id}/bill"), ("GET", "/v1/accounts/{id}/bill"),
                          ("GET", "/v1/accounts/{id}/upcomingInvoice")],
+          "simulations:write": [("POST", "/v1/simulations"), ("POST", "/v1/operations/{id}/cancel")],
+          "simulations:read": [("GET", "/v1/simulations/{id}"), ("GET", "/v1/simulations/{id}/accounts"),
+                               ("GET", "/v1/operations"), ("GET", "/v1/operations/{id}")],
           "ops:read": [("GET", "/metrics")]}
 
 
@@ -139,7 +143,7 @@ def test_another_projects_object_is_404(as_key, filled):
 
 def test_lists_show_nothing_of_another_project(as_key, filled):
     api = as_key("other")
-    for path in ("/v1/meters", "/v1/accounts", "/v1/plans", "/v1/subscriptions"):
+    for path in ("/v1/meters", "/v1/accounts", "/v1/plans", "/v1/subscriptions", "/v1/operations"):
         ids = [row["id"] for row in api.get(path, query={"limit": 1000})["data"]]
         assert not set(ids) & set(filled.values()), path
     assert api.get("/v1/measurements", query={"account": filled["acct"]})["data"] == []

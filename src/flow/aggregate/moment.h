@@ -25,6 +25,7 @@ struct UsageMoment {
     uint64_t       sequence;     // events with a greater one do not count
     bool           is_fixed;     // as-of, or read already
     MomentAccount *accounts;     // copied so far
+    struct UsageAhead *ahead;    // cells that were read for many accounts at once, or NULL
     Voids         *without;      // what is void besides, for the sake of argument; or NULL
 };
 

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "flow/aggregate/gather.h"
 #include "flow/aggregate/moment.h"
+#include "flow/aggregate/read_accounts.h"
 #include "flow/aggregate/segments.h"
 #include "flow/aggregate/stored.h"
 
@@ -321,17 +322,46 @@ static bool has_cells(const Read *read)
     return false;
 }
 
-static Err *read_all(Read *read, const MomentPiece *pieces, size_t count)
+// From what was read for many accounts at once. False: it is not there.
+static Err *ahead_read(Read *read, bool *is_here)
 {
-    read->scans_all = read->moment->sequence < read->activation->sequence || !has_cells(read);
-    read->is_folded = read->activation->is_fresh ||
-                      store_view_holds(read->moment->view, STORE_EXTRA_LEVEL,
-                                       read->activation->number);
+    MomentQuestion question = { read->activation, read->account };
+    AheadCells     cells = { 0 };
+    *is_here = false;
+    if (read->moment->ahead == NULL || read->scans_all || !read->is_folded ||
+        read->account == NAME_NONE)
+        return NULL;
+    TRY(usage_ahead_find(read->moment->ahead, read->arena, &question, &read->segments, is_here,
+                         &cells));
+    gather_account(read->gather, read->account);
+    for (size_t i = 0; *is_here && i < cells.count; i++) {
+        const AheadCell *cell = &cells.at[i];
+        if (segments_find(&read->segments, cell->kind, cell->start) != NULL &&
+            gather_wants(read->gather, cell->dimensions))
+            gather_cell(read->gather, cell->start, cell->dimensions, &cell->cell);
+    }
+    return NULL;
+}
+
+static Err *store_read(Read *read)
+{
     read->cells = store_cursor_open(read->moment->view, STORE_CELLS, STORE_SCAN_CACHED);
     read->events = store_cursor_open(read->moment->view, STORE_EVENTS, STORE_SCAN_CACHED);
     Err *err = sealed_read(read);
     store_cursor_close(read->cells);
     store_cursor_close(read->events);
+    return err;
+}
+
+static Err *read_all(Read *read, const MomentPiece *pieces, size_t count)
+{
+    bool is_here;
+    read->scans_all = read->moment->sequence < read->activation->sequence || !has_cells(read);
+    read->is_folded = read->activation->is_fresh ||
+                      store_view_holds(read->moment->view, STORE_EXTRA_LEVEL,
+                                       read->activation->number);
+    TRY(ahead_read(read, &is_here));
+    Err *err = is_here ? NULL : store_read(read);
     for (size_t i = 0; err == NULL && i < count; i++)
         piece_read(read, &pieces[i]);
     return err;
