@@ -2,6 +2,7 @@
 // Plans: a draft that PUT replaces, and published versions that never change.
 #include "api/page.h"
 #include "api/routes.h"
+#include "price/plan_diff.h"
 
 enum { DOCUMENT_DEPTH = 16 };
 
@@ -69,18 +70,70 @@ static Err *versions_list(Request *request, Response *response)
     return NULL;
 }
 
+static Err *number_read(Request *request, Str text, int64_t *number)
+{
+    uint64_t whole;
+    if (!str_whole(text, INT32_MAX, &whole) || whole == 0)
+        return refuse(request->arena, ERR_PARAMETER_INVALID, STR_NONE,
+                      "a version's number is a whole number from 1");
+    *number = (int64_t)whole;
+    return NULL;
+}
+
 static Err *version_get(Request *request, Response *response)
 {
     PlanRef      ref = { .project = project_of(request), .plan = request_path(request, "id") };
     PlanVersion *version;
-    uint64_t     number;
-    if (!str_whole(request_path(request, "number"), INT32_MAX, &number) || number == 0)
-        return refuse(request->arena, ERR_PARAMETER_INVALID, STR_NONE,
-                      "a version's number is a whole number from 1");
-    ref.number = (int64_t)number;
+    TRY(number_read(request, request_path(request, "number"), &ref.number));
     TRY(catalog_plan_version_get(server_of(request)->catalog, request->arena, &ref, &version));
     JsonOut out = response_json(response);
     plan_version_to_json(version, &out);
+    return NULL;
+}
+
+// ---- what two versions differ in
+
+// A version's number, "draft", or when absent the version before `number`.
+static Err *against_read(Request *request, int64_t number, int64_t *against)
+{
+    Str text;
+    *against = PLAN_DRAFT;
+    if (request_query(request, "against", &text))
+        return str_equal(text, STR("draft")) ? NULL : number_read(request, text, against);
+    if (number == 1)
+        return refuse(request->arena, ERR_PARAMETER_INVALID, STR_NONE,
+                      "there is no version before the first: say against which it is told apart");
+    *against = number - 1;
+    return NULL;
+}
+
+static Err *document_get(Request *request, int64_t number, Json **document)
+{
+    PlanRef      ref = { project_of(request), request_path(request, "id"), number };
+    PlanVersion *version;
+    TRY(catalog_plan_version_get(server_of(request)->catalog, request->arena, &ref, &version));
+    return json_parse_copy(request->arena, version->document, document);
+}
+
+static Err *version_diff(Request *request, Response *response)
+{
+    int64_t number = 0, against = 0;
+    Json   *before, *after;
+    TRY(number_read(request, request_path(request, "number"), &number));
+    TRY(against_read(request, number, &against));
+    TRY(document_get(request, against, &before));
+    TRY(document_get(request, number, &after));
+    JsonOut out = response_json(response);
+    json_object(&out);
+    json_string_member(&out, "plan", request_path(request, "id"));
+    json_whole_member(&out, "number", number);
+    if (against == PLAN_DRAFT)
+        json_null_member(&out, "against");
+    else
+        json_whole_member(&out, "against", against);
+    json_name(&out, STR("diff"));
+    plan_diff_to_json(request->arena, before, after, &out);
+    json_object_end(&out);
     return NULL;
 }
 
@@ -144,6 +197,48 @@ static const Field version_fields[] = {
 };
 static const Shape version_shape =
     SHAPE("PlanVersion", version_fields, .doc = "The draft or a version of a plan.");
+
+#define IDS(json, text) MEMBER(json, ARRAY, .required = true, .of = KIND_TEXT, .doc = (text))
+static const Field diff_ids_fields[] = {
+    IDS("added", "Only in this version."),
+    IDS("removed", "Only in the other."),
+    IDS("changed", "In both, not the same."),
+};
+static const Shape diff_ids_shape =
+    SHAPE("PlanDiffIds", diff_ids_fields, .doc = "Ids of charges or discounts.");
+
+static const Field diff_change_fields[] = {
+    MEMBER("pointer", TEXT, .required = true,
+           .doc = "Of the member: charges and discounts by id, /charges/api/tiers/0/unitPrice."),
+    MEMBER("before", JSON, .doc = "In the other version; absent: not there."),
+    MEMBER("after", JSON, .doc = "In this version; absent: not there."),
+};
+static const Shape diff_change_shape =
+    SHAPE("PlanDiffChange", diff_change_fields, .doc = "One member that is not the same.");
+
+static const Field diff_fields[] = {
+    MEMBER("charges", OBJECT, .required = true, .shape = &diff_ids_shape, .doc = "Of charges."),
+    MEMBER("discounts", OBJECT, .required = true, .shape = &diff_ids_shape, .doc = "Of discounts."),
+    MEMBER("changes", ARRAY, .required = true, .shape = &diff_change_shape,
+           .doc = "Every member that is not the same."),
+};
+static const Shape diff_shape =
+    SHAPE("PlanDiff", diff_fields, .doc = "What two plan documents differ in.");
+
+static const Field version_diff_fields[] = {
+    MEMBER("plan", TEXT, .required = true, .doc = "The plan's id."),
+    MEMBER("number", WHOLE, .required = true, .doc = "This version."),
+    MEMBER("against", WHOLE, .required = true, .nullable = true,
+           .doc = "The other version; null: the draft."),
+    MEMBER("diff", OBJECT, .required = true, .shape = &diff_shape, .doc = "From it to this one."),
+};
+static const Shape version_diff_shape =
+    SHAPE("PlanVersionDiff", version_diff_fields, .doc = "What two versions of a plan differ in.");
+
+static const Parameter diff_query[] = {
+    { .name = "against", .kind = PARAMETER_TEXT,
+      .doc = "The number of another version, or draft; the version before when absent." },
+};
 
 static const Field list_fields[] = { LIST_SHAPE("Plans by id, or versions by number.",
                                                 &version_shape) };
@@ -209,5 +304,14 @@ const Route api_plans_routes[] = {
       REFUSES(ERR_PLAN_NOT_FOUND, ERR_PLAN_VERSION_NOT_FOUND),
       .handler = version_get,
       .doc = "One published version." },
+    { .name = "diffPlanVersions",
+      .method = METHOD_GET,
+      .path = "/v1/plans/{id}/versions/{number}/diff",
+      .scope = "catalog:read",
+      QUERY(diff_query),
+      .gives = &version_diff_shape,
+      REFUSES(ERR_PLAN_NOT_FOUND, ERR_PLAN_VERSION_NOT_FOUND),
+      .handler = version_diff,
+      .doc = "What a version changed, charge by charge and member by member." },
 };
 const size_t api_plans_route_count = sizeof api_plans_routes / sizeof *api_plans_routes;

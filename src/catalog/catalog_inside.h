@@ -44,6 +44,18 @@ bool catalog__meter_has_dimension(const Meter *meter, Str key);
 // stand under `pointer`, the charge's.
 Err *catalog__charge_check(DbTx *tx, ProjectId project, const Charge *charge, Str pointer,
                            Faults *faults) MUST_CHECK;
+// A document that is to be published.
+typedef struct PlanDraft {
+    PlanRef ref;  // its number does not matter
+    Str     document, currency;
+} PlanDraft;
+// What the document says by itself, and in each of its phases.
+typedef struct CheckedPlans {
+    Plan **at;
+    size_t count;
+} CheckedPlans;
+// PLAN_INVALID with every fault.
+Err *catalog__plan_check(DbTx *tx, const PlanDraft *draft, CheckedPlans *plans) MUST_CHECK;
 // The meters that the plan reads are priced from now on.
 Err *catalog__meters_note(DbTx *tx, const PlanRef *ref, const Plan *plan) MUST_CHECK;
 // True when the account has a subscription in another currency.

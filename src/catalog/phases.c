@@ -110,3 +110,28 @@ SubscriptionPhases phases_of(Arena *arena, Str text)
     assert_that(err == NULL && phases_read(place_of(&faults, json, STR("")), &phases));
     return phases;
 }
+
+static Str patch_text(Arena *arena, const Json *patch)
+{
+    Text    text = text_open(arena);
+    JsonOut out = json_out(&text);
+    if (patch == NULL)
+        return STR_NONE;
+    json_value(&out, patch);
+    return text_str(&text);
+}
+
+SubscriptionPhases phases_of_plan(Arena *arena, const Plan *plan)
+{
+    SubscriptionPhases phases = { arena_array(arena, SubscriptionPhase, plan->phases.count), 0 };
+    for (; phases.count < plan->phases.count; phases.count++) {
+        const Phase *phase = &plan->phases.at[phases.count];
+        phases.at[phases.count] =
+            (SubscriptionPhase){ .periods = phase->periods,
+                                 .has_until = phase->has_until,
+                                 .until = phase->until,
+                                 .plan_version = phase->plan_version,
+                                 .overrides = patch_text(arena, phase->overrides) };
+    }
+    return phases;
+}

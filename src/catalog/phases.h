@@ -3,6 +3,7 @@
 #pragma once
 
 #include "price/place.h"
+#include "price/plan.h"
 
 typedef struct SubscriptionPhase {
     uint32_t periods;       // so many of the plan's periods; 0: not counted
@@ -26,6 +27,9 @@ bool phases_read(Place place, SubscriptionPhases *phases);
 Str phases_print(Arena *arena, const SubscriptionPhases *phases);
 // What phases_print wrote.
 SubscriptionPhases phases_of(Arena *arena, Str text);
+
+// The phases that a plan says itself.
+SubscriptionPhases phases_of_plan(Arena *arena, const Plan *plan);
 
 // A merge patch of a plan's document, canonical; STR_NONE when absent or without members. False: it
 // is none, or longer than OVERRIDES_BYTES_MAX.

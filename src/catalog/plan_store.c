@@ -219,83 +219,6 @@ typedef struct Publishing {
     PlanVersion         *after;
 } Publishing;
 
-bool catalog__meter_has_dimension(const Meter *meter, Str key)
-{
-    for (size_t i = 0; i < meter->dimension_count; i++)
-        if (str_equal(meter->dimensions[i], key))
-            return true;
-    return false;
-}
-
-static void dimension_check(const Meter *meter, Str key, Str pointer, Faults *faults)
-{
-    if (!catalog__meter_has_dimension(meter, key))
-        faults_add(faults, ERR_PLAN_INVALID, pointer, "%.*s is not a dimension of meter %.*s",
-                   STR_ARG(key), STR_ARG(meter->id));
-}
-
-// Shares of the events' values need a meter that adds these values up.
-static void events_check(const Meter *meter, const Charge *charge, Str pointer, Faults *faults)
-{
-    if (charge->terms.needs_events && charge->terms.property.at == NULL &&
-        !meter_sums_events(meter))
-        faults_add(faults, ERR_PLAN_INVALID, pointer,
-                   "a share event by event needs a meter that sums, and %.*s does not",
-                   STR_ARG(meter->id));
-}
-
-static Err *meters_check(DbTx *tx, ProjectId project, const Charge *charge, Str pointer,
-                         Faults *faults)
-{
-    for (size_t i = 0; i < charge_meter_count(charge); i++) {
-        Meter *meter;
-        TRY(catalog__meter_find(tx, project, charge_meter(charge, i), &meter));
-        if (meter == NULL)
-            faults_add(faults, ERR_PLAN_INVALID, pointer, "there is no meter %.*s",
-                       STR_ARG(charge_meter(charge, i)));
-    }
-    return NULL;
-}
-
-Err *catalog__charge_check(DbTx *tx, ProjectId project, const Charge *charge, Str pointer,
-                           Faults *faults)
-{
-    Arena *arena = db_arena(tx);
-    Meter *meter;
-    if (charge->source == SOURCE_METERS)
-        return meters_check(tx, project, charge, pointer, faults);
-    if (charge->source != SOURCE_METER)
-        return NULL;
-    TRY(catalog__meter_find(tx, project, charge->meter, &meter));
-    if (meter == NULL) {
-        faults_add(faults, ERR_PLAN_INVALID, pointer_of(arena, pointer, STR("meter")),
-                   "there is no meter %.*s", STR_ARG(charge->meter));
-        return NULL;
-    }
-    events_check(meter, charge, pointer_of(arena, pointer, STR("meter")), faults);
-    for (size_t i = 0; i < charge->filter.count; i++) {
-        Str key = charge->filter.terms[i].key;
-        dimension_check(meter, key,
-                        pointer_of(arena, pointer_of(arena, pointer, STR("filter")), key), faults);
-    }
-    for (size_t i = 0; i < charge->group_count; i++)
-        dimension_check(meter, charge->group_by[i], pointer_of(arena, pointer, STR("groupBy")),
-                        faults);
-    for (size_t i = 0; i < charge->terms.dimension_count; i++)
-        dimension_check(meter, charge->terms.dimensions[i],
-                        pointer_of(arena, pointer, STR("dimensions")), faults);
-    return NULL;
-}
-
-static Err *charges_check(DbTx *tx, ProjectId project, const Plan *plan)
-{
-    Faults faults = { .arena = db_arena(tx) };
-    for (size_t i = 0; i < plan->charge_count; i++)
-        TRY(catalog__charge_check(tx, project, &plan->charges[i],
-                                  pointer_at(db_arena(tx), STR("/charges"), i), &faults));
-    return faults.first;
-}
-
 Err *catalog__meters_note(DbTx *tx, const PlanRef *ref, const Plan *plan)
 {
     for (size_t i = 0; i < plan->charge_count; i++)
@@ -325,9 +248,8 @@ static Err *version_add(DbTx *tx, const Publishing *publishing, const PlanRow *p
 {
     PlanRef      ref = publishing->ref;
     PlanVersion *newest;
-    Plan        *read;
-    TRY(plan_from_text(db_arena(tx), plan->draft, &read));
-    TRY(charges_check(tx, ref.project, read));
+    CheckedPlans plans;
+    TRY(catalog__plan_check(tx, &(PlanDraft){ ref, plan->draft, plan->draft_currency }, &plans));
     TRY(version_find(tx, &sql[VERSION_NEWEST], &ref, db_null(), &newest));
     ref.number = newest == NULL ? 1 : newest->number + 1;
     TRY(db_run(tx, &sql[VERSION_ADD],
@@ -336,7 +258,8 @@ static Err *version_add(DbTx *tx, const Publishing *publishing, const PlanRow *p
                          db_whole(publishing->effective_from.us),
                          db_whole(publishing->change->now.us)),
                NULL));
-    TRY(catalog__meters_note(tx, &ref, read));
+    for (size_t i = 0; i < plans.count; i++)
+        TRY(catalog__meters_note(tx, &ref, plans.at[i]));
     return draft_drop(tx, &ref, plan->version);
 }
 

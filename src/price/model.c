@@ -58,6 +58,14 @@ const Model *model_find(Str name)
     return NULL;
 }
 
+Str model_names(Arena *arena)
+{
+    Text text = text_open(arena);
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        text_print(&text, "%s%s", i == 0 ? "" : ", ", models[i].name);
+    return text_str(&text);
+}
+
 bool model_member_known(Str name)
 {
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)

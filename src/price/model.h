@@ -47,6 +47,7 @@ struct Model {
 };
 
 const Model *model_find(Str name);          // NULL: none that this version prices
+Str          model_names(Arena *arena);      // "flat, perUnit, …"
 bool         model_member_known(Str name);  // a member that some model takes
 
 // What a price step comes to: its `amount`, or, when a segment takes a part of it, its `price`. So

@@ -80,7 +80,8 @@ static bool model_read(Place place, Charge *charge)
         return false;
     charge->model = model_find(name);
     if (charge->model == NULL)
-        place_fault(model, ERR_PLAN_INVALID, "there is no model %.*s", STR_ARG(name));
+        place_fault(model, ERR_PLAN_INVALID, "there is no model %.*s; there are %.*s",
+                    STR_ARG(name), STR_ARG(model_names(model.faults->arena)));
     return charge->model != NULL;
 }
 

@@ -91,6 +91,7 @@ SCOPES = {"usage:write": [("POST", "/v1/measurements"), ("POST", "/ingest/usage"
           "catalog:read": [("GET", "/v1/meters"), ("GET", "/v1/meters/{id}"), ("GET", "/v1/accounts"),
                            ("GET", "/v1/accounts/{id}"), ("GET", "/v1/plans"), ("GET", "/v1/plans/{id}"),
                            ("GET", "/v1/plans/{id}/versions"), ("GET", "/v1/plans/{id}/versions/{number}"),
+                           ("GET", "/v1/plans/{id}/versions/{number}/diff"),
                            ("GET", "/v1/subscriptions"), ("GET", "/v1/subscriptions/{id}"), ("POST", "/v1/rate")],
           "bills:read": [("GET", "/v1/subscriptions/{id}/bill"), ("GET", "/v1/accounts/{id}/bill"),
                          ("GET", "/v1/accounts/{id}/upcomingInvoice")],

@@ -2,7 +2,8 @@
 """Meters, accounts, plans: declared by PUT under the caller's id."""
 import pytest
 
-FLAT = {"currency": "USD", "charges": [{"id": "fee", "model": "flat", "amount": "10.00"}]}
+FEE = {"id": "fee", "model": "flat", "amount": "10.00"}
+FLAT = {"currency": "USD", "charges": [FEE]}
 
 
 # ---- meters
@@ -274,3 +275,80 @@ def test_usage_that_two_charges_claim_is_refused(api, n, account):
     assert (answer.status, answer.code) == (409, "usage_claimed_twice")
     api.subscribe(n("sub"), account, two, "2026-03-01T00:00:00Z")   # not at the same time
     api.subscribe(n("sub"), account, both, "2026-02-15T00:00:00Z")  # says alsoCounts
+
+
+# ---- what versions differ in
+
+@pytest.fixture
+def two_versions(api, n):
+    id = n("plan")
+    api.publish(id, {"currency": "USD", "charges": [FEE, {"id": "old", "model": "flat", "amount": "1"}]})
+    api.publish(id, {"currency": "USD", "name": "New", "charges": [
+        {**FEE, "amount": "12.00"}, {"id": "new", "model": "flat", "amount": "2"}]}, "2021-01-01T00:00:00Z")
+    return id
+
+
+def test_what_a_version_changed(api, two_versions):
+    answer = api.get(f"/v1/plans/{two_versions}/versions/2/diff")
+    assert (answer["plan"], answer["number"], answer["against"]) == (two_versions, 2, 1)
+    assert answer["diff"]["charges"] == {"added": ["new"], "removed": ["old"], "changed": ["fee"]}
+    assert {"pointer": "/charges/fee/amount", "before": "10.00", "after": "12.00"} in answer["diff"]["changes"]
+    assert {"pointer": "/name", "after": "New"} in answer["diff"]["changes"]
+    back = api.get(f"/v1/plans/{two_versions}/versions/1/diff", query={"against": 2})
+    assert back["diff"]["charges"] == {"added": ["old"], "removed": ["new"], "changed": ["fee"]}
+    same = api.get(f"/v1/plans/{two_versions}/versions/2/diff", query={"against": 2})
+    assert same["diff"]["changes"] == []
+
+
+def test_a_draft_is_told_apart_from_what_is_published(api, two_versions):
+    path = f"/v1/plans/{two_versions}/versions/2/diff"
+    assert api.call("GET", path, query={"against": "draft"}).code == "plan_version_not_found"
+    api.put(f"/v1/plans/{two_versions}", {"currency": "USD", "charges": [{**FEE, "amount": "13.00"}]})
+    answer = api.get(path, query={"against": "draft"})
+    assert answer["against"] is None
+    assert {"pointer": "/charges/fee/amount", "before": "13.00", "after": "12.00"} in answer["diff"]["changes"]
+
+
+def test_versions_that_are_not_there_have_no_difference(api, two_versions):
+    path = f"/v1/plans/{two_versions}/versions"
+    assert api.call("GET", f"{path}/9/diff").code == "plan_version_not_found"
+    assert api.call("GET", f"{path}/2/diff", query={"against": 9}).code == "plan_version_not_found"
+    assert api.call("GET", f"{path}/1/diff").code == "parameter_invalid"
+    assert api.call("GET", f"{path}/0/diff").code == "parameter_invalid"
+    assert api.call("GET", f"{path}/2/diff", query={"against": "x"}).code == "parameter_invalid"
+    assert api.call("GET", "/v1/plans/nowhere/versions/2/diff").code == "plan_not_found"
+
+
+# ---- phases and trials of a plan
+
+def test_a_plan_with_a_ramp_and_a_trial_is_published(api, n):
+    id = n("plan")
+    document = {"currency": "USD", "charges": [FEE], "trial": {"days": 14, "charges": ["fee"]},
+                "phases": [{"periods": 3, "overrides": {"charges": {"fee": {"amount": "5.00"}}}}]}
+    assert api.publish(id, document)["document"] == document
+
+
+def test_a_ramp_cannot_change_what_is_not_there(api, n):
+    id = n("plan")
+    for phase, pointer in (
+            ({"periods": 1, "planVersion": 7}, "/phases/0/planVersion"),
+            ({"periods": 1, "overrides": {"charges": {
+                "m": {"meter": "nowhere", "model": "perUnit", "unitPrice": "1"}}}},
+             "/phases/0/overrides/charges/m/meter")):
+        api.put(f"/v1/plans/{id}", {"currency": "USD", "charges": [FEE], "phases": [phase]})
+        answer = api.call("POST", f"/v1/plans/{id}/publish", {})
+        assert (answer.status, answer.code) == (422, "plan_invalid"), answer
+        assert pointer in [error["pointer"] for error in answer.json["errors"]], answer
+
+
+def test_what_a_ramp_prices_keeps_measuring(api, n):
+    meter = api.meter(n("meter"))["id"]
+    api.publish(n("plan"), {"currency": "USD", "charges": [FEE], "phases": [
+        {"periods": 1, "overrides": {"charges": {"m": {"meter": meter, "model": "perUnit", "unitPrice": "1"}}}}]})
+    assert api.call("PUT", f"/v1/meters/{meter}", {"aggregation": "max"}).code == "meter_immutable"
+
+
+def test_an_unknown_model_is_answered_with_the_models(api, n):
+    document = {"currency": "USD", "charges": [{"id": "c", "model": "tiered"}]}
+    answer = api.call("PUT", f"/v1/plans/{n('plan')}", document)
+    assert answer.status == 422 and "graduated, volume" in answer.json["errors"][0]["detail"], answer

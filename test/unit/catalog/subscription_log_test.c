@@ -231,7 +231,7 @@ static void test_what_is_to_come_must_still_fit(void **state)
     stock(place);
     later.has_overrides = true;
     later.overrides = STR("{\"charges\":{\"fee\":{\"amount\":\"4\"}}}");
-    refused(place, later, ERR_FIELD_REQUIRED);  // p has no fee, so the patch would add half a charge
+    refused(place, later, ERR_FIELD_REQUIRED);  // p has no fee to change
     assert_null(make(place, to_plan("2026-05-01T00:00:00Z", "q", 0), &stored));
     assert_null(make(place, later, &stored));
     refused(place, to_plan("2026-05-15T00:00:00Z", "p", 1), ERR_FIELD_REQUIRED);
