@@ -222,10 +222,14 @@ static Err *lines_due(Arena *arena, const InvoiceQuery *query, const State *stat
 
 // ---- charges whose increases wait for the next boundary
 
+static bool charge_waits(const Charge *charge)
+{
+    return charge->timing == TIMING_ADVANCE && charge->on_increase == COUNTS_NEXT_INVOICE;
+}
+
 static bool waits(const Line *line)
 {
-    return line->charge != NULL && line->charge->timing == TIMING_ADVANCE &&
-           line->charge->on_increase == COUNTS_NEXT_INVOICE;
+    return line->charge != NULL && charge_waits(line->charge);
 }
 
 static bool any_waits(const InvoiceLines *lines)
@@ -286,30 +290,41 @@ static Err *lines_invoiced(Arena *arena, const InvoiceQuery *query, const State 
 
 // ---- which periods differ
 
+static bool terms_wait(const Timeline *timeline)
+{
+    for (size_t i = 0; i < timeline->term_count; i++)
+        for (size_t k = 0; k < timeline->terms[i].plan->charge_count; k++)
+            if (charge_waits(&timeline->terms[i].plan->charges[k]))
+                return true;
+    return false;
+}
+
+// The invoice behind which lines may differ: the one before, and where lines wait the last one at a
+// boundary.
+static Err *settled_before(Arena *arena, const InvoiceQuery *query, const State *before,
+                           State *settled)
+{
+    *settled = *before;
+    while (settled->is_any && terms_wait(&settled->timeline) && !is_boundary(settled))
+        TRY(state_before(arena, query, settled->at, settled));
+    return NULL;
+}
+
 static Instant period_start(const Timeline *timeline, Instant at)
 {
     return timeline_active(timeline, at) ? timeline_period(timeline, at).service.start : at;
 }
 
-// What is behind the invoice before, and what changes that became known since then reach back to;
-// from a boundary of both calendars on.
-static Instant range_start(const InvoiceQuery *query, const State *now, const State *before)
+// From a boundary of all calendars on.
+static Instant common_start(const Timeline *const *timelines, size_t count, Instant from)
 {
-    const SubscriptionHistory *history = &query->facts->history;
-    if (!before->is_any)
-        return now->timeline.active.start;
-    Instant from = before->at, known = known_at(query->facts, before->at);
-    for (size_t i = 0; i < history->count; i++)
-        if (history->changes[i].recorded_at.us > known.us &&
-            history->changes[i].recorded_at.us <= query->facts->known_at.us)
-            from = earlier(from, history->changes[i].effective_at);
-    for (;;) {
-        Instant start = earlier(period_start(&now->timeline, from),
-                                period_start(&before->timeline, from));
-        if (start.us == from.us)
-            return from;
+    Instant start = from;
+    do {
         from = start;
-    }
+        for (size_t i = 0; i < count; i++)
+            start = earlier(start, period_start(timelines[i], from));
+    } while (start.us < from.us);
+    return start;
 }
 
 // The invoice at X and the one before it.
@@ -318,11 +333,29 @@ typedef struct Pair {
     Instant from;  // of the first period that may differ
 } Pair;
 
+// What is behind the settled invoice, and what changes that became known since then reach back to.
+static Instant range_start(const InvoiceQuery *query, const Pair *pair, const State *settled)
+{
+    const SubscriptionHistory *history = &query->facts->history;
+    const Timeline            *timelines[] = { &pair->now.timeline, &pair->before.timeline,
+                                               &settled->timeline };
+    if (!settled->is_any)
+        return pair->now.timeline.active.start;
+    Instant from = settled->at, known = known_at(query->facts, settled->at);
+    for (size_t i = 0; i < history->count; i++)
+        if (history->changes[i].recorded_at.us > known.us &&
+            history->changes[i].recorded_at.us <= query->facts->known_at.us)
+            from = earlier(from, history->changes[i].effective_at);
+    return common_start(timelines, sizeof timelines / sizeof *timelines, from);
+}
+
 static Err *pair_of(Arena *arena, const InvoiceQuery *query, Instant at, Pair *pair)
 {
+    State settled;
     TRY(state_of(arena, query, at, &pair->now));
     TRY(state_before(arena, query, at, &pair->before));
-    pair->from = range_start(query, &pair->now, &pair->before);
+    TRY(settled_before(arena, query, &pair->before, &settled));
+    pair->from = range_start(query, pair, &settled);
     return NULL;
 }
 
