@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/bench_ingest.h"
+#include "cli/bench_rate.h"
 #include "cli/bench_workload.h"
 
 static const char USAGE[] =
@@ -33,7 +34,10 @@ static const char USAGE[] =
     "  --patience S       a request unanswered for so long voids the run (30)\n"
     "  --settle S         how long background work may take (600)\n"
     "  --json             figures as JSON on stdout\n"
-    "  --quiet            no progress on stderr\n";
+    "  --quiet            no progress on stderr\n"
+    "usage: toll bench rate [--bills N] [--seed N] [--json]\n"
+    "Prices bills of four lines with tiers and a commitment on one core, and compares each.\n"
+    "  --bills N          how many (500000)\n";
 
 typedef struct CommandLine {
     BenchOptions options;
@@ -136,6 +140,27 @@ static CommandLine command_line_read(int argc, char **argv)
     return line;
 }
 
+// Prints the figures and the verdict; answers the exit code.
+static int told(Arena *arena, Figures *figures, const Err *failure, bool json)
+{
+    figures_add(figures, (Figure){ "verdict", "valid", "every total equals the oracle (1: yes)", "",
+                                   failure == NULL, 0 });
+    if (json) {
+        Text text = text_open(arena);
+        figures_print_json(figures, &text);
+        fwrite(text.at, 1, text.length, stdout);
+    } else {
+        figures_print_table(figures, stdout);
+    }
+    figures_close(figures);
+    FILE *talk = json ? stderr : stdout;
+    if (failure != NULL)
+        fprintf(talk, "VOID: %.*s\n", STR_ARG(failure->detail));
+    else
+        fprintf(talk, "VALID\n");
+    return failure == NULL ? 0 : 1;
+}
+
 static int ingest(int argc, char **argv)
 {
     CommandLine line = command_line_read(argc, argv);
@@ -146,28 +171,41 @@ static int ingest(int argc, char **argv)
     AUTO(Arena) arena = arena_open();
     Figures figures = { 0 };
     Err    *failure = bench_ingest_run(arena, &line.options, &figures);
-    figures_add(&figures, (Figure){ "verdict", "valid", "every total equals the oracle (1: yes)",
-                                    "", failure == NULL, 0 });
-    if (line.json) {
-        Text text = text_open(arena);
-        figures_print_json(&figures, &text);
-        fwrite(text.at, 1, text.length, stdout);
-    } else {
-        figures_print_table(&figures, stdout);
+    return told(arena, &figures, failure, line.json);
+}
+
+static int rate(int argc, char **argv)
+{
+    static const struct option options[] = { { "bills", required_argument, NULL, 'n' },
+                                             { "seed", required_argument, NULL, 's' },
+                                             { "json", no_argument, NULL, 'j' },
+                                             { NULL, 0, NULL, 0 } };
+    CommandLine line = { 0 };
+    RateBench   bench = { .bills = 500000, .seed = 1 };
+    optind = 1;
+    for (int letter; (letter = getopt_long(argc, argv, "", options, NULL)) != -1;)
+        switch (letter) {
+        case 'n': bench.bills = number(&line, 1, 1000000000); break;
+        case 's': bench.seed = number(&line, 0, UINT64_MAX); break;
+        case 'j': line.json = true; break;
+        default: line.wrong = true; break;
+        }
+    if (line.wrong || optind < argc) {
+        fputs(USAGE, stderr);
+        return 2;
     }
-    figures_close(&figures);
-    FILE *talk = line.json ? stderr : stdout;
-    if (failure != NULL)
-        fprintf(talk, "VOID: %.*s\n", STR_ARG(failure->detail));
-    else
-        fprintf(talk, "VALID\n");
-    return failure == NULL ? 0 : 1;
+    AUTO(Arena) arena = arena_open();
+    Figures figures = { 0 };
+    Err    *failure = bench_rate_run(arena, &bench, &figures);
+    return told(arena, &figures, failure, line.json);
 }
 
 int cli_bench(int argc, char **argv)
 {
     if (argc >= 2 && strcmp(argv[1], "ingest") == 0)
         return ingest(argc - 1, argv + 1);
+    if (argc >= 2 && strcmp(argv[1], "rate") == 0)
+        return rate(argc - 1, argv + 1);
     fputs(USAGE, stderr);
     return 2;
 }
