@@ -130,8 +130,8 @@ static const Field window_fields[] = {
 };
 static const Shape window_shape =
     SHAPE("MeterWindow", window_fields,
-          .doc = "The meter aggregates in each window, then over them. A window without events is 0 "
-                 "where nothing is 0, else it is left out.");
+          .doc = "The meter aggregates in each window, then over them. A window without events is "
+                 "0 where nothing is 0, else it is left out.");
 
 static const Field body_fields[] = {
     MEMBER("id", TEXT, .least = 1, .most = 128, .doc = "The id in the path, when it is given."),

@@ -47,6 +47,8 @@ static Result case_run(Case *test)
         adapter = adapter_parts(test->model);
     if (adapter == NULL)
         adapter = adapter_times(test->model);
+    if (adapter == NULL)
+        adapter = adapter_usage(test->model);
     return adapter == NULL ? CASE_UNKNOWN : adapter(test);
 }
 

@@ -355,8 +355,8 @@ Err *tally_windows(Arena *arena, const Meter *meter, Instant first, TallyRange *
     return NULL;
 }
 
-// A range without a begin begins with what the group measured first; a level, and what carries over,
-// has no value in a window that T has not reached.
+// A range without a begin begins with what the group measured first; a level, and what carries
+// over, has no value in a window that T has not reached.
 static bool window_counts(const Tally *tally, const TallyRange *range, const Slice *slice)
 {
     Instant until = range->query->until;

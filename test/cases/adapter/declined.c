@@ -23,6 +23,17 @@ static const Declined rows[] = {
       "what an event takes back is posted as taken back, so that postings sum to the line" },
     { "unique_per_event", "rule", NULL,
       "a posting is the rise of the price of what counts; it does not follow a running maximum" },
+    { "prorated_sum", NULL, NULL,
+      "usage is never prorated; what lasts is a gauge, whose level counts for as long as it held" },
+    { "prorated_unique_count", NULL, NULL,
+      "usage is never prorated; what lasts is a gauge, whose level counts for as long as it held" },
+    { "prorated_event_values", NULL, NULL,
+      "usage is never prorated; what lasts is a gauge, whose level counts for as long as it held" },
+    { "running_total", NULL, NULL,
+      "a meter counts all of its events; free ones are taken off by the price, in its steps" },
+    { "position_in_ties", "order", "time, then ingestion time, then id",
+      "ties go by time and id, never by arrival, so that a bill does not depend on it" },
+    { "windowed_sum", "window", "minute", "windows are local hours, days, weeks and months" },
 };
 
 static bool has_value(const Json *member, const char *value)
