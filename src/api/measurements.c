@@ -75,6 +75,7 @@ static const Field receipt_fields[] = {
     MEMBER("outcome", ENUM, .required = true, .choices = outcomes,
            .doc = "What became of the event."),
     MEMBER("uniqueId", TEXT, .required = true, .nullable = true, .doc = "Its id."),
+    MEMBER("voided", BOOL, .doc = "True when the stored event was taken away: it stays so."),
 };
 static const Shape receipt_shape = SHAPE("Receipt", receipt_fields,
                                          .doc = "The answer to one event: accepted or duplicate.");
@@ -88,6 +89,7 @@ static const Field result_fields[] = {
     MEMBER("code", TEXT, .doc = "Why, when it conflicts or is rejected."),
     MEMBER("detail", TEXT, .doc = "The reason in a sentence."),
     MEMBER("pointer", TEXT, .doc = "JSON pointer, within the event, of the member at fault."),
+    MEMBER("voided", BOOL, .doc = "True when the stored event was taken away: it stays so."),
 };
 static const Shape result_shape = SHAPE("Result", result_fields,
                                         .doc = "The verdict on one event.");

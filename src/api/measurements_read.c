@@ -24,7 +24,7 @@ static void event_print(JsonOut *out, const UsageEvent *event)
     json_string_member(out, "receivedAt", instant_print(arena, event->received));
     json_string_member(out, "sequence", usage_sequence_print(arena, event->sequence));
     json_string_member(out, "outcome", str_of(outcome_name(OUTCOME_ACCEPTED)));
-    json_bool_member(out, "voided", false);
+    json_bool_member(out, "voided", event->voided);
     json_object_end(out);
 }
 

@@ -32,6 +32,8 @@ static void result_print(JsonOut *out, const Event *event, Verdict verdict)
         if (event->refusal != NULL && event->refusal->pointer.length > 0)
             json_string_member(out, "pointer", event->refusal->pointer);
     }
+    if (verdict.voided)
+        json_bool_member(out, "voided", true);
     json_object_end(out);
 }
 
@@ -58,6 +60,8 @@ static void single_print(JsonOut *out, const Event *event, Verdict verdict)
         json_null_member(out, "uniqueId");
     else
         json_string_member(out, "uniqueId", event->unique_id);
+    if (verdict.voided)
+        json_bool_member(out, "voided", true);
 }
 
 static Err *single_answer(Request *request, Response *response, const Intake *intake)

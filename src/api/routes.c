@@ -9,7 +9,7 @@
 Router *api_router_open(void)
 {
     const RouteList lists[] = {
-        LIST(measurements), LIST(usage), LIST(meters), LIST(accounts), LIST(plans),
+        LIST(measurements), LIST(voids), LIST(usage), LIST(meters), LIST(accounts), LIST(plans),
         LIST(subscriptions), LIST(subscription_changes), LIST(rate), LIST(bills), LIST(operations), LIST(operations_api),
         LIST(simulations),
     };

@@ -12,6 +12,7 @@
     extern const size_t api_##name##_route_count;
 
 API_RESOURCE(measurements)
+API_RESOURCE(voids)
 API_RESOURCE(usage)
 API_RESOURCE(operations)
 API_RESOURCE(operations_api)

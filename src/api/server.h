@@ -13,6 +13,7 @@
 typedef struct ServerLimits {
     int64_t        future_us;
     size_t         events;
+    size_t         void_events;  // of one void
     uint32_t       depth;
     PropertyLimits properties;
 } ServerLimits;

@@ -160,6 +160,7 @@ static ServerLimits limits_of(const Config *config)
     int64_t future_s = (int64_t)config_whole(config, CONFIG_LIMITS_FUTURE_SECONDS);
     return (ServerLimits){ .future_us = future_s * INSTANT_SECOND_US,
                            .events = config_whole(config, CONFIG_LIMITS_EVENTS),
+                           .void_events = config_whole(config, CONFIG_LIMITS_VOID_EVENTS),
                            .depth = (uint32_t)config_whole(config, CONFIG_LIMITS_JSON_DEPTH),
                            .properties = properties };
 }

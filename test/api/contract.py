@@ -13,7 +13,7 @@ METHODS = ("get", "put", "post", "delete", "patch", "head")
 PROBLEM = "application/problem+json"
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "requestId", "errors",
                    # of a refused measurement, and of a refused batch
-                   "outcome", "uniqueId", "accepted", "duplicates", "conflicts", "rejected", "results"}
+                   "outcome", "uniqueId", "voided", "accepted", "duplicates", "conflicts", "rejected", "results"}
 
 
 def closed(schema):

@@ -14,7 +14,7 @@ OPEN = {"/livez", "/readyz", "/healthz", "/openapi.json", "/docs", "/problems/{c
 def keys():
     """{name: key} on a server of its own, with a second project `other`."""
     with_server = Server(seal_bits=6)
-    scopes = ["usage:write", "usage:read", "catalog:write", "catalog:read", "bills:read",
+    scopes = ["usage:write", "usage:correct", "usage:read", "catalog:write", "catalog:read", "bills:read",
               "simulations:write", "simulations:read", "ops:read"]
     with Books(with_server) as books:
         books.add_project("other")
@@ -82,7 +82,10 @@ def test_every_route_needs_its_scope(contract, as_key):
 
 SCOPES = {"usage:write": [("POST", "/v1/measurements"), ("POST", "/ingest/usage"), ("POST", "/ingest/usage/batch")],
           "usage:read": [("GET", "/v1/measurements"), ("GET", "/v1/usage"), ("GET", "/v1/measurements/outcomes"),
-                         ("GET", "/v1/measurements/rejections"), ("GET", "/v1/measurements/{uniqueId}")],
+                         ("GET", "/v1/measurements/rejections"), ("GET", "/v1/measurements/{uniqueId}"),
+                         ("GET", "/v1/voids"), ("GET", "/v1/voids/{id}")],
+          "usage:correct": [("POST", "/v1/measurements/void"), ("POST", "/v1/measurements/amend"),
+                            ("POST", "/v1/voids/{id}/revert")],
           "catalog:write": [("PUT", "/v1/meters/{id}"), ("DELETE", "/v1/meters/{id}"), ("PUT", "/v1/accounts/{id}"),
                             ("PUT", "/v1/plans/{id}"), ("POST", "/v1/plans/{id}/publish"),
                             ("PUT", "/v1/subscriptions/{id}"), ("POST", "/v1/subscriptions/{id}/change"),
@@ -121,6 +124,20 @@ def filled(as_key, n):
         {"id": "c", "meter": names["meter"], "model": "perUnit", "unitPrice": "1"}]})
     api.subscribe(names["sub"], names["acct"], names["plan"])
     return names
+
+
+def test_another_projects_usage_is_not_corrected(as_key, filled):
+    api, mine = as_key("other"), as_key("all")
+    by_id = {"uniqueIds": [filled["evt"]]}
+    assert api.call("POST", "/v1/measurements/void", by_id).code == "event_not_found"
+    assert api.post("/v1/measurements/void", {"filter": {"event": filled["meter"]}})["count"] == 0
+    answer = api.call("POST", "/v1/measurements/amend", [{"uniqueId": filled["evt"], "value": 1}])
+    assert answer.code == "event_not_found"
+    void = mine.post("/v1/measurements/void", by_id)
+    assert api.call("GET", f"/v1/voids/{void['id']}").code == "void_not_found"
+    assert api.call("POST", f"/v1/voids/{void['id']}/revert").code == "void_not_found"
+    assert api.get("/v1/voids")["data"] == []
+    mine.post(f"/v1/voids/{void['id']}/revert", None)
 
 
 def test_another_projects_object_is_404(as_key, filled):
@@ -199,6 +216,10 @@ def test_a_project_may_set_a_horizon(as_key, n, event):
         old = {"meter": meter, "account": account, "ts": "2020-01-01T00:00:00Z", id: n("evt")}
         answer = api.call("POST", path, old)
         assert (answer.status, answer.code) == (422, "timestamp_too_old")
+    made = event(meter, account, ts=dt.datetime.now().astimezone().isoformat())
+    assert api.send([made])["accepted"] == 1
+    answer = api.call("POST", "/v1/measurements/amend", [{"uniqueId": made["uniqueId"], "ts": "2020-01-01T00:00:00Z"}])
+    assert (answer.status, answer.code) == (422, "timestamp_too_old")
 
 
 def test_secrets_are_never_in_the_log(keys, as_key):

@@ -55,9 +55,9 @@ static Err *event_choose(void *context, const UsageEvent *event, const VoidTarge
     Choice *choice = context;
     if (!filter_holds(choice->filter, event) || !counts(choice, place->sequence))
         return NULL;
-    if (choice->targets.count == VOID_EVENTS_MAX)
-        return refuse(choice->arena, ERR_VOID_TOO_LARGE, STR_NONE, "more than %d events match: "
-                      "narrow the filter and void them in parts", VOID_EVENTS_MAX);
+    if (choice->targets.count == choice->filter->most)
+        return refuse(choice->arena, ERR_VOID_TOO_LARGE, STR_NONE, "more than %zu events match: "
+                      "narrow the filter and void them in parts", choice->filter->most);
     vector_push(&choice->targets, *place);
     return NULL;
 }

@@ -226,6 +226,17 @@ Err *usage_void_find(Partition *partition, Arena *arena, Str project, Str id, Vo
     return NULL;
 }
 
+Void *usage_void_of_key(Partition *partition, Arena *arena, Hash128 key)
+{
+    VoidHead head;
+    uint64_t newest = partition_sequence(partition);
+    if (!voids_find_key(partition->voids, key, &head) || head.sequence > newest)
+        return NULL;
+    Void *found = arena_new(arena, Void);
+    *found = void_of(arena, &head, newest);
+    return found;
+}
+
 VoidList usage_voids(Partition *partition, Arena *arena, const VoidPage *page)
 {
     VoidList list = { arena_array(arena, Void, page->limit), 0, false };

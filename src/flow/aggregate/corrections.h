@@ -6,22 +6,23 @@
 
 #include "flow/aggregate/usage.h"
 
+enum { VOID_EVENTS_MAX = 1000000, VOID_REASON_BYTES = 1024, VOID_TERMS_MAX = 16 };
+
 // ---- choosing
 
 // Events of one project that are to be taken away, as they were at one moment.
 typedef struct VoidSet VoidSet;
 
-enum { VOID_TERMS_MAX = 16 };
 typedef struct VoidFilter {
     Str     project;
     Str     account;     // STR_NONE: all; it or `event` is required
     Str     event;       // STR_NONE: all streams
     Instant from, to;    // [from, to)
     Filter  properties;  // all terms hold
+    size_t  most;        // events: at most VOID_EVENTS_MAX
 } VoidFilter;
 
-// Events that count at the moment and that the filter holds for. VOID_TOO_LARGE: more than
-// VOID_EVENTS_MAX.
+// Events that count at the moment and that the filter holds for. VOID_TOO_LARGE: more than `most`.
 Err *usage_choose(UsageMoment *moment, Arena *arena, const VoidFilter *filter,
                   VoidSet **set) MUST_CHECK;
 
@@ -100,6 +101,9 @@ Err *partition_amend(Partition *partition, Arena *arena, Amendments *amendments)
 
 Err *usage_void_find(Partition *partition, Arena *arena, Str project, Str id,
                      Void **found) MUST_CHECK;  // VOID_NOT_FOUND
+
+// The void that a request of this key made; NULL: none.
+Void *usage_void_of_key(Partition *partition, Arena *arena, Hash128 key);
 
 typedef struct VoidPage {
     Str      project;

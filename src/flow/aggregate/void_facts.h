@@ -25,8 +25,6 @@ typedef struct VoidTarget {
 
 typedef enum VoidFactKind { FACT_VOID = 1, FACT_REVERT = 2, FACT_AMEND = 3 } VoidFactKind;
 
-enum { VOID_ID_BYTES = 64, VOID_REASON_BYTES = 1024, VOID_EVENTS_MAX = 1000000 };
-
 typedef struct VoidFact {
     VoidFactKind kind;
     uint64_t     sequence;  // counts from it on

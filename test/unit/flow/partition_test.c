@@ -485,7 +485,8 @@ static void send_void(World *world)
     const Known *any = known_any(world);
     Str          ids[4];
     VoidFilter   filter = { .project = STR("prj"), .account = str_of(any->account),
-                            .from = { any->ts }, .to = { any->ts + 30 * INT64_C(3600000000) } };
+                            .from = { any->ts }, .to = { any->ts + 30 * INT64_C(3600000000) },
+                            .most = VOID_EVENTS_MAX };
     size_t       expected = 0;
     for (size_t i = 0; i < 4; i++)
         ids[i] = str_copy(arena, str_of(i == 0 ? any->id : known_any(world)->id));
