@@ -13,7 +13,7 @@ PYTHON  ?= /usr/bin/python3
 LISTEN  ?= 127.0.0.1:8080
 DATA    ?= build/run
 
-LIBRARIES := libmicrohttpd simdjson rocksdb sqlite3 icu-uc icu-i18n libsodium libxxhash libzstd zlib libcurl
+LIBRARIES := libmicrohttpd simdjson rocksdb sqlite3 icu-uc icu-i18n libsodium libxxhash libzstd zlib libcurl libmariadb
 WARNINGS  := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wvla -Wswitch-enum \
              -Wformat=2 -Wcast-qual -Wwrite-strings -Wundef -Wimplicit-fallthrough -Wfloat-conversion
 C_WARNINGS := $(WARNINGS) -Wstrict-prototypes -Wmissing-prototypes
@@ -170,6 +170,13 @@ unit: $(UNIT_TESTS)  ## unit tests (ONLY=folder/name picks some; MODE=asan with 
 .PHONY: api
 api: $(BUILD)/toll $(call programs,test/api/*.c) | test-ready  ## every call over HTTP, answers checked against the OpenAPI
 	TOLL=$(BUILD)/toll $(PYTHON) -m pytest -q -p no:cacheprovider test/api test/scenario
+
+.PHONY: unit-mariadb api-mariadb
+unit-mariadb: $(UNIT_TESTS)  ## unit tests of what keeps books, on a MariaDB server of their own
+	@tools/mariadb.py $(PYTHON) tools/unit.py $(BUILD) unit/db/ unit/audit/ unit/catalog/
+
+api-mariadb: $(BUILD)/toll $(call programs,test/api/*.c) | test-ready  ## every call over HTTP, with the books on a MariaDB server
+	TOLL=$(BUILD)/toll tools/mariadb.py $(PYTHON) -m pytest -q -p no:cacheprovider test/api test/scenario
 
 CASE_ADAPTERS := $(patsubst %.c,$(BUILD)/%.c.o,$(wildcard test/cases/adapter/*.c))
 $(BUILD)/test/cases/adapter.a: $(CASE_ADAPTERS)

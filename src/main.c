@@ -11,6 +11,7 @@
 #include "cli/demo.h"
 #include "cli/ingest.h"
 #include "cli/init.h"
+#include "cli/migrate.h"
 #include "cli/print.h"
 #include "cli/rate.h"
 #include "cli/serve.h"
@@ -29,6 +30,7 @@ static const Command commands[] = {
     { "ingest", cli_ingest, "send usage from a file: -f FILE [--url URL] [--key KEY]" },
     { "rate", cli_rate, "price usage offline: --plan FILE --usage FILE" },
     { "verify", cli_verify, "rebuild usage, check the books, compare: --data DIR" },
+    { "migrate", cli_migrate, "the schema of the books: status|plan|up|verify --data DIR" },
     { "config", cli_config, "check or show the settings: check|show [--config FILE]" },
     { "print", cli_print, "the reference: openapi|config|errors|metrics|scopes|steps" },
     { "bench", cli_bench, "how fast, proved right by an oracle: ingest ..." },

@@ -8,9 +8,10 @@ set -eu
 
 build_packages='gcc g++ make pkg-config libmicrohttpd-dev libsimdjson-dev librocksdb-dev
     libsqlite3-dev libgmp-dev libicu-dev libsodium-dev libxxhash-dev libzstd-dev zlib1g-dev
-    libcurl4-openssl-dev'
+    libcurl4-openssl-dev libmariadb-dev'
 test_packages="$build_packages libcmocka-dev python3 python3-pytest python3-hypothesis
-    python3-jsonschema python3-requests python3-zstandard clang-14 libclang-rt-14-dev tzdata procps"
+    python3-jsonschema python3-requests python3-zstandard clang-14 libclang-rt-14-dev tzdata procps
+    mariadb-server-core mariadb-client-core python3-pymysql"
 baseline_packages="postgresql libpq-dev"
 
 dpkg_list=/var/lib/dpkg/status

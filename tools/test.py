@@ -31,6 +31,8 @@ STEPS = [
     ("cases", ["-j2", "cases"], {}),
     ("unit", ["-j2", "unit"], {}),
     ("api", ["-j2", "api"], {}),
+    ("unit-mariadb", ["-j2", "unit-mariadb"], {}),
+    ("api-mariadb", ["-j2", "api-mariadb"], {}),
     ("model", ["model"], {}),
     ("crash", ["crash"], {"N": "10"}),
     ("faults", ["faults"], {"N": "1"}),

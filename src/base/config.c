@@ -95,6 +95,7 @@ static bool value_parse(const SettingRow *row, Str text, uint64_t *number)
     *number = 0;
     switch (row->kind) {
     case SETTING_TEXT:
+    case SETTING_SECRET:
         return text.length >= row->minimum && text.length <= row->maximum && str_is_utf8(text) &&
                !str_has_control(text);
     case SETTING_WHOLE:
@@ -112,6 +113,7 @@ static Str limits_print(Arena *arena, const SettingRow *row)
     unsigned long long minimum = row->minimum, maximum = row->maximum;
     switch (row->kind) {
     case SETTING_TEXT:
+    case SETTING_SECRET:
         return str_print(arena, "text of %llu to %llu bytes", minimum, maximum);
     case SETTING_WHOLE:
         return str_print(arena, "a whole number from %llu to %llu", minimum, maximum);
@@ -308,7 +310,7 @@ Str config_variable(Arena *arena, Setting setting)
 
 const char *setting_kind_name(SettingKind kind)
 {
-    static const char *const names[] = { "text", "whole number", "bytes", "choice" };
+    static const char *const names[] = { "text", "secret", "whole number", "bytes", "choice" };
     return names[kind];
 }
 

@@ -12,7 +12,10 @@ typedef enum Setting {
     CONFIG_COUNT
 } Setting;
 
-typedef enum SettingKind { SETTING_TEXT, SETTING_WHOLE, SETTING_BYTES, SETTING_CHOICE } SettingKind;
+// A secret is text that is never shown.
+typedef enum SettingKind {
+    SETTING_TEXT, SETTING_SECRET, SETTING_WHOLE, SETTING_BYTES, SETTING_CHOICE
+} SettingKind;
 
 typedef enum SettingSource {
     SOURCE_DEFAULT, SOURCE_FILE, SOURCE_ENVIRONMENT, SOURCE_FLAG

@@ -20,6 +20,8 @@ enum { OWNER_ALONE = 0077 };
 
 enum { FORMAT_VERSION = 1, FILE_BYTES_MAX = 4096 };
 
+static const char *const places[] = { "file", "server" };  // of the books, by is_served
+
 static Err *failed(Arena *arena, const char *doing, Str path)
 {
     return refuse(arena, ERR_STORE_FAILED, STR_NONE, "cannot %s %.*s: %s", doing, STR_ARG(path),
@@ -103,11 +105,12 @@ static bool hex_read(Str text, unsigned char *bytes, size_t count)
            length == count;
 }
 
-static DataDir *dir_new(Arena *arena, Str folder)
+static DataDir *dir_new(Arena *arena, Str folder, Str books)
 {
     DataDir *dir = arena_new(arena, DataDir);
     dir->folder = str_copy(arena, folder);
-    dir->books = path_in(arena, folder, "books.sqlite");
+    dir->is_served = books.length > 0;
+    dir->books = dir->is_served ? str_copy(arena, books) : path_in(arena, folder, "books.sqlite");
     dir->usage = path_in(arena, folder, "usage");
     dir->lock = -1;
     return dir;
@@ -145,7 +148,7 @@ static Err *keys_make(Arena *arena, DataDir *dir)
 Err *datadir_begin(Arena *arena, const DataDirOptions *options, DataDir **made)
 {
     assert_that(options->seal_bits >= SEAL_BITS_LEAST && options->seal_bits <= SEAL_BITS_MOST);
-    DataDir *dir = dir_new(arena, options->folder);
+    DataDir *dir = dir_new(arena, options->folder, options->books);
     umask(OWNER_ALONE);
     TRY(folder_make(arena, dir->folder));
     TRY(names_are_free(arena, dir->folder));
@@ -163,8 +166,8 @@ Err *datadir_finish(Arena *arena, DataDir *dir)
     Str path = path_in(arena, dir->folder, "FORMAT"),
         before = path_in(arena, dir->folder, "FORMAT.new");
     TRY(file_make(arena, before,
-                  str_print(arena, "toll %d\nsealBits %u\ncreated %.*s\n", FORMAT_VERSION,
-                            dir->seal_bits, STR_ARG(created))));
+                  str_print(arena, "toll %d\nsealBits %u\ncreated %.*s\nbooks %s\n", FORMAT_VERSION,
+                            dir->seal_bits, STR_ARG(created), places[dir->is_served])));
     TRY(folder_sync(arena, dir->folder));
     if (rename(str_terminated(arena, before), str_terminated(arena, path)) != 0)
         return failed(arena, "make", path);
@@ -186,6 +189,12 @@ static Err *format_read(Arena *arena, DataDir *dir, Str content)
     if (!str_whole(line_value(content, "sealBits"), SEAL_BITS_MOST, &bits) ||
         bits < SEAL_BITS_LEAST || !instant_parse(line_value(content, "created"), &dir->created))
         return refuse(arena, ERR_STORE_FAILED, STR_NONE, "%.*s/FORMAT is damaged",
+                      STR_ARG(dir->folder));
+    if (!str_equal(line_value(content, "books"), str_of(places[dir->is_served])))
+        return refuse(arena, ERR_FIELD_INVALID, STR_NONE,
+                      dir->is_served
+                          ? "%.*s has its books in a file of its own: leave the setting books empty"
+                          : "%.*s has its books on a server: the setting books must say where",
                       STR_ARG(dir->folder));
     dir->seal_bits = (uint32_t)bits;
     return NULL;
@@ -236,14 +245,15 @@ static Err *dir_read(Arena *arena, DataDir *dir)
     TRY(file_read(arena, path_in(arena, dir->folder, "FORMAT"), &content));
     TRY(format_read(arena, dir, content));
     TRY(part_find(arena, dir, path_in(arena, dir->folder, "keys")));
-    TRY(part_find(arena, dir, dir->books));
+    if (!dir->is_served)
+        TRY(part_find(arena, dir, dir->books));
     TRY(part_find(arena, dir, dir->usage));
     return keys_read(arena, dir);
 }
 
-Err *datadir_open(Arena *arena, Str folder, DataDir **opened)
+Err *datadir_open(Arena *arena, Str folder, Str books, DataDir **opened)
 {
-    DataDir *dir = dir_new(arena, folder);
+    DataDir *dir = dir_new(arena, folder, books);
     umask(OWNER_ALONE);
     Err *err = dir_read(arena, dir);
     if (err != NULL) {

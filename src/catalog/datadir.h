@@ -2,7 +2,7 @@
 //
 //   FORMAT        version, seal bits, creation; written last, so a directory that has it is whole
 //   keys          identity hash key and pepper, 0600; part of every backup
-//   books.sqlite  the books
+//   books.sqlite  the books, unless they are on a server
 //   usage/        journal and usage store
 //
 // Files that are not Toll's are left alone.
@@ -13,7 +13,8 @@
 
 typedef struct DataDir {
     Str      folder;
-    Str      books;      // path of the database
+    Str      books;      // path of the database, or its address
+    bool     is_served;  // the books are on a server
     Str      usage;      // path of the usage folder
     HashKey  identity;   // of uniqueIds
     Pepper   pepper;     // of API keys
@@ -24,6 +25,7 @@ typedef struct DataDir {
 
 typedef struct DataDirOptions {
     Str      folder;
+    Str      books;      // STR_NONE or empty: a file; else the address of a server's database
     uint32_t seal_bits;  // 4..24
     Instant  now;
 } DataDirOptions;
@@ -36,6 +38,7 @@ Err *datadir_begin(Arena *arena, const DataDirOptions *options, DataDir **dir) M
 Err *datadir_finish(Arena *arena, DataDir *dir) MUST_CHECK;  // writes FORMAT, synced
 
 // STORE_FAILED: not a Toll, of a newer format, or without one of its parts. STORE_BUSY: another
-// process has it open.
-Err *datadir_open(Arena *arena, Str folder, DataDir **dir) MUST_CHECK;
+// process has it open. `books`: as it was made, STR_NONE or empty for a file; FIELD_INVALID when it
+// was not made so.
+Err *datadir_open(Arena *arena, Str folder, Str books, DataDir **dir) MUST_CHECK;
 void datadir_close(DataDir *dir);  // gives the lock back; NULL is allowed

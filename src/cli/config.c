@@ -32,16 +32,27 @@ static bool command_line_read(int argc, char **argv, CommandLine *line)
     return true;
 }
 
+static bool is_hidden(const Config *config, Setting setting)
+{
+    return config_kind(setting) == SETTING_SECRET && config_text(config, setting).length > 0;
+}
+
+static Str shown(const Config *config, Setting setting)
+{
+    return is_hidden(config, setting) ? STR("(secret)") : config_text(config, setting);
+}
+
 static void show_text(const Config *config, Arena *arena, Text *text)
 {
     for (size_t i = 0; i < CONFIG_COUNT; i++) {
         Setting setting = (Setting)i;
         Str variable = config_variable(arena, setting);
-        Str value = config_text(config, setting);
+        Str value = shown(config, setting);
         text_print(text, "# %s\n# %.*s; from: %s\n", config_doc(setting), STR_ARG(variable),
                    setting_source_name(config_source(config, setting)));
-        // An empty text cannot be set, only left at its default.
-        text_print(text, "%s%s = %.*s\n\n", value.length == 0 ? "#" : "", config_key(setting),
+        // An empty text cannot be set, only left at its default; a secret is not shown.
+        bool is_comment = value.length == 0 || is_hidden(config, setting);
+        text_print(text, "%s%s = %.*s\n\n", is_comment ? "#" : "", config_key(setting),
                    STR_ARG(value));
     }
 }
@@ -54,7 +65,7 @@ static void show_json(const Config *config, Text *text)
         Setting setting = (Setting)i;
         json_name(&out, str_of(config_key(setting)));
         json_object(&out);
-        json_string_member(&out, "value", config_text(config, setting));
+        json_string_member(&out, "value", shown(config, setting));
         json_string_member(&out, "from",
                            str_of(setting_source_name(config_source(config, setting))));
         json_object_end(&out);

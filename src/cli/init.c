@@ -11,10 +11,10 @@
 #include "catalog/datadir.h"
 #include "cli/config.h"
 
-static const char usage[] = "toll init --data DIR [--json] [--seal-bits 4..24]\n";
+static const char usage[] = "toll init --data DIR [--json] [--seal-bits 4..24] [--config FILE]\n";
 
 typedef struct CommandLine {
-    const char *folder;
+    const char *folder, *file;
     bool        as_json;
     uint64_t    seal_bits;
 } CommandLine;
@@ -27,6 +27,8 @@ static bool command_line_read(int argc, char **argv, CommandLine *line)
             line->as_json = true;
         else if (strcmp(argv[i], "--data") == 0 && i + 1 < argc)
             line->folder = argv[++i];
+        else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+            line->file = argv[++i];
         else if (strcmp(argv[i], "--seal-bits") == 0 && i + 1 < argc &&
                  str_whole(str_of(argv[i + 1]), SEAL_BITS_MOST, &line->seal_bits) &&
                  line->seal_bits >= SEAL_BITS_LEAST)
@@ -60,7 +62,7 @@ static Err *books_make(Arena *arena, const DataDir *dir, Made *made)
     Db      *db = NULL;
     Catalog *catalog = NULL;
     TRY(db_open(arena,
-                &(DbOptions){ .path = dir->books,
+                &(DbOptions){ .place = dir->books,
                               .migrations = db_migrations(),
                               .tables = catalog_tables,
                               .readers = 1 },
@@ -75,8 +77,11 @@ static Err *books_make(Arena *arena, const DataDir *dir, Made *made)
 
 static Err *directory_make(Arena *arena, const CommandLine *line, Made *made)
 {
-    DataDir       *dir;
+    DataDir *dir;
+    Config  *config;
+    TRY(cli_config_load(arena, line->file, &config));
     DataDirOptions options = { .folder = str_of(line->folder),
+                               .books = config_text(config, CONFIG_BOOKS),
                                .seal_bits = (uint32_t)line->seal_bits,
                                .now = { clock_now_us() } };
     TRY(datadir_begin(arena, &options, &dir));

@@ -95,7 +95,7 @@ static Err *books_open(Running *running)
     Server *server = &running->server;
     tables_join(running);
     TRY(db_open(running->arena,
-                &(DbOptions){ .path = running->dir->books,
+                &(DbOptions){ .place = running->dir->books,
                               .migrations = db_migrations(),
                               .tables = running->tables,
                               .readers = config_whole(running->config, CONFIG_BOOKS_READERS) },
@@ -202,7 +202,8 @@ static Err *running_open(Running *running, const CommandLine *line)
     int64_t begun_us = clock_tick_us();
     TRY(settings_read(running->arena, line, &running->config));
     descriptors_allow();
-    TRY(datadir_open(running->arena, config_text(running->config, CONFIG_DATA), &running->dir));
+    TRY(datadir_open(running->arena, config_text(running->config, CONFIG_DATA),
+                     config_text(running->config, CONFIG_BOOKS), &running->dir));
     // Recovery can take a minute: a wrong address is told before it.
     TRY(listener_address_check(running->arena, config_text(running->config, CONFIG_LISTEN)));
     Text openapi = text_open(running->arena);

@@ -11,7 +11,7 @@
 #include "cli/config.h"
 #include "ops/verify.h"
 
-static const char usage_text[] = "usage: toll verify --data DIR [--json]\n";
+static const char usage_text[] = "usage: toll verify --data DIR [--json] [--config FILE]\n";
 
 // What is open while verifying. NULL: not opened yet.
 typedef struct Opened {
@@ -33,12 +33,14 @@ static bool account_name(void *partition, uint64_t index, Str *project, Str *acc
     return partition_account(partition, index, project, account);
 }
 
-static Err *open_all(Opened *opened, const char *folder)
+static Err *open_all(Opened *opened, const char *folder, const char *file)
 {
-    Arena *arena = opened->arena;
-    TRY(datadir_open(arena, str_of(folder), &opened->dir));
+    Arena  *arena = opened->arena;
+    Config *config;
+    TRY(cli_config_load(arena, file, &config));
+    TRY(datadir_open(arena, str_of(folder), config_text(config, CONFIG_BOOKS), &opened->dir));
     DbOptions books = {
-        .path = opened->dir->books,
+        .place = opened->dir->books,
         .migrations = db_migrations(),
         .tables = catalog_tables,
     };
@@ -101,11 +103,13 @@ static void report_tell(const VerifyReport *report)
 
 int cli_verify(int argc, char **argv)
 {
-    const char *folder = NULL;
+    const char *folder = NULL, *file = NULL;
     bool        as_json = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--data") == 0 && i + 1 < argc) {
             folder = argv[++i];
+        } else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
+            file = argv[++i];
         } else if (strcmp(argv[i], "--json") == 0) {
             as_json = true;
         } else {
@@ -121,7 +125,7 @@ int cli_verify(int argc, char **argv)
     AUTO(Arena) arena = arena_open();
     Opened       opened = { .arena = arena };
     VerifyReport report = { .usage = { .tell = tell_drift } };
-    Err         *err = open_all(&opened, folder);
+    Err         *err = open_all(&opened, folder, file);
     if (err == NULL)
         err = verify_all(opened.books, opened.catalog, opened.partition, arena, &report);
     close_all(&opened);

@@ -3,13 +3,23 @@
 // seat (a connection with its prepared statements) is used by one thread at a time.
 #include "db/db.h"
 
+#include <unistd.h>
+
 #include "base/assert.h"
 #include "base/counter.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/thread.h"
+#include "db/mariadb_address.h"
 #include "db/migrate.h"
 
-enum { READERS_USUAL = 2, GROUP_USUAL = 200 };
+enum {
+    READERS_USUAL = 2,
+    GROUP_USUAL = 200,
+    ATTEMPTS = 10,  // of a transaction that the engine undoes
+    PAUSE_LEAST_US = 5000,
+    PAUSE_STEP_US = 20000
+};
 
 typedef struct Seat {
     DbConnection *connection;
@@ -99,13 +109,17 @@ static Err *latched_refusal(Arena *arena)
                   "a commit of the books failed and its outcome is unknown; restart the server");
 }
 
+static Err *busy_refusal(Arena *arena)
+{
+    return refuse(arena, ERR_STORE_BUSY, STR_NONE,
+                  "the books could not commit; nothing was changed");
+}
+
 static Err *commit(Db *db, Arena *arena)
 {
     switch (db->driver->commit(db->writer.connection)) {
     case COMMIT_DONE: counter_add(METRIC_BOOKS_COMMITS, 1); return NULL;
-    case COMMIT_REFUSED:
-        return refuse(arena, ERR_STORE_BUSY, STR_NONE,
-                      "the books could not commit; nothing was changed");
+    case COMMIT_REFUSED: return busy_refusal(arena);
     case COMMIT_UNKNOWN: break;
     }
     lock_take(&db->lock);
@@ -133,32 +147,46 @@ static void answer(Db *db, Item *item, Err *err)
     lock_release(&db->lock);
 }
 
+// Before a transaction is run again: a little longer each time, and never at the pace of the other.
+static void pause_before(unsigned attempt)
+{
+    uint32_t random;
+    random_bytes(&random, sizeof random);
+    usleep(PAUSE_LEAST_US + random % (PAUSE_STEP_US * attempt));
+}
+
+static bool undone(Db *db)
+{
+    return db->driver->undone(db->writer.connection);
+}
+
 // One item in a transaction of its own: what it refuses is its answer.
+static Err *alone_once(Db *db, Item *item)
+{
+    if (db->latched)
+        return latched_refusal(item->arena);
+    TRY(db->driver->begin(db->writer.connection, item->arena, DB_WRITES));
+    Err *err = item_work(db, item);
+    if (err == NULL)
+        return commit(db, item->arena);
+    db->driver->rollback(db->writer.connection);
+    return err;
+}
+
 static void item_alone(Db *db, Item *item)
 {
-    Err *err = db->latched ? latched_refusal(item->arena)
-                           : db->driver->begin(db->writer.connection, item->arena, DB_WRITES);
-    if (err == NULL) {
-        err = item_work(db, item);
-        if (err == NULL)
-            err = commit(db, item->arena);
-        else
-            db->driver->rollback(db->writer.connection);
+    Err *err = alone_once(db, item);
+    for (unsigned attempt = 1; err != NULL && undone(db) && attempt < ATTEMPTS; attempt++) {
+        pause_before(attempt);
+        err = alone_once(db, item);
     }
     answer(db, item, err);
 }
 
-// False: an item refused, and nothing of the group is there.
-static bool group_together(Db *db, Item *group)
+typedef enum GroupEnd { GROUP_DONE, GROUP_REFUSED, GROUP_UNDONE } GroupEnd;
+
+static void group_answer(Db *db, Item *group, const Err *err)
 {
-    if (db->latched || db->driver->begin(db->writer.connection, group->arena, DB_WRITES) != NULL)
-        return false;
-    for (Item *item = group; item != NULL; item = item->next)
-        if (item_work(db, item) != NULL) {
-            db->driver->rollback(db->writer.connection);
-            return false;
-        }
-    Err *err = commit(db, group->arena);
     for (Item *item = group, *next; item != NULL; item = next) {
         next = item->next;  // the item is its waiter's again once it is answered
         answer(db, item,
@@ -166,14 +194,37 @@ static bool group_together(Db *db, Item *group)
                    ? NULL
                    : refuse(item->arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail)));
     }
-    return true;
+}
+
+// REFUSED and UNDONE: nothing of the group is there, and nobody is answered.
+static GroupEnd group_together(Db *db, Item *group)
+{
+    if (db->latched)
+        return GROUP_REFUSED;
+    if (db->driver->begin(db->writer.connection, group->arena, DB_WRITES) != NULL)
+        return undone(db) ? GROUP_UNDONE : GROUP_REFUSED;
+    for (Item *item = group; item != NULL; item = item->next)
+        if (item_work(db, item) != NULL) {
+            db->driver->rollback(db->writer.connection);
+            return undone(db) ? GROUP_UNDONE : GROUP_REFUSED;
+        }
+    Err *err = commit(db, group->arena);
+    if (err != NULL && undone(db))
+        return GROUP_UNDONE;
+    group_answer(db, group, err);
+    return GROUP_DONE;
 }
 
 static void group_run(Db *db, Item *group)
 {
-    if (group->next != NULL && group_together(db, group))
-        return;
-    for (Item *item = group, *next; item != NULL; item = next) {
+    GroupEnd end = group->next == NULL ? GROUP_REFUSED : group_together(db, group);
+    for (unsigned attempt = 1; end == GROUP_UNDONE && attempt < ATTEMPTS; attempt++) {
+        pause_before(attempt);
+        end = group_together(db, group);
+    }
+    if (end == GROUP_UNDONE)
+        group_answer(db, group, busy_refusal(group->arena));
+    for (Item *item = end == GROUP_REFUSED ? group : NULL, *next; item != NULL; item = next) {
         next = item->next;
         item_alone(db, item);
     }
@@ -207,11 +258,16 @@ static void *writer_run(void *argument)
 
 // ---- opening
 
-static Err *readers_open(Db *db, Arena *arena, Str path)
+const DbDriver *driver_of(Str place)
+{
+    return mariadb_is_address(place) ? &mariadb_driver : &sqlite_driver;
+}
+
+static Err *readers_open(Db *db, Arena *arena, Str place)
 {
     for (size_t i = 0; i < db->reader_count; i++) {
         Seat *seat = &db->readers[i];
-        TRY(db->driver->open(arena, path, DB_READS, &seat->connection));
+        TRY(db->driver->open(arena, place, DB_READS, &seat->connection));
         TRY(seat_prepare(db, arena, seat));
         seat->next = db->free;
         db->free = seat;
@@ -221,16 +277,16 @@ static Err *readers_open(Db *db, Arena *arena, Str path)
 
 static Err *seats_open(Db *db, Arena *arena, const DbOptions *options)
 {
-    TRY(db->driver->open(arena, options->path, DB_WRITES, &db->writer.connection));
+    TRY(db->driver->open(arena, options->place, DB_WRITES, &db->writer.connection));
     TRY(migrate_up(arena, db->driver, db->writer.connection, options->migrations));
     TRY(seat_prepare(db, arena, &db->writer));
-    return readers_open(db, arena, options->path);
+    return readers_open(db, arena, options->place);
 }
 
 Err *db_open(Arena *arena, const DbOptions *options, Db **opened)
 {
     Db *db = memory_take(sizeof *db);
-    db->driver = &sqlite_driver;
+    db->driver = driver_of(options->place);
     db->tables = options->tables;
     db->group_max = options->group_max == 0 ? GROUP_USUAL : options->group_max;
     db->reader_count = options->readers == 0 ? READERS_USUAL : options->readers;

@@ -31,7 +31,8 @@ typedef struct StatementTable {
 } StatementTable;
 
 typedef struct DbOptions {
-    Str                          path;        // of the database file; made when it is not there
+    // Path of the database file, made when it is not there; or mysql://… (mariadb_address.h).
+    Str                          place;
     Str                          migrations;  // db_migrations(), or a test's own
     const StatementTable *const *tables;      // ends with NULL
     size_t                       readers;     // connections for reading; 0: 2

@@ -25,20 +25,31 @@ typedef struct DbResult {
 typedef struct DbDriver {
     const char *name;
 
-    Err *(*open)(Arena *arena, Str path, DbMode mode, DbConnection **connection);
+    // The place: a path, or an address as mariadb_address.h has it.
+    Err *(*open)(Arena *arena, Str place, DbMode mode, DbConnection **connection);
     void (*close)(DbConnection *connection);
 
     // The engine's type for a word in a migration ("BIGINT"); NULL when there is no such word.
     const char *(*word)(Str name);
-    // One statement of a migration, without values.
-    Err *(*script)(DbConnection *connection, Arena *arena, Str sql);
+    // One statement of a migration, without values. `again`: it may have run, and what it makes may
+    // be there.
+    Err *(*script)(DbConnection *connection, Arena *arena, Str sql, bool again);
 
     Err *(*prepare)(DbConnection *connection, Arena *arena, const char *sql, DbPrepared **prepared);
     Err *(*run)(DbPrepared *prepared, Arena *arena, DbValues values, DbResult *result);
 
+    // Selects (table, column, type) of every table, by table and column; types are the words' own.
+    const char *columns_sql;
+
     Err *(*begin)(DbConnection *connection, Arena *arena, DbMode mode);
+    // True when the transaction ended through no fault of the work (a deadlock, a lost connection):
+    // after a rollback the work may be done again.
+    bool (*undone)(DbConnection *connection);
     DbCommit (*commit)(DbConnection *connection);
     void (*rollback)(DbConnection *connection);
 } DbDriver;
 
+const DbDriver *driver_of(Str place);  // of a path, or of an address
+
 extern const DbDriver sqlite_driver;
+extern const DbDriver mariadb_driver;

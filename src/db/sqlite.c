@@ -87,8 +87,10 @@ static const char *type_word(Str name)
     return NULL;
 }
 
-static Err *script_run(DbConnection *connection, Arena *arena, Str sql)
+// Definitions are part of the transaction: what ran before is there whole, or not at all.
+static Err *script_run(DbConnection *connection, Arena *arena, Str sql, bool again)
 {
+    (void)again;
     if (sqlite3_exec(connection->handle, str_terminated(arena, sql), NULL, NULL, NULL) == SQLITE_OK)
         return NULL;
     return refuse(arena, ERR_STORE_FAILED, STR_NONE, "the books' schema refuses a statement: %s",
@@ -205,6 +207,13 @@ static Err *transaction_begin(DbConnection *connection, Arena *arena, DbMode mod
     return NULL;
 }
 
+// One process writes, and waits for its turn before a transaction begins.
+static bool transaction_undone(DbConnection *connection)
+{
+    (void)connection;
+    return false;
+}
+
 static void transaction_rollback(DbConnection *connection)
 {
     // Some failures have rolled back already; a second rollback is then an error of no interest.
@@ -234,7 +243,11 @@ const DbDriver sqlite_driver = {
     .script = script_run,
     .prepare = statement_prepare,
     .run = statement_run,
+    .columns_sql =
+        "select t.name, c.name, lower(c.type) from sqlite_schema t join pragma_table_info(t.name) c"
+        " where t.type = 'table' and t.name not like 'sqlite_%' order by 1, 2",
     .begin = transaction_begin,
+    .undone = transaction_undone,
     .commit = transaction_commit,
     .rollback = transaction_rollback,
 };

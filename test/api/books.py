@@ -6,7 +6,14 @@ import secrets
 import sqlite3
 import zlib
 
+from client import connect_books
+
 LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def as_text(value):
+    """Keys come as bytes from MariaDB."""
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def checksum(text):
@@ -25,8 +32,16 @@ class Books:
     def __init__(self, server):
         assert server.process is None, "stop the server first"
         self.server = server
-        self.base = sqlite3.connect(server.data / "books.sqlite")
-        self.tenant, self.project = self.base.execute("select tenant, id from project").fetchone()
+        if server.books:
+            self.base, self.mark = connect_books(server.books, server.books.rpartition("/")[2]), "%s"
+        else:
+            self.base, self.mark = sqlite3.connect(server.data / "books.sqlite"), "?"
+        self.tenant, self.project = (as_text(value) for value in self.row("select tenant, id from project"))
+
+    def row(self, sql):
+        cursor = self.base.cursor()
+        cursor.execute(sql)
+        return cursor.fetchone()
 
     def __enter__(self):
         return self
@@ -37,7 +52,8 @@ class Books:
 
     def add(self, table, **row):
         names = ", ".join(row)
-        self.base.execute(f"insert into {table} ({names}) values ({', '.join('?' * len(row))})", list(row.values()))
+        marks = ", ".join([self.mark] * len(row))
+        self.base.cursor().execute(f"insert into {table} ({names}) values ({marks})", list(row.values()))
 
     def add_project(self, id, unknown_accounts="create", horizon_us=0):
         self.add("project", tenant=self.tenant, id=id, name=id, time_zone="UTC", unknown_accounts=unknown_accounts,
@@ -52,7 +68,7 @@ class Books:
 
     def scope_text(self, scopes):
         """As the key that `toll init` made spells several of them."""
-        made, = self.base.execute("select scopes from api_key limit 1").fetchone()
+        made, = self.row("select scopes from api_key limit 1")
         separator = "," if "," in made else " "
         return separator.join(sorted(scopes))
 

@@ -10,6 +10,7 @@ import ctypes
 import http.client
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -34,8 +35,9 @@ def toll_binary():
     return str(path)
 
 
-def run_toll(*args, check=True, input=None, timeout=120):
-    done = subprocess.run([toll_binary(), *args], capture_output=True, input=input, timeout=timeout)
+def run_toll(*args, check=True, input=None, timeout=120, books=None):
+    done = subprocess.run([toll_binary(), *args], capture_output=True, input=input, timeout=timeout,
+                          env=books_environment(books))
     if check and done.returncode != 0:
         raise AssertionError(f"toll {' '.join(args)}: exit {done.returncode}\n{done.stderr.decode()}")
     return done
@@ -45,6 +47,29 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def books_environment(books):
+    return dict(os.environ, TOLL_BOOKS=books) if books else None
+
+
+def connect_books(address, database=None):
+    """A connection to the MariaDB server of TEST_BOOKS=mysql://user:password@host:port/database."""
+    import pymysql
+    parts = urllib.parse.urlsplit(address)
+    return pymysql.connect(host=parts.hostname, port=parts.port, user=parts.username, password=parts.password,
+                           database=database, autocommit=True)
+
+
+def new_books():
+    """The address of a new database on the server of TEST_BOOKS; None: books are files."""
+    address = os.environ.get("TEST_BOOKS")
+    if not address:
+        return None
+    name = f"api_{secrets.token_hex(8)}"
+    with connect_books(address) as connection:
+        connection.cursor().execute(f"create database {name}")
+    return address.rpartition("/")[0] + "/" + name
 
 
 LIBC = ctypes.CDLL(None)
@@ -70,9 +95,11 @@ class Server:
             args = ["init", "--data", str(self.data), "--json"]
             if seal_bits is not None:
                 args += ["--seal-bits", str(seal_bits)]
-            made = json.loads(run_toll(*args).stdout)
-            (self.folder / "init.json").write_text(json.dumps(made))
+            books = new_books()
+            made = json.loads(run_toll(*args, books=books).stdout)
+            (self.folder / "init.json").write_text(json.dumps(dict(made, books=books)))
         self.made = json.loads((self.folder / "init.json").read_text())
+        self.books = self.made["books"]
         self.key = self.made["apiKey"]
         self.project = self.made["project"]
 
@@ -90,7 +117,8 @@ class Server:
             args += ["--config", str(path)]
         log = open(self.log_path, "ab")
         self.process = subprocess.Popen(args, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                                        start_new_session=True, preexec_fn=end_with_parent)
+                                        start_new_session=True, preexec_fn=end_with_parent,
+                                        env=books_environment(self.books))
         log.close()
         self.starts += 1
         return self.wait_ready() if wait else 0.0
@@ -151,7 +179,7 @@ class Server:
     def verify(self):
         """toll verify on the stopped data directory; returns its output, raises on any drift."""
         assert self.process is None, "stop the server first"
-        done = run_toll("verify", "--data", str(self.data), check=False, timeout=600)
+        done = run_toll("verify", "--data", str(self.data), check=False, timeout=600, books=self.books)
         text = (done.stdout + done.stderr).decode("utf-8", "replace")
         assert done.returncode == 0, f"toll verify: exit {done.returncode}\n{text}"
         return text

@@ -168,7 +168,7 @@ def test_the_sequence_is_told_after_a_restart_and_its_loss_is_noticed(fresh, n, 
     api.server.stop()
     journal, away = api.server.data / "usage" / "journal", api.server.data / "away"
     journal.rename(away)
-    code, text = told("verify", "--data", str(api.server.data))
+    code, text = told("verify", "--data", str(api.server.data), books=api.server.books)
     assert code == 1 and "usage has fewer" in text, text
     if journal.exists():
         shutil.rmtree(journal)
@@ -217,7 +217,7 @@ def test_verify_is_clean_and_finds_drift(fresh, n, event):
     raw = bytearray(damaged[0].read_bytes())
     raw[len(raw) // 3] ^= 0x10
     damaged[0].write_bytes(bytes(raw))
-    assert run_toll("verify", "--data", str(api.server.data), check=False).returncode == 1
+    assert run_toll("verify", "--data", str(api.server.data), check=False, books=api.server.books).returncode == 1
 
 
 def test_a_flipped_bit_in_the_journal_is_refused_by_range(fresh, n, event):
@@ -233,7 +233,8 @@ def test_a_flipped_bit_in_the_journal_is_refused_by_range(fresh, n, event):
     at = raw.find(made["uniqueId"].encode()[:-2] + b"10")  # in the middle of the records
     raw[at] ^= 0x01
     victim.write_bytes(bytes(raw))
-    ended = run_toll("serve", "--data", str(api.server.data), "--listen", "127.0.0.1:0", check=False)
+    ended = run_toll("serve", "--data", str(api.server.data), "--listen", "127.0.0.1:0", check=False,
+                     books=api.server.books)
     assert ended.returncode == 1
     assert victim.stem.encode() in ended.stderr, ended.stderr
     # Recovery, which fails here, can take long: an address that cannot be listened on is told before it.

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "books.h"
+
 static const char MIGRATION[] = "-- migration 0001_audit\n"
                                 "create table audit_entry (tenant {{KEY}} not null, project "
                                 "{{KEY}} not null, number {{BIGINT}} not null,"
@@ -33,6 +35,7 @@ static const StatementTable *const tables[] = { &audit_table, &forgery_table, NU
 typedef struct Place {
     Arena *arena;
     char   folder[64];
+    Str    books;
     Db    *db;
 } Place;
 
@@ -42,10 +45,12 @@ static int place_open(void **state)
     place->arena = arena_open();
     snprintf(place->folder, sizeof place->folder, "/tmp/toll_audit_test_XXXXXX");
     assert_non_null(mkdtemp(place->folder));
-    Str path = str_print(place->arena, "%s/books.sqlite", place->folder);
+    place->books = books_make(place->arena, place->folder);
     assert_null(
         db_open(place->arena,
-                &(DbOptions){ .path = path, .migrations = str_of(MIGRATION), .tables = tables },
+                &(DbOptions){ .place = place->books,
+                              .migrations = str_of(MIGRATION),
+                              .tables = tables },
                 &place->db));
     *state = place;
     return 0;
@@ -59,6 +64,7 @@ static int place_close(void **state)
     snprintf(path, sizeof path, "%s/books.sqlite", place->folder);
     unlink(path);
     assert_int_equal(rmdir(place->folder), 0);
+    books_end(place->arena, place->books);
     arena_close(place->arena);
     memory_release(place);
     return 0;

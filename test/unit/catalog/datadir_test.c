@@ -6,6 +6,11 @@
 
 #include "place.h"
 
+static Err *open_folder(const Place *place, DataDir **dir)
+{
+    return datadir_open(place->arena, str_of(place->folder), STR_NONE, dir);
+}
+
 static char *path_of(Place *place, const char *name)
 {
     return str_terminated(place->arena, str_print(place->arena, "%s/%s", place->folder, name));
@@ -59,7 +64,7 @@ static void test_what_is_made_is_what_is_opened(void **state)
 {
     Place   *place = *state;
     DataDir *made = make(place), *opened = NULL;
-    assert_null(datadir_open(place->arena, str_of(place->folder), &opened));
+    assert_null(open_folder(place, &opened));
     assert_memory_equal(made->identity.bytes, opened->identity.bytes, sizeof made->identity.bytes);
     assert_memory_equal(made->pepper.bytes, opened->pepper.bytes, sizeof made->pepper.bytes);
     assert_int_equal(opened->seal_bits, 6);
@@ -72,15 +77,33 @@ static void test_what_is_made_is_what_is_opened(void **state)
     datadir_close(opened);
 }
 
+static void test_where_the_books_are_is_kept(void **state)
+{
+    Place         *place = *state;
+    DataDir       *dir;
+    Str            address = STR("mysql://u:p@localhost/books");
+    DataDirOptions options = { .folder = str_of(place->folder),
+                               .books = address,
+                               .seal_bits = 4,
+                               .now = instant_of("2026-01-02T03:04:05Z") };
+    assert_null(datadir_begin(place->arena, &options, &dir));
+    assert_true(dir->is_served && str_equal(dir->books, address));
+    assert_null(datadir_finish(place->arena, dir));
+    assert_refused(open_folder(place, &dir), ERR_FIELD_INVALID);
+    assert_null(datadir_open(place->arena, str_of(place->folder), address, &dir));
+    assert_true(str_equal(dir->books, address));
+    datadir_close(dir);
+}
+
 static void test_one_process_has_it_open(void **state)
 {
     Place   *place = *state;
     DataDir *first = NULL, *second = NULL;
     make(place);
-    assert_null(datadir_open(place->arena, str_of(place->folder), &first));
-    assert_refused(datadir_open(place->arena, str_of(place->folder), &second), ERR_STORE_BUSY);
+    assert_null(open_folder(place, &first));
+    assert_refused(open_folder(place, &second), ERR_STORE_BUSY);
     datadir_close(first);
-    assert_null(datadir_open(place->arena, str_of(place->folder), &second));
+    assert_null(open_folder(place, &second));
     datadir_close(second);
 }
 
@@ -124,7 +147,7 @@ static void test_an_init_that_stopped_half_way_is_no_directory(void **state)
     Place   *place = *state;
     DataDir *dir = NULL;
     assert_null(begin(place, &dir));
-    assert_refused(datadir_open(place->arena, str_of(place->folder), &dir), ERR_STORE_FAILED);
+    assert_refused(open_folder(place, &dir), ERR_STORE_FAILED);
     assert_refused(begin(place, &dir), ERR_STORE_FAILED);
 }
 
@@ -136,7 +159,7 @@ static void test_a_part_that_is_missing_is_not_made_anew(void **state)
     for (size_t i = 0; i < 3; i++) {
         DataDir *dir = NULL;
         assert_int_equal(rename(path_of(place, parts[i]), path_of(place, "away")), 0);
-        Err *err = datadir_open(place->arena, str_of(place->folder), &dir);
+        Err *err = open_folder(place, &dir);
         assert_refused(err, ERR_STORE_FAILED);
         assert_non_null(strstr(str_terminated(place->arena, err->detail), "is missing: restore"));
         assert_int_equal(rename(path_of(place, "away"), path_of(place, parts[i])), 0);
@@ -169,12 +192,12 @@ static void test_damaged_files_are_refused(void **state)
         file_put(place, "FORMAT", saved[0]);
         file_put(place, "keys", saved[1]);
         file_put(place, damages[i].name, damages[i].content);
-        assert_refused(datadir_open(place->arena, str_of(place->folder), &dir), ERR_STORE_FAILED);
+        assert_refused(open_folder(place, &dir), ERR_STORE_FAILED);
     }
     DataDir *dir = NULL;
     file_put(place, "keys", saved[1]);
     file_put(place, "FORMAT", saved[0]);
-    assert_null(datadir_open(place->arena, str_of(place->folder), &dir));
+    assert_null(open_folder(place, &dir));
     datadir_close(dir);
 }
 
@@ -182,7 +205,8 @@ static void test_a_folder_that_is_not_there_is_refused(void **state)
 {
     Place   *place = *state;
     DataDir *dir = NULL;
-    assert_refused(datadir_open(place->arena, STR("/nowhere/at/all"), &dir), ERR_STORE_FAILED);
+    assert_refused(datadir_open(place->arena, STR("/nowhere/at/all"), STR_NONE, &dir),
+                   ERR_STORE_FAILED);
     DataDirOptions options = { .folder = STR("/nowhere/at/all"), .seal_bits = 6 };
     assert_refused(datadir_begin(place->arena, &options, &dir), ERR_STORE_FAILED);
 }
@@ -193,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         HERE(test_what_is_made_is_what_is_opened),
+        HERE(test_where_the_books_are_is_kept),
         HERE(test_one_process_has_it_open),
         HERE(test_a_toll_is_never_overwritten),
         HERE(test_foreign_files_are_left_alone),

@@ -13,6 +13,7 @@
 
 #include "catalog/catalog.h"
 #include "catalog/datadir.h"
+#include "books.h"
 
 typedef struct Place {
     Arena    *arena;
@@ -27,7 +28,7 @@ typedef struct Place {
 static inline void place_start(Place *place)
 {
     assert_null(db_open(place->arena,
-                        &(DbOptions){ .path = place->dir->books,
+                        &(DbOptions){ .place = place->dir->books,
                                       .migrations = db_migrations(),
                                       .tables = catalog_tables },
                         &place->db));
@@ -67,7 +68,11 @@ static inline int place_open(void **state)
     snprintf(place->folder, sizeof place->folder, "/tmp/toll_catalog_test_XXXXXX");
     assert_non_null(mkdtemp(place->folder));
     assert_null(datadir_begin(place->arena,
-                              &(DataDirOptions){ .folder = str_of(place->folder), .seal_bits = 4 },
+                              &(DataDirOptions){ .folder = str_of(place->folder),
+                                                 .books = books_are_served()
+                                                              ? books_make(place->arena, "")
+                                                              : STR_NONE,
+                                                 .seal_bits = 4 },
                               &place->dir));
     place_start(place);
     place_project(place, "default", ACCOUNTS_CREATE, &place->secret, &place->by);
@@ -89,6 +94,7 @@ static inline int place_close(void **state)
 {
     Place *place = *state;
     place_stop(place);
+    books_end(place->arena, place->dir->books);
     nftw(place->folder, place_remove_one, 16, FTW_DEPTH | FTW_PHYS);
     arena_close(place->arena);
     memory_release(place);
