@@ -239,7 +239,7 @@ def test_a_flipped_bit_in_the_journal_is_refused_by_range(fresh, n, event):
     assert victim.stem.encode() in ended.stderr, ended.stderr
     # Recovery, which fails here, can take long: an address that cannot be listened on is told before it.
     for listen in ("8080", "127.0.0.1:http", "host.invalid:80"):
-        code, text = told("serve", "--data", str(api.server.data), "--listen", listen)
+        code, text = told("serve", "--data", str(api.server.data), "--listen", listen, books=api.server.books)
         assert code == 1 and f"cannot listen on {listen}" in text and victim.stem not in text
 
 
