@@ -15,19 +15,15 @@ bool names_charge(const Str *ids, size_t count, const Charge *charge)
     return false;
 }
 
-Err *pick_line(Rating *rating, Picked *picked, size_t index)
+void pick_line(Rating *rating, Picked *picked, size_t index)
 {
-    Line *line = &rating->lines[index];
-    Money net = line_net(line);
-    if (!money_add(picked->sum, net, &picked->sum))
-        return rating_too_large(rating, STR("the bill"));
+    Money net = line_net(&rating->lines[index]);
+    picked->sum = money_sum(picked->sum, net);
     if (net.minor <= 0)
-        return NULL;
+        return;
     picked->lines[picked->count] = index;
     picked->weights[picked->count++] = net;
-    if (!money_add(picked->left, net, &picked->left))
-        return rating_too_large(rating, STR("the bill"));
-    return NULL;
+    picked->left = money_sum(picked->left, net);
 }
 
 Picked picked_none(Rating *rating, size_t most)
@@ -38,22 +34,19 @@ Picked picked_none(Rating *rating, size_t most)
                      .sum = money_zero(rating->plan->currency) };
 }
 
-static Err *pick_all(Rating *rating, Picked *picked)
+// Lines of the named charges; all when none is named.
+static Picked pick_charges(Rating *rating, const Str *ids, size_t count)
 {
-    *picked = picked_none(rating, rating->count);
-    for (size_t i = 0; i < rating->count; i++)
-        TRY(pick_line(rating, picked, i));
-    return NULL;
-}
-
-// Lines of the named charges; of every charge when none is named.
-static Err *pick_charges(Rating *rating, const Str *ids, size_t count, Picked *picked)
-{
-    *picked = picked_none(rating, rating->count);
+    Picked picked = picked_none(rating, rating->count);
     for (size_t i = 0; i < rating->count; i++)
         if (count == 0 || names_charge(ids, count, rating->lines[i].charge))
-            TRY(pick_line(rating, picked, i));
-    return NULL;
+            pick_line(rating, &picked, i);
+    return picked;
+}
+
+static Picked pick_all(Rating *rating)
+{
+    return pick_charges(rating, NULL, 0);
 }
 
 void take_off(Rating *rating, const Picked *picked, Money off, const Step *told)
@@ -101,19 +94,15 @@ Rational percent_of(Arena *arena, Rational amount, Rational percent)
                            rational_whole(arena, 100));
 }
 
-static Err *discount_apply(Rating *rating, const Discount *discount)
+static void discount_apply(Rating *rating, const Discount *discount)
 {
-    Arena *arena = rating->arena;
-    Picked picked;
-    Money  off;
-    TRY(pick_charges(rating, discount->charges, discount->charge_count, &picked));
+    Arena   *arena = rating->arena;
+    Picked   picked = pick_charges(rating, discount->charges, discount->charge_count);
     Rational base = money_exact(arena, picked.left);
     Rational exact = discount->percent.given ? percent_of(arena, base, discount->percent.value)
                                              : rational_least(discount->amount.value, base);
-    TRY(rating_round(rating, exact, discount->id, &off));
-    if (money_compare(off, picked.left) > 0)
-        off = picked.left;
-    Step told = { .op = STEP_DISCOUNT };
+    Money    off = rating_round_part(rating, exact);
+    Step     told = { .op = STEP_DISCOUNT };
     step_set(&told, "id", discount->id);
     if (discount->percent.given)
         step_set_rational(&told, arena, "percent", discount->percent.value);
@@ -122,26 +111,24 @@ static Err *discount_apply(Rating *rating, const Discount *discount)
     step_set(&told, "base", money_print(arena, picked.left));
     step_set(&told, "discount", money_print(arena, off));
     take_off(rating, &picked, off, &told);
-    return NULL;
 }
 
 // ---- maximum and minimum
 
-static Err *maximum_apply(Rating *rating, const Picked *picked, Rational maximum)
+static void maximum_apply(Rating *rating, const Picked *picked, Rational maximum)
 {
     Arena *arena = rating->arena;
-    Money  most, off;
-    TRY(rating_round(rating, maximum, STR("a maximum"), &most));
-    if (money_compare(picked->sum, most) <= 0)
-        return NULL;
-    if (!money_subtract(picked->sum, most, &off))
-        return rating_too_large(rating, STR("the bill"));
+    if (rational_compare(money_exact(arena, picked->sum), maximum) <= 0)
+        return;
+    Money most = rating_round_part(rating, maximum);
+    Money off = { picked->sum.minor - most.minor, most.currency }; // most >= 0
+    if (off.minor <= 0)
+        return;
     Step told = { .op = STEP_MAXIMUM };
     step_set(&told, "maximum", money_print(arena, most));
     step_set(&told, "counted", money_print(arena, picked->sum));
     step_set(&told, "discount", money_print(arena, off));
     take_off(rating, picked, off, &told);
-    return NULL;
 }
 
 Err *missing_line(Rating *rating, StepOp op, const Line *like, Rational wanted, Money counted)
@@ -196,9 +183,9 @@ static Err *group_bounds(Rating *rating, const Charge *charge, const Line *from,
         Line copy = from[i];
         if (charge->maximum_per_group.given) {
             Picked picked = picked_none(rating, 1);
-            TRY(pick_line(rating, &picked, index));
-            TRY(maximum_apply(rating, &picked,
-                              prorated(rating, charge->maximum_per_group.value, charge->prorate)));
+            pick_line(rating, &picked, index);
+            maximum_apply(rating, &picked,
+                          prorated(rating, charge->maximum_per_group.value, charge->prorate));
             copy = rating->lines[index];
         }
         if (charge->minimum_per_group.given)
@@ -211,10 +198,9 @@ static Err *charge_bounds(Rating *rating, const Charge *charge, size_t first)
 {
     Picked picked = picked_none(rating, rating->count - first);
     for (size_t i = first; i < rating->count; i++)
-        TRY(pick_line(rating, &picked, i));
+        pick_line(rating, &picked, i);
     if (charge->maximum.given)
-        TRY(maximum_apply(rating, &picked,
-                          prorated(rating, charge->maximum.value, charge->prorate)));
+        maximum_apply(rating, &picked, prorated(rating, charge->maximum.value, charge->prorate));
     if (!charge->minimum.given)
         return NULL;
     Line like = { .charge = charge, .description = minimum_of(rating, charge) };
@@ -272,29 +258,27 @@ Rational prorated_amount(Rating *rating, const PlanAmount *amount)
     return prorated(rating, amount->amount, amount->prorate);
 }
 
-static Err *plan_maximum(Rating *rating)
+static void plan_maximum(Rating *rating)
 {
-    Picked picked;
-    TRY(pick_all(rating, &picked));
-    return maximum_apply(rating, &picked, prorated_amount(rating, &rating->plan->maximum));
+    Picked picked = pick_all(rating);
+    maximum_apply(rating, &picked, prorated_amount(rating, &rating->plan->maximum));
 }
 
 // Behind the commitment: its true-up counts.
 static Err *plan_minimum(Rating *rating)
 {
-    Picked picked;
+    Picked picked = pick_all(rating);
     Line   like = { .description = STR("Minimum") };
-    TRY(pick_all(rating, &picked));
     return missing_line(rating, STEP_MINIMUM, &like,
                         prorated_amount(rating, &rating->plan->minimum), picked.sum);
 }
 
-static Err *included_credits(Rating *rating)
+static void included_credits(Rating *rating)
 {
     Discount credits = { .id = STR("includedCredits"),
                          .amount = { true,
                                      prorated_amount(rating, &rating->plan->included_credits) } };
-    return discount_apply(rating, &credits);
+    discount_apply(rating, &credits);
 }
 
 // What is missing to it is not due while the period runs.
@@ -308,15 +292,15 @@ Err *algebra_apply(Rating *rating)
     const Plan *plan = rating->plan;
     for (size_t i = 0; i < plan->discount_count; i++)
         if (discount_counts(rating, &plan->discounts[i]))
-            TRY(discount_apply(rating, &plan->discounts[i]));
+            discount_apply(rating, &plan->discounts[i]);
     TRY(bounds_apply(rating));
     if (plan->maximum.given)
-        TRY(plan_maximum(rating));
+        plan_maximum(rating);
     if (plan->commitment.amount.given)
         TRY(commitment_apply(rating));
     if (plan->minimum.given && plan_is_over(rating))
         TRY(plan_minimum(rating));
     if (plan->included_credits.given)
-        TRY(included_credits(rating));
+        included_credits(rating);
     return NULL;
 }

@@ -16,19 +16,19 @@ typedef struct Committed {
     Rational        overage; // list price of what is beyond the commitment; 0 without a factor
 } Committed;
 
-static Err *pick_metered(Rating *rating, Picked *picked)
+static Picked pick_metered(Rating *rating)
 {
     const Commitment *commitment = &rating->plan->commitment;
-    *picked = picked_none(rating, rating->count);
+    Picked            picked = picked_none(rating, rating->count);
     for (size_t i = 0; i < rating->count; i++) {
         const Line *line = &rating->lines[i];
         if (line->kind != LINE_USAGE)
             continue;
         if (commitment->charge_count == 0 ||
             names_charge(commitment->charges, commitment->charge_count, line->charge))
-            TRY(pick_line(rating, picked, i));
+            pick_line(rating, &picked, i);
     }
-    return NULL;
+    return picked;
 }
 
 static void amount_fill(Rating *rating, Committed *committed)
@@ -65,12 +65,11 @@ static Committed committed_of(Rating *rating, const Picked *picked)
     return committed;
 }
 
-static Err *discount_take(Rating *rating, const Committed *committed)
+static void discount_take(Rating *rating, const Committed *committed)
 {
     Arena *arena = rating->arena;
-    Money  off;
+    Money  off = rating_round_part(rating, committed->off);
     Step   told = { .op = STEP_COMMITMENT };
-    TRY(rating_round(rating, committed->off, STR("the commitment"), &off));
     step_set_rational(&told, arena, "commitment", committed->amount);
     if (rational_sign(committed->before.list) > 0)
         step_set_rational(&told, arena, "before", committed->before.list);
@@ -80,26 +79,22 @@ static Err *discount_take(Rating *rating, const Committed *committed)
         step_set_rational(&told, arena, "overage", committed->overage);
     step_set(&told, "discount", money_print(arena, off));
     take_off(rating, &committed->picked, off, &told);
-    return NULL;
 }
 
 // The list price of the overage is in the lines: a factor below 1 takes off them, one above 1 is a
 // line of its own.
-static Err *overage_take(Rating *rating, Rational overage, Rational less)
+static void overage_take(Rating *rating, Rational overage, Rational less)
 {
     Arena *arena = rating->arena;
-    Picked picked;
-    Money  off;
+    Picked picked = pick_metered(rating);
+    Money  off = rating_round_part(rating, less);
     Step   told = { .op = STEP_OVERAGE };
-    TRY(pick_metered(rating, &picked));
-    TRY(rating_round(rating, less, STR("the overage"), &off));
     if (money_compare(off, picked.left) > 0)
         off = picked.left;
     step_set_rational(&told, arena, "overage", overage);
     step_set_rational(&told, arena, "overageFactor", rating->plan->commitment.overage_factor.value);
     step_set(&told, "discount", money_print(arena, off));
     take_off(rating, &picked, off, &told);
-    return NULL;
 }
 
 static Err *overage_line(Rating *rating, Rational overage, Rational more)
@@ -122,7 +117,8 @@ static Err *overage_apply(Rating *rating, Rational overage)
         rational_multiply(arena, overage, rational_subtract(arena, factor, rational_one()));
     if (rational_sign(more) > 0)
         return overage_line(rating, overage, more);
-    return overage_take(rating, overage, rational_negate(arena, more));
+    overage_take(rating, overage, rational_negate(arena, more));
+    return NULL;
 }
 
 // What the term has counted up to and with this period.
@@ -145,14 +141,13 @@ static bool is_settled(const Rating *rating)
 
 Err *commitment_apply(Rating *rating)
 {
-    Picked picked;
-    Line   like = { .description = STR("Commitment, true-up") };
-    TRY(pick_metered(rating, &picked));
+    Line      like = { .description = STR("Commitment, true-up") };
+    Picked    picked = pick_metered(rating);
     Committed committed = committed_of(rating, &picked);
-    TRY(discount_take(rating, &committed));
+    discount_take(rating, &committed);
     if (rational_sign(committed.overage) > 0)
         TRY(overage_apply(rating, committed.overage));
-    TRY(pick_metered(rating, &picked));
+    picked = pick_metered(rating);
     TRY(count_up(rating, &committed, picked.sum));
     if (!is_settled(rating))
         return NULL;

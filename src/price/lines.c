@@ -3,6 +3,7 @@
 // Worked: 1,204,001 x 0.00009 = 108.36009 -> 108.36.
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "price/price_inside.h"
 
 Line *rating_line(Rating *rating, LineKind kind, const Charge *charge)
@@ -48,6 +49,32 @@ Err *rating_round(Rating *rating, Rational exact, Str what, Money *amount)
     return NULL;
 }
 
+Money rating_round_part(Rating *rating, Rational exact)
+{
+    Money rounded = money_zero(rating->plan->currency);
+    bool  fits = rounding_money(exact, rating->plan->currency, rating->plan->rounding, &rounded);
+    assert_that(fits);
+    return rounded;
+}
+
+Money money_sum(Money a, Money b)
+{
+    Money sum;
+    bool  fits = money_add(a, b, &sum);
+    assert_that(fits);
+    return sum;
+}
+
+static Err *size_add(Rating *rating, const Line *line)
+{
+    Money size = line->amount;
+    if (size.minor < 0)
+        size.minor = -size.minor;
+    if (!money_add(rating->size, size, &rating->size))
+        return rating_too_large(rating, STR("the bill"));
+    return NULL;
+}
+
 // Nothing, whatever the steps before came to.
 static Rational trial_price(Line *line, Arena *arena, Rational exact)
 {
@@ -77,7 +104,7 @@ Err *line_finish(Rating *rating, Line *line, Rational exact)
     step_set_rational(round, arena, "exact", exact);
     step_set(round, "mode", str_of(rounding_name(rating->plan->rounding)));
     step_set(round, "amount", money_print(arena, line->amount));
-    return NULL;
+    return size_add(rating, line);
 }
 
 // How many units are free in this period.
@@ -431,20 +458,19 @@ static Err *quantity_line(Rating *rating, const Charge *charge)
 
 // What the named charges come to in the part at hand, once their lines are made. *provisional: one
 // of them is.
-static Err *base_of(Rating *rating, const PriceTerms *terms, Money *base, bool *provisional)
+static Money base_of(Rating *rating, const PriceTerms *terms, bool *provisional)
 {
-    Span span = rating->part->service;
-    *base = money_zero(rating->plan->currency);
+    Span  span = rating->part->service;
+    Money base = money_zero(rating->plan->currency);
     for (size_t i = 0; i < rating->count; i++) {
         const Line *line = &rating->lines[i];
         if (!names_charge(terms->charges, terms->charge_count, line->charge) ||
             line->period.start.us < span.start.us || line->period.start.us >= span.end.us)
             continue;
         *provisional |= line->provisional;
-        if (!money_add(*base, line->amount, base))
-            return rating_too_large(rating, STR("the bill"));
+        base = money_sum(base, line->amount);
     }
-    return NULL;
+    return base;
 }
 
 // The lines that are a share of others, which stand in their places already.
@@ -452,12 +478,11 @@ static Err *shares_finish(Rating *rating)
 {
     for (size_t i = 0; i < rating->count; i++) {
         Line *line = &rating->lines[i];
-        Money base;
         if (line->charge->model->source != TAKES_CHARGES)
             continue;
         Pricing pricing = { .arena = rating->arena, .steps = &line->steps, .shows_fees = true };
         rating->part = line->part;
-        TRY(base_of(rating, &line->charge->terms, &base, &line->provisional));
+        Money base = base_of(rating, &line->charge->terms, &line->provisional);
         line->charge->model->price(&pricing, &line->charge->terms,
                                    money_exact(rating->arena, base));
         TRY(line_finish(rating, line, pricing.units));

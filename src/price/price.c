@@ -11,26 +11,20 @@ static bool is_kept(const Line *line)
     return line->amount.minor != 0 || line->discount.minor != 0;
 }
 
-static Err *total_up(Rating *rating, Bill *bill)
+static void total_up(Bill *bill)
 {
     Money provisional = money_zero(bill->currency);
     for (size_t i = 0; i < bill->count; i++) {
         const Line *line = &bill->lines[i];
-        Money       due;
-        if (!money_add(bill->subtotal, line->amount, &bill->subtotal) ||
-            !money_add(bill->discounts, line->discount, &bill->discounts) ||
-            !money_add(bill->tax, line->tax, &bill->tax) ||
-            !money_add(line_net(line), line->tax, &due) ||
-            (line->provisional && !money_add(provisional, due, &provisional)))
-            return rating_too_large(rating, STR("the bill"));
+        bill->subtotal = money_sum(bill->subtotal, line->amount);
+        bill->discounts = money_sum(bill->discounts, line->discount);
+        if (line->provisional)
+            provisional = money_sum(provisional, line_net(line));
     }
-    Money net;
-    if (!money_add(bill->subtotal, bill->discounts, &net) ||
-        !money_add(net, bill->tax, &bill->total) ||
-        !money_add(bill->total, bill->credits, &bill->amount_due) ||
-        !money_subtract(bill->total, provisional, &bill->accrued))
-        return rating_too_large(rating, STR("the bill"));
-    return NULL;
+    bill->total = money_sum(bill->subtotal, bill->discounts);
+    bill->amount_due = bill->total;
+    provisional.minor = -provisional.minor;
+    bill->accrued = money_sum(bill->total, provisional);
 }
 
 // The period, without a trial of every charge: no plan amount runs in that.
@@ -51,6 +45,7 @@ Err *price_bill(Arena *arena, const Plan *plan, const PriceInputs *inputs, Bill 
                       .plan = plan,
                       .inputs = inputs,
                       .whole = whole_of(plan, inputs),
+                      .size = money_zero(plan->currency),
                       .commitment = commitment_count_none(plan->currency) };
     Money  zero = money_zero(plan->currency);
     Bill   made = { .currency = plan->currency,
@@ -70,7 +65,7 @@ Err *price_bill(Arena *arena, const Plan *plan, const PriceInputs *inputs, Bill 
     for (size_t i = 0; i < rating.count; i++)
         if (is_kept(&rating.lines[i]))
             made.lines[made.count++] = rating.lines[i];
-    TRY(total_up(&rating, &made));
+    total_up(&made);
     *bill = made;
     return NULL;
 }

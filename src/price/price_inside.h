@@ -15,6 +15,7 @@ typedef struct Rating {
     size_t             room;
     const ChargePart  *part;  // at hand; of the plan's own amounts: the period
     ChargePart         whole;
+    Money              size;  // of all amounts, each without its sign: it bounds every sum of them
     CommitmentCount    commitment;
     Rational          *after;  // by event: the exact price after each; NULL: not asked for
 } Rating;
@@ -25,8 +26,14 @@ Err  *rating_too_large(Rating *rating, Str what) MUST_CHECK;
 
 // Rounds by the plan's rule. AMOUNT_TOO_LARGE beyond int64 minor units.
 Err *rating_round(Rating *rating, Rational exact, Str what, Money *amount) MUST_CHECK;
+// The same of what is not above a sum of amounts.
+Money rating_round_part(Rating *rating, Rational exact);
 
-// Ends the pricing of a line: floor, round, the steps of both.
+// Adds amounts of lines: their sums are bounded, so it never fails.
+Money money_sum(Money a, Money b);
+
+// Ends the pricing of a line: floor, round, the steps of both. AMOUNT_TOO_LARGE when the bill's
+// amounts together leave int64 minor units.
 Err *line_finish(Rating *rating, Line *line, Rational exact) MUST_CHECK;
 
 // ---- share.c: parts of a period
@@ -81,7 +88,7 @@ typedef struct Picked {
 } Picked;
 
 Picked picked_none(Rating *rating, size_t most);  // room for so many lines
-Err   *pick_line(Rating *rating, Picked *picked, size_t index) MUST_CHECK;
+void   pick_line(Rating *rating, Picked *picked, size_t index);
 bool   names_charge(const Str *ids, size_t count, const Charge *charge);
 
 // Takes the amount (at most what is left) off the lines, and tells each its share in a step like
