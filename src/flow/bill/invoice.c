@@ -227,69 +227,6 @@ static bool charge_waits(const Charge *charge)
     return charge->timing == TIMING_ADVANCE && charge->on_increase == COUNTS_NEXT_INVOICE;
 }
 
-static bool waits(const Line *line)
-{
-    return line->charge != NULL && charge_waits(line->charge);
-}
-
-static bool any_waits(const InvoiceLines *lines)
-{
-    for (size_t i = 0; i < lines->count; i++)
-        if (waits(&lines->at[i]))
-            return true;
-    return false;
-}
-
-static bool is_boundary(const State *state)
-{
-    Around around = boundaries_around(&state->timeline, state->at);
-    return around.has_last && around.last.us == state->at.us;
-}
-
-static bool has_charge(const InvoiceLines *lines, const Line *line)
-{
-    for (size_t i = 0; i < lines->count; i++)
-        if (lines->at[i].charge != NULL && str_equal(lines->at[i].charge->id, line->charge->id))
-            return true;
-    return false;
-}
-
-// Lines that wait are as they were in `before`, if that has any of the charge.
-static void lines_hold(Arena *arena, const InvoiceLines *before, InvoiceLines *lines)
-{
-    InvoiceLines held = { arena_array(arena, Line, lines->count + before->count), 0 };
-    for (size_t i = 0; i < lines->count; i++)
-        if (!waits(&lines->at[i]) || !has_charge(before, &lines->at[i]))
-            held.at[held.count++] = lines->at[i];
-    for (size_t i = 0; i < before->count; i++)
-        if (waits(&before->at[i]))
-            held.at[held.count++] = before->at[i];
-    *lines = held;
-}
-
-// What all invoices up to and with the state's contained. Between boundaries some lines are still
-// those of the last one.
-static Err *lines_invoiced(Arena *arena, const InvoiceQuery *query, const State *state,
-                           Instant from, InvoiceLines *lines)
-{
-    InvoiceLines before = { 0 };
-    State        boundary = *state;
-    *lines = (InvoiceLines){ 0 };
-    if (!state->is_any)
-        return NULL;
-    TRY(lines_due(arena, query, state, from, lines));
-    if (!any_waits(lines) || is_boundary(state))
-        return NULL;
-    while (boundary.is_any && !is_boundary(&boundary))
-        TRY(state_before(arena, query, boundary.at, &boundary));
-    if (boundary.is_any)
-        TRY(lines_due(arena, query, &boundary, from, &before));
-    lines_hold(arena, &before, lines);
-    return NULL;
-}
-
-// ---- which periods differ
-
 static bool terms_wait(const Timeline *timeline)
 {
     for (size_t i = 0; i < timeline->term_count; i++)
@@ -299,13 +236,107 @@ static bool terms_wait(const Timeline *timeline)
     return false;
 }
 
-// The invoice behind which lines may differ: the one before, and where lines wait the last one at a
-// boundary.
+// Nothing waits after it: it is a boundary, or none will come.
+static bool is_settled(const State *state)
+{
+    Around around = boundaries_around(&state->timeline, state->at);
+    return !terms_wait(&state->timeline) || state->at.us >= state->timeline.active.end.us ||
+           (around.has_last && around.last.us == state->at.us);
+}
+
+static bool is_of(const Line *line, Str charge)
+{
+    return line->charge != NULL && str_equal(line->charge->id, charge);
+}
+
+// What the lines of a charge come to. False: there is none.
+static bool charge_sum(const InvoiceLines *lines, Str charge, Int128 *sum)
+{
+    bool found = false;
+    *sum = 0;
+    for (size_t i = 0; i < lines->count; i++)
+        if (is_of(&lines->at[i], charge)) {
+            found = true;
+            *sum += line_net(&lines->at[i]).minor;
+        }
+    return found;
+}
+
+// A rise above what was invoiced waits; what falls is credited at once.
+static bool is_held(const Line *line, const InvoiceLines *before, const InvoiceLines *due)
+{
+    Int128 was, is;
+    if (line->charge == NULL || !charge_waits(line->charge) ||
+        !charge_sum(before, line->charge->id, &was))
+        return false;
+    charge_sum(due, line->charge->id, &is);
+    return is > was;
+}
+
+static InvoiceLines lines_hold(Arena *arena, const InvoiceLines *before, const InvoiceLines *due)
+{
+    InvoiceLines held = { arena_array(arena, Line, due->count + before->count), 0 };
+    for (size_t i = 0; i < due->count; i++)
+        if (!is_held(&due->at[i], before, due))
+            held.at[held.count++] = due->at[i];
+    for (size_t i = 0; i < before->count; i++)
+        if (is_held(&before->at[i], before, due))
+            held.at[held.count++] = before->at[i];
+    return held;
+}
+
+// The states from this back to the last settled one.
+typedef struct States {
+    State *at;
+    size_t count;
+} States;
+
+static Err *states_unsettled(Arena *arena, const InvoiceQuery *query, const State *state,
+                             States *states)
+{
+    State next = *state;
+    for (;;) {
+        if ((states->count & (states->count - 1)) == 0) {  // 0, 1, 2, 4, … are full
+            State *more = arena_array(arena, State, states->count == 0 ? 1 : 2 * states->count);
+            for (size_t i = 0; i < states->count; i++)
+                more[i] = states->at[i];
+            states->at = more;
+        }
+        states->at[states->count++] = next;
+        if (!next.is_any || is_settled(&next))
+            return NULL;
+        TRY(state_before(arena, query, next.at, &next));
+    }
+}
+
+// What all invoices up to and with the state's contained.
+static Err *lines_invoiced(Arena *arena, const InvoiceQuery *query, const State *state,
+                           Instant from, InvoiceLines *lines)
+{
+    States states = { 0 };
+    *lines = (InvoiceLines){ 0 };
+    if (!state->is_any)
+        return NULL;
+    TRY(states_unsettled(arena, query, state, &states));
+    for (size_t i = states.count; i > 0; i--) {
+        InvoiceLines due = { 0 };
+        if (!states.at[i - 1].is_any)
+            continue;
+        TRY(lines_due(arena, query, &states.at[i - 1], from, &due));
+        *lines = i == states.count ? due : lines_hold(arena, lines, &due);
+    }
+    return NULL;
+}
+
+// ---- which periods differ
+
+// The invoice behind which lines may differ: the one before, and where lines wait the last one that
+// left none waiting.
 static Err *settled_before(Arena *arena, const InvoiceQuery *query, const State *before,
                            State *settled)
 {
     *settled = *before;
-    while (settled->is_any && terms_wait(&settled->timeline) && !is_boundary(settled))
+    while (settled->is_any && !is_settled(settled))
         TRY(state_before(arena, query, settled->at, settled));
     return NULL;
 }
@@ -316,7 +347,7 @@ static Instant period_start(const Timeline *timeline, Instant at)
 }
 
 // From a boundary of all calendars on.
-static Instant common_start(const Timeline *const *timelines, size_t count, Instant from)
+static Instant boundary_of_all(const Timeline *const *timelines, size_t count, Instant from)
 {
     Instant start = from;
     do {
@@ -346,7 +377,7 @@ static Instant range_start(const InvoiceQuery *query, const Pair *pair, const St
         if (history->changes[i].recorded_at.us > known.us &&
             history->changes[i].recorded_at.us <= query->facts->known_at.us)
             from = earlier(from, history->changes[i].effective_at);
-    return common_start(timelines, sizeof timelines / sizeof *timelines, from);
+    return boundary_of_all(timelines, sizeof timelines / sizeof *timelines, from);
 }
 
 static Err *pair_of(Arena *arena, const InvoiceQuery *query, Instant at, Pair *pair)
