@@ -4,8 +4,9 @@
 
 After each kill, on the restarted server: every acknowledged event is there exactly once, no refused
 event is, an event whose answer was lost is absent or whole (an atomic batch: all or none), resending it
-answers accepted or duplicate, totals and the bill agree, serving again within ten seconds. The state
-that the kill left, and the state after the last clean stop, pass `toll verify`.
+answers accepted or duplicate, totals and the bill agree, serving again within ten seconds. Voids, reverts
+and amendments that were acknowledged hold; those whose answer was lost happened whole or not at all. The
+state that the kill left, and the state after the last clean stop, pass `toll verify`.
 
     N=kills (200)   SEED=number replays the choices (not the timing)   KEEP=1 keeps the data directories
 """
@@ -50,6 +51,9 @@ class Client:
         self.wrong = []       # answers that should not have been
         self.round = []       # acknowledged since the last start
         self.busy = 0         # 503 answers: nothing stored, sent again later
+        self.void = {}        # uniqueId -> the void that holds it, None when its answer was lost
+        self.asked = None     # (what, ids, content) of a correction whose answer is not there yet
+        self.corrections = 0  # acknowledged
 
     def event(self):
         self.made += 1
@@ -77,9 +81,104 @@ class Client:
                 made.append((event, verdict))
         return made
 
+    # ---- corrections: of its own events, so it knows what each must do
+
+    def choose(self):
+        """Some events that count, and the body that voids exactly those."""
+        if self.random.random() < 0.5:
+            day = f"2026-{self.random.randint(1, 2):02d}-{self.random.randint(1, 28):02d}"
+            kind = self.random.choice("012")
+            ids = [id for id, event in self.stored.items() if event["ts"].startswith(day)
+                   and event["properties"]["kind"] == "k" + kind and id not in self.void]
+            return ids, {"filter": {"account": self.account, "event": "work", "from": day + "T00:00:00Z",
+                                    "to": day + "T23:59:30Z", "properties": {"kind": "k" + kind}}}
+        ids = [event["uniqueId"] for event in self.random.sample(self.round, min(9, len(self.round)))]
+        ids = [id for id in dict.fromkeys(ids) if id not in self.void]
+        return ids, {"uniqueIds": ids}
+
+    def correct(self):
+        draw = self.random.random()
+        if draw < 0.5:
+            self.send_void(*self.choose())
+        elif draw < 0.7 and any(self.void.values()):
+            id = self.random.choice([void for void in self.void.values() if void])
+            self.send_revert(id, [event for event, void in self.void.items() if void == id])
+        elif self.round:
+            events = {event["uniqueId"]: event for event in self.random.sample(self.round, min(5, len(self.round)))}
+            self.send_amend({id: {"value": event["value"] + 1000} for id, event in events.items()})
+
+    def ask(self, what, ids, content, path, body):
+        """The answer; None when it was busy. What is asked is remembered until the answer is there."""
+        self.asked = (what, ids, content)
+        answer = self.api.call("POST", path, body)
+        self.asked = None
+        if answer.status == 503:
+            self.busy += 1
+        elif answer.status != 200:
+            self.wrong.append(f"{what} answered {answer!r}")
+        else:
+            self.corrections += 1
+            return answer.json
+        return None
+
+    def send_void(self, ids, body):
+        if not ids:
+            return
+        if self.random.random() < 0.3:
+            dry = self.ask("dry run", [], None, "/v1/measurements/void", {**body, "dryRun": True})
+            if dry is None:
+                return
+            body = {"token": dry["token"]}
+        answer = self.ask("void", ids, None, "/v1/measurements/void", body)
+        if answer is not None:
+            if answer["count"] != len(ids):
+                self.wrong.append(f"a void of {len(ids)} took {answer['count']}")
+            self.void.update((id, answer["id"]) for id in ids)
+
+    def send_revert(self, void, ids):
+        if self.ask("revert", ids, None, f"/v1/voids/{void}/revert", None) is not None:
+            for id in ids:
+                del self.void[id]
+
+    def send_amend(self, content):
+        body = [{"uniqueId": id, **members} for id, members in content.items()]
+        answer = self.ask("amend", list(content), content, "/v1/measurements/amend", body)
+        if answer is not None:
+            self.amended(content)
+
+    def amended(self, content):
+        for id, members in content.items():
+            self.stored[id].update(members)  # the very event that `round` holds
+            self.void.pop(id, None)
+
+    def settle(self):
+        """After a restart: did the correction whose answer was lost happen? Whole, or not at all."""
+        what, ids, content = self.asked or (None, [], None)
+        self.asked = None
+        if not ids:
+            return
+        read = {id: self.api.get(f"/v1/measurements/{quote(id)}") for id in ids}
+        if what == "amend":
+            done = {read[id]["value"] == str(content[id]["value"]) for id in ids}
+        else:
+            done = {read[id]["voided"] == (what == "void") for id in ids}
+        must(len(done) == 1, f"half of a {what} happened: {read}")
+        if done == {True} and what == "amend":
+            self.amended(content)
+        elif done == {True} and what == "void":
+            self.void.update((id, None) for id in ids)
+        elif done == {True}:
+            for id in ids:
+                del self.void[id]
+
     def run(self):
         """Until the server is gone."""
         while True:
+            if self.random.random() < 0.15:
+                try:
+                    self.correct()
+                except (OSError, EOFError, ValueError, HTTPException):
+                    return
             batch = self.batch()
             atomic = self.random.random() < 0.2
             if atomic:
@@ -175,10 +274,12 @@ class Directory:
         return int(count["value"]), int(total["value"])
 
     def known(self):
-        events = [event for client in self.clients for event in client.stored.values()]
+        events = [event for client in self.clients for id, event in client.stored.items() if id not in client.void]
         return len(events), sum(event["value"] for event in events)
 
     def check(self):
+        for client in self.clients:
+            client.settle()
         count, total = self.counted()
         self.check_acknowledged()
         found = self.resend_unknown()
@@ -199,6 +300,9 @@ class Directory:
             for at in range(0, len(events), 1000):
                 answer = self.api.send(events[at:at + 1000])
                 must(answer["duplicates"] == len(events[at:at + 1000]), f"an acknowledged event is gone: {answer}")
+                void = {row["uniqueId"] for row in answer["results"] if row.get("voided")}
+                must(void == {event["uniqueId"] for event in events[at:at + 1000]} & client.void.keys(),
+                     f"void events: {void}")
 
     def resend_unknown(self):
         found = collections.Counter()
@@ -222,11 +326,14 @@ class Directory:
                 must(answer.status == 404, f"a refused event is there: {answer!r}")
             client.refused = client.refused[-1000:]
 
+    def counting(self, client):
+        return [event for id, event in client.stored.items() if id not in client.void]
+
     def check_accounts(self):
         """Each account's sum by kind, one event read back, and its bill."""
         for client in self.clients:
             wanted = collections.Counter()
-            for event in client.stored.values():
+            for event in self.counting(client):
                 wanted[event["properties"]["kind"]] += event["value"]
             rows = self.api.usage("work", account=client.account, groupBy="kind", **SPAN)["data"]
             got = {row["group"]["kind"]: int(row["value"]) for row in rows}
@@ -236,7 +343,8 @@ class Directory:
                 read = self.api.get(f"/v1/measurements/{quote(event['uniqueId'])}")
                 must((read["account"], read["value"], read["ts"], read["properties"]) == (
                     event["account"], str(event["value"]), event["ts"], event["properties"]), f"{read} is not {event}")
-            january = sum(event["value"] for event in client.stored.values() if event["ts"] < "2026-02")
+                must(read["voided"] == (event["uniqueId"] in client.void), f"{read} is not void, or is")
+            january = sum(event["value"] for event in self.counting(client) if event["ts"] < "2026-02")
             line = self.api.bill(client.account, at="2026-01-15T00:00:00Z")["lines"][0]
             must(line["usage"] == str(january), f"the bill says {line['usage']}, the events {january}")
 
@@ -250,6 +358,7 @@ class Campaign:
     def __init__(self, kills, seed):
         self.kills, self.random = kills, random.Random(seed)
         self.seconds, self.lost, self.stored, self.verified, self.busy = [], collections.Counter(), 0, 0, 0
+        self.corrections = 0
 
     def run(self):
         directory = None
@@ -279,6 +388,7 @@ class Campaign:
     def close(self, directory):
         self.stored += directory.known()[0]
         self.busy += sum(client.busy for client in directory.clients)
+        self.corrections += sum(client.corrections for client in directory.clients)
         directory.finish()
         self.verified += 1
 
@@ -296,6 +406,7 @@ def main():
     worst, usual = max(campaign.seconds), sorted(campaign.seconds)[len(campaign.seconds) // 2]
     print(f"crash: {kills} kills, {campaign.stored} events acknowledged and there once; of lost answers "
           f"{campaign.lost['duplicate']} were stored, {campaign.lost['accepted']} were not; "
+          f"{campaign.corrections} voids, reverts and amendments; "
           f"{campaign.busy} busy answers; verified {campaign.verified} times; "
           f"serving again after {usual:.2f} s, at worst {worst:.2f} s (SEED={seed})")
     print(f"crash: {kills} passed, 0 failed")

@@ -52,6 +52,12 @@ class FaultClient(Client):
         return {**made, "properties": {**made["properties"], **self.note}}
 
     def send(self, batch, atomic):
+        self.watch(lambda: super(FaultClient, self).send(batch, atomic))
+
+    def correct(self):
+        self.watch(super().correct)
+
+    def watch(self, act):
         if self.enough.is_set():
             raise Refused
         call = self.api.call
@@ -64,7 +70,7 @@ class FaultClient(Client):
             return answer
         self.api.call = watched
         try:
-            super().send(batch, atomic)
+            act()
         except Refused:
             raise
         except Exception as broken:
