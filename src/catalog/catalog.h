@@ -97,6 +97,37 @@ Err *catalog_subscription_change_check(const CatalogChange *change, Str id,
                                        const SubscriptionChange *wanted,
                                        SubscriptionChange **stored) MUST_CHECK;
 
+// Moving subscriptions from one version of a plan to another. Doing it again moves nobody twice:
+// who is on `to` by then is there already.
+typedef struct Migration {
+    Str     plan;
+    int64_t from, to;
+    bool    is_dry;  // everything is checked and answered, nothing is stored
+} Migration;
+
+typedef enum MigrationOutcome {
+    MIGRATION_MOVED,
+    MIGRATION_ALREADY,  // it is on `to` at that instant
+    MIGRATION_REFUSED,  // it cannot be moved: `refusal`
+    MIGRATION_OTHER     // it is on neither, or not active at that instant
+} MigrationOutcome;
+extern const char *const migration_outcome_names[];  // "moved", …; ends with NULL
+
+typedef struct Migrating {
+    Str                 subscription;
+    Instant             at;  // from when on
+    MigrationOutcome    outcome;
+    SubscriptionChange *change;  // of MOVED, as it is or would be stored
+    Err                *refusal;
+} Migrating;
+
+enum { MIGRATION_GROUP = 200 };  // subscriptions of one transaction
+// Fills what follows from `subscription` and `at` of each, in transactions of MIGRATION_GROUP.
+// PLAN_NOT_FOUND, PLAN_VERSION_NOT_FOUND, FIELD_INVALID (from and to are the same),
+// CURRENCY_MISMATCH; SUBSCRIPTION_NOT_FOUND.
+Err *catalog_subscriptions_migrate(const CatalogChange *change, const Migration *migration,
+                                   Migrating *each, size_t count) MUST_CHECK;
+
 // ---- reading: get refuses …_NOT_FOUND
 
 // From memory. A principal's project exists; another is a broken promise.
@@ -161,7 +192,7 @@ typedef struct CatalogPage {
     Str       after;
     size_t    limit;    // 1..1000
     Str       account;  // subscriptions of this account only; STR_NONE: of all
-    Str       plan;     // catalog_plan_versions: of this plan
+    Str       plan;     // versions of this plan; subscriptions that are, were or will be on it
 } CatalogPage;
 
 Err *catalog_meters(Catalog *catalog, Arena *arena, const CatalogPage *page, Meter **meters,

@@ -81,8 +81,10 @@ Err *catalog__history_read(DbTx *tx, ProjectId project, const Subscription *row,
 // SUBSCRIPTION_NOT_FOUND.
 Err *catalog__history_get(DbTx *tx, ProjectId project, Str id,
                           SubscriptionHistory *history) MUST_CHECK;
-// Checks what would follow from the entry (timeline_check.h) and appends it, fills its number and
-// recorded_at, brings the row up to it, and notes the deed.
+// Checks what would follow from the entry (timeline_check.h) and fills its number and recorded_at.
+Err *catalog__log_check(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
+                        SubscriptionChange *entry) MUST_CHECK;
+// The same, and appends it, brings the row up to it, and notes the deed.
 Err *catalog__log_append(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
                          SubscriptionChange *entry) MUST_CHECK;
 

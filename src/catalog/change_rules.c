@@ -114,26 +114,16 @@ static Err *plan_resolve(DbTx *tx, const CatalogChange *change, const Subscripti
     return NULL;
 }
 
-// What counts at the instant, which lies within the subscription.
-static SubscriptionTerms terms_at(Arena *arena, const SubscriptionHistory *history, Instant at)
-{
-    SubscriptionTerms *terms;
-    size_t             count = subscription_terms(arena, history, &terms), place = 0;
-    assert_that(count > 0);
-    while (place + 1 < count && terms[place + 1].start.us <= at.us)
-        place++;
-    return terms[place];
-}
-
 static Err *terms_rules(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
                         SubscriptionChange *entry)
 {
-    SubscriptionTerms now = terms_at(db_arena(tx), before, entry->effective_at);
+    SubscriptionTerms *terms;
+    size_t             count = subscription_terms(db_arena(tx), before, &terms);
     if (entry->quantities.at == NULL && entry->plan.at == NULL && entry->plan_version == 0 &&
         !entry->has_overrides)
         return refuse(db_arena(tx), ERR_FIELD_REQUIRED, STR(""),
                       "a change names quantities, plan, planVersion or overrides");
-    return plan_resolve(tx, change, &now, entry);
+    return plan_resolve(tx, change, terms_at(terms, count, entry->effective_at), entry);
 }
 
 Err *change_rules(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,

@@ -152,8 +152,8 @@ static Err *follow_check(DbTx *tx, const TimelineCheck *check)
 }
 
 // The entry as it would be stored, checked with all that follows from it.
-static Err *entry_make(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
-                       SubscriptionChange *entry)
+Err *catalog__log_check(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
+                        SubscriptionChange *entry)
 {
     if (before->count == SUBSCRIPTION_CHANGES_MAX)
         return refuse(db_arena(tx), ERR_FIELD_INVALID, STR_NONE,
@@ -182,7 +182,7 @@ static Err *entry_store(DbTx *tx, const CatalogChange *change, const Subscriptio
 Err *catalog__log_append(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
                          SubscriptionChange *entry)
 {
-    TRY(entry_make(tx, change, before, entry));
+    TRY(catalog__log_check(tx, change, before, entry));
     return entry_store(tx, change, before, entry);
 }
 
@@ -251,7 +251,7 @@ static Err *check_work(DbTx *tx, void *context)
     SubscriptionHistory before;
     log->is_stored = false;
     TRY(change_prepare(tx, log, &before));
-    return log->is_stored ? NULL : entry_make(tx, log->change, &before, log->entry);
+    return log->is_stored ? NULL : catalog__log_check(tx, log->change, &before, log->entry);
 }
 
 Err *catalog_subscription_change(const CatalogChange *change, Str id,

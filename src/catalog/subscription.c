@@ -206,15 +206,6 @@ SubscriptionStatus subscription_status(const SubscriptionHistory *history, Insta
     return pause != NULL && pause->kind == CHANGE_PAUSE ? SUBSCRIPTION_PAUSED : SUBSCRIPTION_ACTIVE;
 }
 
-// The terms at `now`: the first before it starts, the last after its end.
-static SubscriptionTerms terms_at(const SubscriptionTerms *terms, size_t count, Instant now)
-{
-    size_t at = 0;
-    while (at + 1 < count && terms[at + 1].start.us <= now.us)
-        at++;
-    return terms[at];
-}
-
 static void raw_or_null(JsonOut *out, const char *name, Str text)
 {
     if (text.at == NULL)
@@ -255,7 +246,7 @@ void subscription_to_json(const SubscriptionHistory *history, Instant now, JsonO
     bool                ends = subscription_end(history, &end);
     size_t              count = subscription_terms(arena, history, &terms);
     if (count > 0)
-        current = terms_at(terms, count, now);
+        current = *terms_at(terms, count, now);
     json_object(out);
     json_string_member(out, "id", first->id);
     json_string_member(out, "account", first->account);

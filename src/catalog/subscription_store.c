@@ -12,6 +12,7 @@ enum {
     SUBSCRIPTION_CHANGED,
     SUBSCRIPTIONS_AFTER,
     ACCOUNT_AFTER,
+    PLAN_AFTER,
     OTHER_CURRENCY,
     STATEMENTS
 };
@@ -33,6 +34,10 @@ static const Statement sql[STATEMENTS] = {
     [ACCOUNT_AFTER] = { "select " COLUMNS " from subscription"
                         " where tenant = ? and project = ? and account = ? and id > ?"
                         " order by id limit ?" },
+    [PLAN_AFTER] = { "select " COLUMNS " from subscription"
+                     " where tenant = ? and project = ? and id > ? and (plan = ? or id in"
+                     " (select subscription from subscription_change"
+                     " where tenant = ? and project = ? and plan = ?)) order by id limit ?" },
     [OTHER_CURRENCY] = { "select s.id from subscription s join plan_version v"
                          " on v.tenant = s.tenant and v.project = s.project and v.plan = s.plan"
                          " and v.number = s.plan_version"
@@ -349,22 +354,26 @@ typedef struct SubscriptionList {
     size_t             count;
 } SubscriptionList;
 
+static Err *list_rows(DbTx *tx, const CatalogPage *page, DbRows *rows)
+{
+    DbValue tenant = db_text(page->project.tenant), project = db_text(page->project.id);
+    DbValue after = catalog__after(page->after), limit = db_whole((int64_t)page->limit);
+    DbValue plan = db_text(page->plan);
+    if (page->account.at != NULL)
+        return db_rows(tx, &sql[ACCOUNT_AFTER],
+                       DB_VALUES(tenant, project, db_text(page->account), after, limit), rows);
+    if (page->plan.at != NULL)
+        return db_rows(tx, &sql[PLAN_AFTER],
+                       DB_VALUES(tenant, project, after, plan, tenant, project, plan, limit),
+                       rows);
+    return db_rows(tx, &sql[SUBSCRIPTIONS_AFTER], DB_VALUES(tenant, project, after, limit), rows);
+}
+
 static Err *list_work(DbTx *tx, void *context)
 {
-    SubscriptionList  *list = context;
-    const CatalogPage *page = list->page;
-    DbRows             rows;
-    if (page->account.at == NULL)
-        TRY(db_rows(tx, &sql[SUBSCRIPTIONS_AFTER],
-                    DB_VALUES(db_text(page->project.tenant), db_text(page->project.id),
-                              catalog__after(page->after), db_whole((int64_t)page->limit)),
-                    &rows));
-    else
-        TRY(db_rows(tx, &sql[ACCOUNT_AFTER],
-                    DB_VALUES(db_text(page->project.tenant), db_text(page->project.id),
-                              db_text(page->account), catalog__after(page->after),
-                              db_whole((int64_t)page->limit)),
-                    &rows));
+    SubscriptionList *list = context;
+    DbRows            rows;
+    TRY(list_rows(tx, list->page, &rows));
     list->subscriptions = arena_array(db_arena(tx), Subscription, rows.count);
     list->count = rows.count;
     for (size_t i = 0; i < rows.count; i++)

@@ -179,3 +179,12 @@ size_t subscription_terms(Arena *arena, const SubscriptionHistory *history,
     *terms = list;
     return count;
 }
+
+const SubscriptionTerms *terms_at(const SubscriptionTerms *terms, size_t count, Instant at)
+{
+    size_t place = 0;
+    assert_that(count > 0);
+    while (place + 1 < count && terms[place + 1].start.us <= at.us)
+        place++;
+    return &terms[place];
+}

@@ -23,6 +23,9 @@ SubscriptionTerms subscription_first_terms(const Subscription *first);
 size_t subscription_terms(Arena *arena, const SubscriptionHistory *history,
                           SubscriptionTerms **terms);
 
+// The terms at the instant, of at least one: the first before they begin, the last after their end.
+const SubscriptionTerms *terms_at(const SubscriptionTerms *terms, size_t count, Instant at);
+
 // The entries recorded at or before the instant: the first so many of the log.
 size_t subscription_known(const SubscriptionHistory *history, Instant known_at);
 

@@ -88,6 +88,7 @@ SCOPES = {"usage:write": [("POST", "/v1/measurements"), ("POST", "/ingest/usage"
                             ("POST", "/v1/voids/{id}/revert")],
           "catalog:write": [("PUT", "/v1/meters/{id}"), ("DELETE", "/v1/meters/{id}"), ("PUT", "/v1/accounts/{id}"),
                             ("PUT", "/v1/plans/{id}"), ("POST", "/v1/plans/{id}/publish"),
+                            ("POST", "/v1/plans/{id}/migrations"),
                             ("PUT", "/v1/subscriptions/{id}"), ("POST", "/v1/subscriptions/{id}/change"),
                             ("POST", "/v1/subscriptions/{id}/cancel"), ("POST", "/v1/subscriptions/{id}/pause"),
                             ("POST", "/v1/subscriptions/{id}/resume")],

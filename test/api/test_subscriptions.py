@@ -97,6 +97,16 @@ def test_the_end_moves_and_the_log_says_so(api, n, plan, account):
     assert [(change["effectiveAt"], change["endsAt"]) for change in back["changes"]] == [(ends, ends), (ends, None)]
 
 
+def test_a_canceled_subscription_takes_no_other_end(api, n, plan, account):
+    terms = {"quantities": {"seats": 1}}
+    put(api, n("sub"), account, plan, **terms)
+    canceled = api.post(f"/v1/subscriptions/{n('sub')}/cancel", {"at": "2026-04-01T00:00:00Z"})["subscription"]
+    assert (canceled["status"], canceled["endsAt"]) == ("canceled", "2026-04-01T00:00:00Z")
+    refused(put(api, n("sub"), account, plan, **terms, endsAt="2026-06-01T00:00:00Z"), 409, "subscription_canceled",
+            "/endsAt")
+    assert put(api, n("sub"), account, plan, **terms).json["endsAt"] == "2026-04-01T00:00:00Z"  # a late retry
+
+
 # ---- what cannot be
 
 def test_a_quantity_that_the_plan_prices_is_asked_for(api, n, plan, account):
