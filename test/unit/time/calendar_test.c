@@ -75,6 +75,25 @@ static void test_a_boundary_nearer_than_half_a_period_is_passed_over(void **stat
     assert_is_full(april);
 }
 
+// Noon in Tarawa is midnight of UTC: half a day is left there, and that is not more than half.
+static void test_exactly_half_a_period_is_passed_over_too(void **state)
+{
+    (void)state;
+    PeriodRule daily = { .every = 1, .unit = PERIOD_DAY, .anchor = ANCHOR_SUBSCRIPTION };
+    Calendar   calendar = begin(&daily, "UTC", "2026-01-01T00:00:00Z");
+    move(&calendar, "2026-01-05T01:00:00Z", "Pacific/Tarawa");
+    assert_period(calendar_period_at(&calendar, moment("2026-01-06T00:00:00Z")),
+                  "2026-01-06T00:00:00Z", "2026-01-07T12:00:00Z", 5);
+    calendar = begin(&daily, "UTC", "2026-01-01T00:00:00Z");
+    move(&calendar, "2026-01-05T01:00:00Z", "Asia/Kamchatka");  // the same offset, by another name
+    assert_moment(calendar_next_boundary(&calendar, moment("2026-01-06T00:00:00Z")),
+                  "2026-01-07T12:00:00Z");
+    calendar = begin(&daily, "UTC", "2026-01-01T00:00:00Z");
+    move(&calendar, "2026-01-05T01:00:00Z", "Asia/Magadan");  // eleven hours: thirteen are left
+    assert_moment(calendar_next_boundary(&calendar, moment("2026-01-06T00:00:00Z")),
+                  "2026-01-06T13:00:00Z");
+}
+
 static void test_the_anchor_keeps_its_local_date_in_a_new_zone(void **state)
 {
     (void)state;
@@ -402,6 +421,7 @@ int main(void)
         test_of(test_without_changes_a_calendar_is_its_rule),
         test_of(test_a_new_zone_begins_at_the_end_of_the_running_period),
         test_of(test_a_boundary_nearer_than_half_a_period_is_passed_over),
+        test_of(test_exactly_half_a_period_is_passed_over_too),
         test_of(test_the_anchor_keeps_its_local_date_in_a_new_zone),
         test_of(test_of_changes_in_one_period_the_last_counts),
         test_of(test_a_zone_at_the_beginning_counts_from_there),

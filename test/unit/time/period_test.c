@@ -165,6 +165,12 @@ static void test_rules_that_do_not_cut_time_are_refused(void **state)
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_non_null(period_rule_fault(&wrong[i]));
+    for (uint8_t day = 1; day <= 31; day++) {
+        PeriodRule rule = {
+            .every = 1, .unit = PERIOD_MONTH, .anchor = ANCHOR_DAY_OF_MONTH, .day = day
+        };
+        assert_null(period_rule_fault(&rule));
+    }
     for (uint32_t every = 1; every <= 12; every++) {
         PeriodRule rule = { .every = every, .unit = PERIOD_MONTH };
         assert_true((period_rule_fault(&rule) == NULL) == (12 % every == 0));
