@@ -234,3 +234,33 @@ def test_the_last_period_of_all_has_an_end_that_can_be_read(sale):
     sold = sale(UNIT, starts="9999-12-01T00:00:00Z")
     period = sold.bill("9999-12-31T23:00:00Z")["period"]
     assert period == {"start": "9999-12-01T00:00:00Z", "end": "9999-12-31T23:59:59.999999Z"}
+
+
+@pytest.mark.parametrize("prorate,total", [("day", "30.00"), ("second", "31.67")])
+def test_upgraded_and_cancelled_on_one_day(api, n, sale, prorate, total):
+    """Nine days of June (9.5 by the second) at 100.00 a month; nothing of the upgrade, nothing credited twice."""
+    fee = {"model": "flat", "amount": "100.00", "timing": "advance", "prorate": prorate}
+    sold, bigger = sale(fee, starts="2026-06-01T00:00:00Z"), n("plan")
+    api.publish(bigger, {"currency": "USD", "charges": [{"id": "c0", **fee, "amount": "3000.00"}]})
+    path = f"/v1/subscriptions/{sold.subscription}"
+    noon = "2026-06-10T12:00:00Z"
+    api.post(f"{path}/change", {"plan": bigger, "effectiveAt": noon})
+    # At the same instant: the bigger plan was never in force for any time.
+    answer = api.post(f"{path}/cancel", {"at": noon, "credit": "prorated"})
+    assert answer["bill"]["total"] == total == sold.bill("2026-06-05T00:00:00Z")["total"]
+
+
+def test_a_new_zone_begins_with_the_next_period(api, sale):
+    """The running month ends where it did; the next ends at the new zone's month, seven hours after UTC's, and
+    usage around both ends is in one period."""
+    sold = sale(UNIT, zone="Asia/Tokyo")
+    now = dt.datetime.now(dt.timezone.utc)
+    running = sold.bill(now.isoformat())["period"]
+    api.put(f"/v1/accounts/{sold.account}", {"timeZone": "America/Phoenix"})
+    assert sold.bill(now.isoformat())["period"] == running
+    joined = sold.bill(running["end"])["period"]
+    assert joined["start"] == running["end"] and running["end"].endswith("T15:00:00Z")
+    # Phoenix's first of the month is 16 hours after Tokyo's: it is passed over.
+    assert joined["end"].endswith("-01T07:00:00Z")
+    assert dt.timedelta(days=28) < instant(joined["end"]) - instant(joined["start"]) < dt.timedelta(days=33)
+    assert sold.bill(joined["end"])["period"]["start"] == joined["end"]
