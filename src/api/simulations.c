@@ -265,7 +265,7 @@ static const Field simulation_fields[] = {
            .doc = "null until it has succeeded."),
 };
 static const Shape simulation_shape =
-    SHAPE("Simulation", simulation_fields, .doc = "What one price would have cost against another.");
+    SHAPE("Simulation", simulation_fields, .doc = "What one price would cost against another.");
 
 static const Field span_fields[] = {
     MEMBER("start", INSTANT, .required = true, .doc = "First instant."),

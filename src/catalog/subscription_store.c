@@ -21,6 +21,12 @@ enum {
     "id, account, plan, plan_version, starts_at, ends_at, quantities, version, created_at," \
     " first_ends_at, overrides, phases, usage_filter, changes"
 
+// From the index alone: an engine that is asked for whole rows takes the primary key instead, and
+// goes through all subscriptions of the project.
+#define OF_ACCOUNT \
+    "select tenant t, project p, id i from subscription" \
+    " where tenant = ? and project = ? and account = ?"
+
 static const Statement sql[STATEMENTS] = {
     [SUBSCRIPTION_GET] = { "select " COLUMNS " from subscription"
                            " where tenant = ? and project = ? and id = ?" },
@@ -31,19 +37,19 @@ static const Statement sql[STATEMENTS] = {
                            " where tenant = ? and project = ? and id = ? and version = ?" },
     [SUBSCRIPTIONS_AFTER] = { "select " COLUMNS " from subscription"
                               " where tenant = ? and project = ? and id > ? order by id limit ?" },
-    [ACCOUNT_AFTER] = { "select " COLUMNS " from subscription"
-                        " where tenant = ? and project = ? and account = ? and id > ?"
-                        " order by id limit ?" },
+    [ACCOUNT_AFTER] = { "select " COLUMNS " from (" OF_ACCOUNT " and id > ? order by id limit ?)"
+                        " found join subscription on tenant = found.t and project = found.p"
+                        " and id = found.i order by id" },
     [PLAN_AFTER] = { "select " COLUMNS " from subscription"
                      " where tenant = ? and project = ? and id > ? and (plan = ? or id in"
                      " (select subscription from subscription_change"
                      " where tenant = ? and project = ? and plan = ?)) order by id limit ?" },
-    [OTHER_CURRENCY] = { "select s.id from subscription s join plan_version v"
-                         " on v.tenant = s.tenant and v.project = s.project and v.plan = s.plan"
-                         " and v.number = s.plan_version"
-                         " where s.tenant = ? and s.project = ? and s.account = ? and v.currency "
-                         "<> ?"
-                         " limit 1" },
+    [OTHER_CURRENCY] = { "select s.id from (" OF_ACCOUNT " order by id limit 100000) found"
+                         " join subscription s on s.tenant = found.t and s.project = found.p"
+                         " and s.id = found.i"
+                         " join plan_version v on v.tenant = s.tenant and v.project = s.project"
+                         " and v.plan = s.plan and v.number = s.plan_version"
+                         " where v.currency <> ? limit 1" },
 };
 
 const StatementTable catalog__subscription_table = { "subscriptions", sql, STATEMENTS };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/bench_ingest.h"
+#include "cli/bench_simulate.h"
 #include "cli/bench_rate.h"
 #include "cli/bench_workload.h"
 
@@ -202,6 +203,8 @@ static int rate(int argc, char **argv)
 
 int cli_bench(int argc, char **argv)
 {
+    if (argc >= 2 && strcmp(argv[1], "simulate") == 0)
+        return bench_simulate(argc - 1, argv + 1);
     if (argc >= 2 && strcmp(argv[1], "ingest") == 0)
         return ingest(argc - 1, argv + 1);
     if (argc >= 2 && strcmp(argv[1], "rate") == 0)

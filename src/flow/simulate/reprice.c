@@ -68,7 +68,7 @@ static Err *plan_given(void *context, Arena *arena, const PlanWanted *wanted, co
         }
     Err *err = plan_patched(side, side->wanted->document, made.patch, &made.plan);
     if (err != NULL)
-        return refuse(arena, ERR_PLAN_INVALID, STR_NONE, "a phase of the plan does not fit it: %.*s",
+        return refuse(arena, ERR_PLAN_INVALID, STR_NONE, "a phase does not fit its plan: %.*s",
                       STR_ARG(err->detail));
     made.patch = str_copy(side->repricing->arena, made.patch);
     vector_push(&side->patched, made);

@@ -13,8 +13,8 @@ enum {
 };
 
 static const Statement sql[STATEMENTS] = {
-    [SIMULATION_ADD] = { "insert into simulation (tenant, project, id, operation, request, position,"
-                         " names, rated_at, chunk_accounts, summary)"
+    [SIMULATION_ADD] = { "insert into simulation (tenant, project, id, operation, request,"
+                         " position, names, rated_at, chunk_accounts, summary)"
                          " values (?, ?, ?, ?, ?, ?, ?, ?, ?, null)" },
     [SIMULATION_GET] = { "select id, operation, request, position, names, rated_at, chunk_accounts,"
                          " summary from simulation where tenant = ? and project = ? and id = ?" },
