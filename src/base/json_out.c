@@ -41,22 +41,36 @@ void json_array_end(JsonOut *out)
     out->needs_comma = true;
 }
 
+static bool is_plain(unsigned char byte)
+{
+    return byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f;
+}
+
+static void escaped_add(Text *text, unsigned char byte)
+{
+    if (byte == '"' || byte == '\\')
+        text_print(text, "\\%c", byte);
+    else if (byte == '\n')
+        text_add(text, STR("\\n"));
+    else
+        text_print(text, "\\u%04x", byte);
+}
+
+// What needs no escape, nearly everything, is copied where it is looked at.
 static void quoted(Text *text, Str value)
 {
+    char  *at = text_reserve(text, value.length + 2);
     size_t plain = 0;
-    text_add_char(text, '"');
-    for (size_t i = 0; i < value.length; i++) {
-        unsigned char byte = (unsigned char)value.at[i];
-        if (byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f)
+    *at++ = '"';
+    for (; plain < value.length && is_plain((unsigned char)value.at[plain]); plain++)
+        at[plain] = value.at[plain];
+    text_grow(text, 1 + plain);
+    for (size_t i = plain; i < value.length; i++) {
+        if (is_plain((unsigned char)value.at[i]))
             continue;
         text_add_bytes(text, value.at + plain, i - plain);
+        escaped_add(text, (unsigned char)value.at[i]);
         plain = i + 1;
-        if (byte == '"' || byte == '\\')
-            text_print(text, "\\%c", byte);
-        else if (byte == '\n')
-            text_add(text, STR("\\n"));
-        else
-            text_print(text, "\\u%04x", byte);
     }
     text_add_bytes(text, value.at + plain, value.length - plain);
     text_add_char(text, '"');
