@@ -154,6 +154,23 @@ def plan_period(story, unit):
 
 # ---- meters, accounts, subscriptions
 
+@sentence("meter <name> is the level of <stream> per <per>")
+def gauge(story, name, stream, per):
+    story.api.put(f"/v1/meters/{story.own(name)}",
+                  {"event": story.own(stream), "aggregation": "timeWeighted", "per": per})
+
+
+@sentence("meter <name> is the running total of <stream>")
+def running_total(story, name, stream):
+    story.api.put(f"/v1/meters/{story.own(name)}",
+                  {"event": story.own(stream), "aggregation": "sum", "carryOver": True})
+
+
+@sentence("<id> is taken back")
+def void(story, id):
+    story.api.post("/v1/measurements/void", {"uniqueIds": [story.own(id)]})
+
+
 @sentence("meter <name> is the <kind> of <stream>[ by <dimensions>][ where <filter>]")
 def meter(story, name, kind, stream, dimensions, filter):
     property, _, stream = stream.rpartition(" in ")

@@ -83,6 +83,18 @@ static void test_bad_meters_name_the_member(void **state)
           "/dimensions/1" },
         { "{\"aggregation\":\"sum\",\"dimensions\":[\"a\",\"a\"]}", ERR_FIELD_INVALID,
           "/dimensions" },
+        { "{\"aggregation\":\"percentile\"}", ERR_FIELD_REQUIRED, "/percentile" },
+        { "{\"aggregation\":\"percentile\",\"percentile\":-1}", ERR_FIELD_INVALID, "/percentile" },
+        { "{\"aggregation\":\"percentile\",\"percentile\":true}", ERR_FIELD_INVALID,
+          "/percentile" },
+        { "{\"aggregation\":\"latest\",\"input\":\"level\"}", ERR_FIELD_INVALID, "/input" },
+        { "{\"aggregation\":\"sum\",\"window\":{\"unit\":\"day\","
+          "\"aggregation\":\"timeWeighted\"}}",
+          ERR_FIELD_INVALID, "/window/aggregation" },
+        { "{\"aggregation\":\"sum\",\"window\":{\"aggregation\":\"max\"}}", ERR_FIELD_REQUIRED,
+          "/window/unit" },
+        { "{\"aggregation\":\"uniqueCount\",\"operationProperty\":7}", ERR_FIELD_INVALID,
+          "/operationProperty" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         AUTO(Arena) arena = arena_open();
@@ -92,6 +104,58 @@ static void test_bad_meters_name_the_member(void **state)
         assert_string_equal(err_name(faults.first->code), err_name(bad[i].code));
         assert_string_equal(str_terminated(arena, faults.first->pointer), bad[i].pointer);
     }
+}
+
+// What comes back is what was declared, with what goes without saying, and nothing else.
+static void test_members_of_some_aggregations(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        { "\"timeWeighted\"", ",\"input\":\"level\",\"per\":\"second\"" },
+        { "\"timeWeighted\",\"per\":\"period\",\"input\":\"change\"",
+          ",\"input\":\"change\",\"per\":\"period\"" },
+        { "\"percentile\",\"percentile\":95.50", ",\"percentile\":\"95.5\"" },
+        { "\"percentile\",\"percentile\":\"1e2\"", ",\"percentile\":\"100\"" },
+        { "\"sum\",\"carryOver\":true", ",\"carryOver\":true" },
+        { "\"sum\",\"carryOver\":false,\"percentile\":null,\"window\":null", "" },
+        { "\"uniqueCount\",\"operationProperty\":\"op\",\"carryOver\":true",
+          ",\"carryOver\":true,\"operationProperty\":\"op\"" },
+        { "\"sum\",\"window\":{\"aggregation\":\"percentile\",\"unit\":\"hour\"},"
+          "\"percentile\":95",
+          ",\"percentile\":\"95\",\"window\":{\"unit\":\"hour\",\"aggregation\":\"percentile\"}" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        AUTO(Arena) arena = arena_open();
+        Faults faults;
+        Meter *meter = meter_from(
+            arena, str_print(arena, "{\"aggregation\":%s}", rows[i][0]).at, "m", &faults);
+        assert_null(faults.first);
+        Str text = text_of_meter(arena, meter);
+        Str tail = str_print(arena, "\"unit\":null%s}", rows[i][1]);
+        assert_true(text.length > tail.length);
+        assert_string_equal(
+            str_terminated(arena, (Str){ text.at + text.length - tail.length, tail.length }),
+            tail.at);
+        Meter *back = meter_from(arena, str_terminated(arena, text), "m", &faults);
+        assert_null(faults.first);
+        assert_true(str_equal(text, text_of_meter(arena, back)));
+    }
+}
+
+static void test_what_cells_keep(void **state)
+{
+    (void)state;
+    Meter gauge = { .aggregation = AGGREGATE_TIME_WEIGHTED }, changes = gauge;
+    changes.input = INPUT_CHANGE;
+    assert_int_equal(meter_kept(&gauge), AGGREGATE_LATEST);
+    assert_int_equal(meter_kept(&changes), AGGREGATE_SUM);
+    assert_int_equal(meter_kept(&(Meter){ .aggregation = AGGREGATE_PERCENTILE }),
+                     AGGREGATE_COUNT);
+    assert_int_equal(meter_kept(&(Meter){ .aggregation = AGGREGATE_MAX }), AGGREGATE_MAX);
+    assert_true(meter_sums_events(&(Meter){ .aggregation = AGGREGATE_SUM }));
+    assert_false(meter_sums_events(&(Meter){ .aggregation = AGGREGATE_SUM, .carries = true }));
+    assert_false(meter_sums_events(&(Meter){ .aggregation = AGGREGATE_SUM, .has_window = true }));
+    assert_false(meter_sums_events(&(Meter){ .aggregation = AGGREGATE_MAX }));
 }
 
 static void test_all_faults_are_told_at_once(void **state)
@@ -161,6 +225,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equal_meters_are_equal_text),
         cmocka_unit_test(test_bad_meters_name_the_member),
+        cmocka_unit_test(test_members_of_some_aggregations),
+        cmocka_unit_test(test_what_cells_keep),
         cmocka_unit_test(test_all_faults_are_told_at_once),
         cmocka_unit_test(test_ids_of_meters_are_names),
         cmocka_unit_test(test_a_meter_may_bring_its_own_id),

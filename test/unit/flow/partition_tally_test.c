@@ -44,16 +44,25 @@ typedef struct World {
 static const char *const definitions[] = {
     "\"aggregation\":\"timeWeighted\",\"per\":\"hour\"",
     "\"aggregation\":\"timeWeighted\",\"per\":\"period\",\"input\":\"change\"",
-    "\"aggregation\":\"timeWeighted\",\"property\":\"value\",\"filter\":{\"region\":[\"eu\",\"us\"]}",
+    "\"aggregation\":\"timeWeighted\",\"property\":\"value\","
+    "\"filter\":{\"region\":[\"eu\",\"us\"]}",
     "\"aggregation\":\"percentile\",\"percentile\":\"62.5\"",
     "\"aggregation\":\"sum\",\"carryOver\":true",
     "\"aggregation\":\"uniqueCount\",\"carryOver\":true,\"operationProperty\":\"op\"",
     "\"aggregation\":\"uniqueCount\",\"operationProperty\":\"op\"",
     "\"aggregation\":\"sum\",\"window\":{\"unit\":\"hour\",\"aggregation\":\"max\"}",
     "\"aggregation\":\"max\",\"window\":{\"unit\":\"day\",\"aggregation\":\"average\"}",
-    "\"aggregation\":\"sum\",\"carryOver\":true,\"window\":{\"unit\":\"day\",\"aggregation\":\"sum\"}",
+    "\"aggregation\":\"sum\",\"carryOver\":true,"
+    "\"window\":{\"unit\":\"day\",\"aggregation\":\"sum\"}",
     "\"aggregation\":\"timeWeighted\",\"window\":{\"unit\":\"day\",\"aggregation\":\"percentile\"},"
     "\"percentile\":50",
+    // Answered from cells, with holes cut out of them.
+    "\"aggregation\":\"sum\"",
+    "\"aggregation\":\"count\"",
+    "\"aggregation\":\"average\"",
+    "\"aggregation\":\"latest\"",
+    "\"aggregation\":\"min\"",
+    "\"aggregation\":\"uniqueCount\"",
 };
 enum { METERS = sizeof definitions / sizeof *definitions };
 
@@ -221,54 +230,53 @@ static bool is_wanted(const Known *known, const Wanted *wanted, Measure *measure
     return measure_of(wanted->meter, &known->event, measure);
 }
 
-typedef struct Counts {
+// Events of a stretch of time, those that count in order.
+typedef struct Cut {
+    Counted *at;
+    size_t   count;
     uint64_t events, ignored;
-} Counts;
+} Cut;
 
-// Those of [from, to), in order.
-static size_t list_cut(Arena *arena, const World *world, const Wanted *wanted, UsageWindow span,
-                       Counted *counted, Counts *counts)
+static Cut list_cut(Arena *arena, const World *world, const Wanted *wanted, UsageWindow span)
 {
-    size_t count = 0;
-    *counts = (Counts){ 0 };
+    Cut cut = { .at = arena_array(arena, Counted, world->known.count) };
     for (size_t i = 0; i < world->known.count; i++) {
         const Known *known = &world->known.at[i];
         Measure      measure;
         if (known->event.ts.us < span.start.us || known->event.ts.us >= span.end.us ||
             !is_wanted(known, wanted, &measure))
             continue;
-        counts->events++;
-        counts->ignored += !measure.counts;
+        cut.events++;
+        cut.ignored += !measure.counts;
         if (!measure.counts)
             continue;
-        counted[count] = (Counted){ .ts = known->event.ts,
-                                    .unique_id = known->event.unique_id,
-                                    .value = measure.value,
-                                    .removes = measure.removes };
+        Counted *counted = &cut.at[cut.count++];
+        *counted = (Counted){ .ts = known->event.ts,
+                              .unique_id = known->event.unique_id,
+                              .value = measure.value,
+                              .removes = measure.removes };
         if (wanted->meter->aggregation == AGGREGATE_UNIQUE_COUNT)
-            counted[count].text = measure_text(wanted->meter, &known->event, arena);
-        count++;
+            counted->text = measure_text(wanted->meter, &known->event, arena);
     }
-    counted_sort(counted, count);
-    return count;
+    counted_sort(cut.at, cut.count);
+    return cut;
 }
 
 // One account's, or all.
 static TallyValue list_value(Arena *arena, const World *world, const Wanted *wanted, size_t window,
-                             Counts *counts)
+                             Cut *cut)
 {
-    Counted   *counted = arena_array(arena, Counted, world->known.count);
-    TallyValue value;
-    TallyRange range = { .window = wanted->query->windows[window], .query = wanted->query };
-    Tally     *tally = tally_open(arena, wanted->meter);
+    TallyValue  value;
+    TallyRange  range = { .window = wanted->query->windows[window], .query = wanted->query };
+    Tally      *tally = tally_open(arena, wanted->meter);
     UsageWindow before = { INSTANT_FIRST, range.window.start };
-    size_t      count = list_cut(arena, world, wanted, before, counted, counts);
+    *cut = list_cut(arena, world, wanted, before);
     if (meter_looks_back(wanted->meter))
-        assert_null(tally_pass(tally, counted, count));
+        assert_null(tally_pass(tally, cut->at, cut->count));
     if (wanted->meter->has_window)
         assert_null(tally_windows(arena, wanted->meter, range.window.start, &range));
-    count = list_cut(arena, world, wanted, range.window, counted, counts);
-    assert_null(tally_window(tally, &range, counted, count, &value));
+    *cut = list_cut(arena, world, wanted, range.window);
+    assert_null(tally_window(tally, &range, cut->at, cut->count, &value));
     tally_close(tally);
     return value;
 }
@@ -276,7 +284,7 @@ static TallyValue list_value(Arena *arena, const World *world, const Wanted *wan
 static void group_check(const World *world, Wanted *wanted, size_t window, const UsageGroup *group)
 {
     AUTO(Arena) arena = arena_open();
-    Counts     counts, all = { 0 };
+    Cut        cut, all = { 0 };
     TallyValue value, sum = { false, rational_zero() };
     bool       by_account = wanted->query->account.at == NULL &&
                       wanted->meter->aggregation == AGGREGATE_TIME_WEIGHTED &&
@@ -284,11 +292,11 @@ static void group_check(const World *world, Wanted *wanted, size_t window, const
     for (unsigned i = 0; i < (by_account ? ACCOUNTS : 1); i++) {
         wanted->account =
             by_account ? str_print(arena, "a%u", i) : wanted->query->account;
-        value = list_value(arena, world, wanted, window, &counts);
+        value = list_value(arena, world, wanted, window, &cut);
         sum.exact = rational_add(arena, sum.exact, value.exact);
         sum.has_value = sum.has_value || value.has_value;
-        all.events += counts.events;
-        all.ignored += counts.ignored;
+        all.events += cut.events;
+        all.ignored += cut.ignored;
     }
     if (rational_compare(group->exact, sum.exact) != 0)
         fail_msg("%.*s: %.*s is not %.*s", STR_ARG(wanted->meter->id),
@@ -371,12 +379,10 @@ static void check_read(World *world)
             group_check(world, &wanted, i, &answers[i].groups[k]);
             events += answers[i].groups[k].events;
         }
-        Counts  counts;
-        Wanted  all = { .meter = meter, .query = &question.query, .as_of = wanted.as_of,
-                        .account = question.query.account };
-        Counted *counted = arena_array(arena, Counted, world->known.count);
-        list_cut(arena, world, &all, question.windows[i], counted, &counts);
-        assert_int_equal(events, counts.events);  // no group is missing
+        Wanted all = { .meter = meter, .query = &question.query, .as_of = wanted.as_of,
+                       .account = question.query.account };
+        Cut    cut = list_cut(arena, world, &all, question.windows[i]);
+        assert_int_equal(events, cut.events);  // no group is missing
     }
 }
 
