@@ -98,6 +98,11 @@ def plan_flat(story, id, amount):
     story.charge(id, model="flat", amount=amount)
 
 
+@sentence("<id>: <price> for each <quantity>[ in <timing>]")
+def plan_quantity(story, id, price, quantity, timing):
+    story.charge(id, model="perUnit", quantity=quantity, unitPrice=price, **({"timing": timing} if timing else {}))
+
+
 @sentence("<id>: <meter> graduated, <bounds>")
 def plan_graduated(story, id, meter, bounds):
     story.charge(id, meter, model="graduated", tiers=tiers(bounds))
@@ -147,6 +152,17 @@ def plan_credits(story, amount):
     story.plan[1]["includedCredits"] = {"amount": amount}
 
 
+@sentence("the first <days> days of <charges> are free")
+def plan_trial(story, days, charges):
+    story.plan[1]["trial"] = {"days": int(days), "charges": charges.split(", ")}
+
+
+@sentence("the first <periods> periods <charge> is <amount>")
+def plan_ramp(story, periods, charge, amount):
+    story.plan[1].setdefault("phases", []).append(
+        {"periods": int(periods), "overrides": {"charges": {charge: {"amount": amount}}}})
+
+
 @sentence("by <unit>s from the start")
 def plan_period(story, unit):
     story.plan[1]["period"] = {"every": 1, "unit": unit, "anchor": "subscription"}
@@ -189,17 +205,78 @@ def zone(story, account, zone):
     story.api.put(f"/v1/accounts/{quote(story.own(account))}", {"timeZone": zone})
 
 
-@sentence("<account> takes <plan> from <date>[ until <end>]")
-def subscribe(story, account, plan, date, end):
+@sentence("<account> takes <plan> from <date>[ until <end>][ with <quantities>]")
+def subscribe(story, account, plan, date, end, quantities):
     path = f"/v1/accounts/{quote(story.own(account))}"
     if story.api.call("GET", path).status == 404:
         story.api.put(path, {})
     more = {"endsAt": moment(end)} if end else {}
+    if quantities:
+        more["quantities"] = counts(quantities)
     story.api.subscribe(story.own(account), story.own(account), story.own(plan), moment(date), **more)
+
+
+def counts(text):
+    """5 seats, 2 desks"""
+    return {name: number for number, name in (part.strip().split(" ") for part in text.split(","))}
 
 
 def moment(text):
     return text if "T" in text else text + "T00:00:00Z"
+
+
+# ---- what happens to a subscription
+
+def change(story, account, verb, **body):
+    return story.api.post(f"/v1/subscriptions/{quote(story.own(account))}/{verb}", body)
+
+
+@sentence("<account> changes to <plan> on <date>")
+def upgrade(story, account, plan, date):
+    change(story, account, "change", plan=story.own(plan), effectiveAt=moment(date))
+
+
+@sentence("<account> has <quantities> from <date>")
+def quantities_change(story, account, quantities, date):
+    change(story, account, "change", quantities=counts(quantities), effectiveAt=moment(date))
+
+
+@sentence("<account> pays <price> for <charge> from <date>")
+def own_price(story, account, price, charge, date):
+    change(story, account, "change", overrides={"charges": {charge: {"unitPrice": price}}}, effectiveAt=moment(date))
+
+
+@sentence("<account> pauses on <date>[ with <free> usage]")
+def pause(story, account, date, free):
+    change(story, account, "pause", at=moment(date), usage=free or "billed")
+
+
+@sentence("<account> resumes on <date>")
+def resume(story, account, date):
+    change(story, account, "resume", at=moment(date))
+
+
+@sentence("<account> cancels on <date>")
+def cancel(story, account, date):
+    change(story, account, "cancel", at=moment(date))
+
+
+def migration(story, plan, old, new, date, **more):
+    return story.api.post(f"/v1/plans/{quote(story.own(plan))}/migrations",
+                          {"from": int(old), "to": int(new), "at": moment(date), "accounts": "all", **more})
+
+
+@sentence("whoever is on version <old> of <plan> moves to version <new> on <date>: <number> do")
+def migrate(story, old, plan, new, date, number):
+    got = migration(story, plan, old, new, date)["moved"]
+    assert got == int(number), f"{got} do"
+
+
+@sentence("moving from version <old> of <plan> to <new> on <date> would take <account> from <before> to <after>")
+def preview(story, old, plan, new, date, account, before, after):
+    rows = migration(story, plan, old, new, date, dryRun=True)["data"]
+    row, = [row for row in rows if row["subscription"] == story.own(account)]
+    assert (row["before"], row["after"]) == (before, after), row
 
 
 # ---- usage
