@@ -11,7 +11,7 @@ Router *api_router_open(void)
     const RouteList lists[] = {
         LIST(measurements), LIST(voids), LIST(usage), LIST(meters), LIST(accounts), LIST(plans),
         LIST(migrations), LIST(subscriptions), LIST(subscription_changes), LIST(rate), LIST(bills),
-        LIST(operations), LIST(operations_api), LIST(simulations),
+        LIST(unbilled), LIST(operations), LIST(operations_api), LIST(simulations),
     };
     return router_open(lists, sizeof lists / sizeof *lists);
 }

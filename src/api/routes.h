@@ -25,6 +25,7 @@ API_RESOURCE(subscriptions)
 API_RESOURCE(subscription_changes)
 API_RESOURCE(rate)
 API_RESOURCE(bills)
+API_RESOURCE(unbilled)
 
 #undef API_RESOURCE
 

@@ -98,7 +98,7 @@ SCOPES = {"usage:write": [("POST", "/v1/measurements"), ("POST", "/ingest/usage"
                            ("GET", "/v1/plans/{id}/versions/{number}/diff"),
                            ("GET", "/v1/subscriptions"), ("GET", "/v1/subscriptions/{id}"), ("POST", "/v1/rate")],
           "bills:read": [("GET", "/v1/subscriptions/{id}/bill"), ("GET", "/v1/accounts/{id}/bill"),
-                         ("GET", "/v1/accounts/{id}/upcomingInvoice")],
+                         ("GET", "/v1/accounts/{id}/upcomingInvoice"), ("GET", "/v1/usage/unbilled")],
           "simulations:write": [("POST", "/v1/simulations"), ("POST", "/v1/operations/{id}/cancel")],
           "simulations:read": [("GET", "/v1/simulations/{id}"), ("GET", "/v1/simulations/{id}/accounts"),
                                ("GET", "/v1/operations"), ("GET", "/v1/operations/{id}")],

@@ -413,7 +413,8 @@ def some_change(chance, plans, now):
     if kind == "seats":
         return "change", {"quantities": {"seats": chance.randint(1, 9)}, "effectiveAt": at}
     if kind == "plan":
-        return "change", {"plan": chance.choice(plans), "effectiveAt": at, "quantities": {"seats": chance.randint(1, 9)}}
+        seats_then = {"seats": chance.randint(1, 9)}
+        return "change", {"plan": chance.choice(plans), "effectiveAt": at, "quantities": seats_then}
     if kind == "pause":
         return "pause", {"at": at, "usage": chance.choice(["billed", "free"])}
     if kind == "cancel":
