@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 
-WHOLE = ("src/money", "src/time")
+WHOLE = ("src/money", "src/time", "src/price")
 
 
 def reports(build):

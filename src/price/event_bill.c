@@ -33,13 +33,13 @@ static Err *event_post(Posting *posting, const EventUsage *event, Rational exact
 }
 
 // The price of a usage with these events, anew.
-static Err *price_anew(Posting *posting, const GroupUsage *usage, Rational *exact)
+static Rational price_anew(Posting *posting, const GroupUsage *usage)
 {
     Line line = { .charge = posting->line->charge,
                   .usage = rational_zero(),
                   .quantity = rational_zero(),
                   .exact = rational_zero() };
-    return group_line(&posting->rating, &line, usage, exact);
+    return group_line(&posting->rating, &line, usage);
 }
 
 // Models that look at the total alone: it goes up by each event.
@@ -47,11 +47,9 @@ static Err *post_by_total(Posting *posting)
 {
     const GroupUsage *counted = posting->line->counted;
     for (size_t i = 0; i < counted->each_count; i++) {
-        Rational exact;
         posting->total = rational_add(posting->arena, posting->total, counted->each[i].value);
         GroupUsage usage = { .values = counted->values, .usage = posting->total };
-        TRY(price_anew(posting, &usage, &exact));
-        TRY(event_post(posting, &counted->each[i], exact));
+        TRY(event_post(posting, &counted->each[i], price_anew(posting, &usage)));
         if (i % EVENTS_A_ROUND == EVENTS_A_ROUND - 1)
             arena_reset(posting->rating.arena);
     }
@@ -63,11 +61,10 @@ static Err *post_one_by_one(Posting *posting)
     Arena            *arena = posting->rating.arena;
     const Charge     *charge = posting->line->charge;
     const GroupUsage *counted = posting->line->counted;
-    Rational          exact;
     posting->rating.after = arena_array(arena, Rational, counted->each_count);
-    TRY(price_anew(posting, counted, &exact));
+    price_anew(posting, counted);
     for (size_t i = 0; i < counted->each_count; i++) {
-        exact = posting->rating.after[i];
+        Rational exact = posting->rating.after[i];
         if (charge->pricing_unit.at != NULL)
             exact = rational_multiply(arena, exact, charge->conversion_rate);
         TRY(event_post(posting, &counted->each[i], exact));

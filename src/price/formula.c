@@ -2,6 +2,7 @@
 // The parser and the arithmetic of formulas. Text and depth are bounded, so is all recursion.
 #include "price/formula.h"
 
+#include "base/assert.h"
 #include "money/rounding.h"
 
 typedef enum NodeKind {
@@ -126,16 +127,23 @@ static bool take(Parser *parser, const char *sign)
     return true;
 }
 
+// A node that begins nothing: nothing has failed yet.
+static Node *leaf_of(Parser *parser, NodeKind kind)
+{
+    assert_that(!parser->failed);
+    Node *node = arena_new(parser->arena, Node);
+    node->kind = kind;
+    node->number = rational_zero();
+    return node;
+}
+
 static Node *node_of(Parser *parser, NodeKind kind, Node *first, Node *second)
 {
     if (parser->failed)
         return NULL;
-    Node *node = arena_new(parser->arena, Node);
-    node->kind = kind;
-    node->number = rational_zero();
+    Node *node = leaf_of(parser, kind);
     node->first = first;
-    if (first != NULL)
-        first->next = second;
+    first->next = second;
     return node;
 }
 
@@ -161,9 +169,8 @@ static Node *number_parse(Parser *parser)
         parser->at = start;
         return fail(parser, STR("a number has at most 24 digits, a point and 12 digits"));
     }
-    Node *node = node_of(parser, NODE_NUMBER, NULL, NULL);
-    if (node != NULL)
-        node->number = rational_of(parser->arena, number);
+    Node *node = leaf_of(parser, NODE_NUMBER);
+    node->number = rational_of(parser->arena, number);
     return node;
 }
 
@@ -186,9 +193,8 @@ static Node *call_parse(Parser *parser, const FunctionRow *function)
         return fail(parser, STR("the function takes more values"));
     if (!take(parser, ")"))
         return fail(parser, STR(") is missing"));
-    Node *node = node_of(parser, function->kind, NULL, NULL);
-    if (node != NULL)
-        node->first = first;
+    Node *node = leaf_of(parser, function->kind);
+    node->first = first;
     return node;
 }
 
@@ -201,9 +207,8 @@ static Node *name_parse(Parser *parser)
         return call_parse(parser, function);
     for (size_t i = 0; i < parser->name_count; i++)
         if (str_equal(word, parser->names[i])) {
-            Node *node = node_of(parser, NODE_NAME, NULL, NULL);
-            if (node != NULL)
-                node->name = i;
+            Node *node = leaf_of(parser, NODE_NAME);
+            node->name = i;
             return node;
         }
     parser->at = start;

@@ -107,15 +107,22 @@ Err *line_finish(Rating *rating, Line *line, Rational exact)
     return size_add(rating, line);
 }
 
-// How many units are free in this period.
+// The part's share of a number of units that are free.
+static Rational included_share(Rating *rating, const Charge *charge, const Included *included)
+{
+    const ChargePart *part = rating->part;
+    return rational_multiply(rating->arena, included->amount,
+                             share_of(rating, charge->prorate, part->full, part->service));
+}
+
+// How many units are free in this part.
 static Err *included_pool(Rating *rating, const Charge *charge, const Included *included,
                           Rational *pool)
 {
     Arena            *arena = rating->arena;
     const ChargePart *part = rating->part;
     if (included->per_unit.at == NULL) {
-        *pool = rational_multiply(arena, included->amount,
-                                  share_of(rating, charge->prorate, part->full, part->service));
+        *pool = included_share(rating, charge, included);
         return NULL;
     }
     Segments    held;
@@ -240,17 +247,16 @@ static Err *usage_line(Rating *rating, const Charge *charge, const GroupUsage *c
     return line_finish(rating, line, converted(rating, line, line->exact));
 }
 
-Err *group_line(Rating *rating, Line *line, const GroupUsage *usage, Rational *exact)
+Rational group_line(Rating *rating, Line *line, const GroupUsage *usage)
 {
     const Charge *charge = line->charge;
     Pools         pools = { rational_zero(), rational_zero() };
     if (charge->included_per_group.given)
-        TRY(included_pool(rating, charge, &charge->included_per_group, &pools.group));
+        pools.group = included_share(rating, charge, &charge->included_per_group);
     if (charge->included.given)
-        TRY(included_pool(rating, charge, &charge->included, &pools.charge));
+        pools.charge = included_share(rating, charge, &charge->included);
     group_price(rating, line, usage, &pools);
-    *exact = converted(rating, line, line->exact);
-    return NULL;
+    return converted(rating, line, line->exact);
 }
 
 int group_values_compare(const Str *a, const Str *b, size_t count)

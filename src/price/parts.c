@@ -127,15 +127,14 @@ TermProgress price_term_at(const Plan *plan, const Calendar *calendar, const Per
 
 static Err *totals_add(Arena *arena, Bill *sum, const Bill *bill)
 {
-    if (!money_add(sum->subtotal, bill->subtotal, &sum->subtotal) ||
-        !money_add(sum->discounts, bill->discounts, &sum->discounts) ||
-        !money_add(sum->tax, bill->tax, &sum->tax) ||
-        !money_add(sum->total, bill->total, &sum->total) ||
-        !money_add(sum->credits, bill->credits, &sum->credits) ||
-        !money_add(sum->accrued, bill->accrued, &sum->accrued) ||
-        !money_add(sum->amount_due, bill->amount_due, &sum->amount_due))
-        return refuse(arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,
-                      "the amount of the bill is beyond 63 bits of minor units");
+    Money *const sums[] = { &sum->subtotal, &sum->discounts, &sum->tax,       &sum->total,
+                            &sum->credits,  &sum->accrued,   &sum->amount_due };
+    const Money  adds[] = { bill->subtotal, bill->discounts, bill->tax,       bill->total,
+                            bill->credits,  bill->accrued,   bill->amount_due };
+    for (size_t i = 0; i < sizeof adds / sizeof *adds; i++)
+        if (!money_add(*sums[i], adds[i], sums[i]))
+            return refuse(arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,
+                          "the amount of the bill is beyond 63 bits of minor units");
     return NULL;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "price/place.h"
 
+#include "base/assert.h"
+
 Place place_of(Faults *faults, const Json *json, Str pointer)
 {
     return (Place){ faults, json, pointer };
@@ -58,7 +60,8 @@ static Str last_name(Place place)
     size_t at = place.pointer.length;
     if (at == 0)
         return STR("the document");
-    while (at > 0 && place.pointer.at[at - 1] != '/')
+    assert_that(place.pointer.at[0] == '/');
+    while (place.pointer.at[at - 1] != '/')
         at--;
     return (Str){ place.pointer.at + at, place.pointer.length - at };
 }
@@ -81,7 +84,9 @@ bool place_object(Place place)
 {
     if (place.json == NULL)
         return false;
-    return place.json->kind == JSON_OBJECT || refuse_value(place, "an object");
+    if (place.json->kind == JSON_OBJECT)
+        return true;
+    return refuse_value(place, "an object");
 }
 
 bool place_array(Place place, size_t least, size_t most)

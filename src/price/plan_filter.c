@@ -53,7 +53,7 @@ static void term_read(Place place, Str key, bool takes_one, ChargeTerm *term)
 {
     size_t index = 0;
     term->key = key;
-    if (takes_one && place.json != NULL && place.json->kind != JSON_ARRAY) {
+    if (takes_one && place.json->kind != JSON_ARRAY) {
         term->values = arena_array(place.faults->arena, Str, 1);
         term->count = value_read(place, &term->values[0]);
         return;

@@ -8,7 +8,7 @@ static bool is_kept(const Line *line)
 {
     if (line->kind == LINE_USAGE && line->charge->group_count == 0)
         return true;
-    return line->amount.minor != 0 || line->discount.minor != 0;
+    return line->amount.minor != 0;  // what is taken off is at most that
 }
 
 static void total_up(Bill *bill)

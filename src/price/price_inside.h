@@ -72,8 +72,9 @@ Rational quantity_included(Rating *rating, Steps *steps, Rational quantity, Rati
 Rational quantity_convert(Rating *rating, Steps *steps, const Charge *charge, Rational quantity);
 
 // ---- lines.c: from usage to rounded lines
-// The exact price of one group of the part at hand, in the plan's currency, with its steps.
-Err *group_line(Rating *rating, Line *line, const GroupUsage *usage, Rational *exact) MUST_CHECK;
+// The exact price of one group of the part at hand, in the plan's currency, with its steps, of a
+// charge that is by_event: what it includes is a number.
+Rational group_line(Rating *rating, Line *line, const GroupUsage *usage);
 Err *lines_make(Rating *rating) MUST_CHECK;
 
 // ---- algebra.c: from lines to what is due

@@ -124,18 +124,14 @@ Step *steps_add(Steps *steps, Arena *arena, StepOp op)
     return step;
 }
 
-static size_t member_place(StepOp op, const char *member)
-{
-    for (size_t i = 0; rows[op].members[i] != NULL; i++)
-        if (strcmp(rows[op].members[i], member) == 0)
-            return i;
-    return STEP_MEMBERS_MAX;
-}
-
 void step_set(Step *step, const char *member, Str value)
 {
-    size_t place = member_place(step->op, member);
-    assert_that(place < STEP_MEMBERS_MAX);
+    const char *const *members = rows[step->op].members;
+    size_t             place = 0;
+    while (strcmp(members[place], member) != 0) {
+        place++;
+        assert_that(members[place] != NULL);
+    }
     step->values[place] = value;
 }
 

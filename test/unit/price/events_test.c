@@ -166,6 +166,18 @@ static void test_an_amount_too_large(void **state)
                               ""),
                  &out);
     assert_int_equal(err->code, ERR_AMOUNT_TOO_LARGE);
+    char *carried =
+        plan_of("{\"id\":\"c\",\"meter\":\"m\",\"bill\":\"event\",\"model\":\"eventPrice\","
+                "\"property\":\"p\",\"allowNegative\":true}",
+                "");
+    err = try_rate(
+        request_text(carried,
+                     "{\"m\":[{\"events\":[{\"ts\":\"2026-06-01T00:00:00Z\",\"properties\":"
+                     "{\"p\":\"90000000000000000\"}},{\"ts\":\"2026-06-02T00:00:00Z\","
+                     "\"properties\":{\"p\":\"-180000000000000000\"}}]}]}",
+                     ""),
+        &out);
+    assert_int_equal(err->code, ERR_AMOUNT_TOO_LARGE);
     char *one = plan_of("{\"id\":\"c\",\"meter\":\"m\",\"bill\":\"event\",\"model\":\"perUnit\","
                         "\"unitPrice\":\"90000000000000000\",\"allowNegative\":true}",
                         "");

@@ -403,6 +403,9 @@ static void test_phases_of_a_subscription(void **state)
     assert_int_equal(phases.count, 2);
     assert_int_equal(phases.at[0].plan_version, 4);
     assert_null(phases.at[0].overrides);
+    Json *overrides = json_of(STR("[{\"overrides\":{\"charges\":{\"fee\":{\"amount\":-1}}}}]"));
+    assert_true(phases_from_json(overrides, NULL, STR("/phases"), &faults, &phases));
+    assert_non_null(phases.at[0].overrides);
     Json *bad = json_of(STR("[{\"periods\":3},{\"until\":7}]"));
     assert_false(phases_from_json(bad, NULL, STR("/phases"), &faults, &phases));
     assert_true(str_equal(faults.first->pointer, STR("/phases/1/until")));
@@ -461,6 +464,8 @@ static void test_terms_that_are_refused(void **state)
     check_fault(plan, "{}", BEFORE("-1", "1"), ERR_FIELD_INVALID, "/committed/list");
     check_fault(plan, "{}", BEFORE("1", "99999999999999999999"), ERR_FIELD_INVALID,
                 "/committed/net");
+    check_fault(plan, "{}", ",\"committed\":{\"net\":1}", ERR_FIELD_REQUIRED, "/committed/list");
+    check_fault(plan, "{}", BEFORE("1", "\"x\""), ERR_FIELD_INVALID, "/committed/net");
     check_fault(plan, "{}", ",\"committed\":3", ERR_FIELD_INVALID, "/committed");
     check_fault(plan_of(API "}", ",\"commitment\":{\"amount\":1,\"term\":{\"every\":5,\"unit\":"
                                  "\"week\"}}"),

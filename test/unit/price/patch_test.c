@@ -33,6 +33,7 @@ static void test_the_examples_of_the_rfc(void **state)
     check("{\"a\":[\"b\"]}", "{\"a\":\"c\"}", "{\"a\":\"c\"}");
     check("{\"a\":\"c\"}", "{\"a\":[\"b\"]}", "{\"a\":[\"b\"]}");
     check("{\"a\":{\"b\":\"c\"}}", "{\"a\":{\"b\":\"d\",\"c\":null}}", "{\"a\":{\"b\":\"d\"}}");
+    check("{\"a\":{\"b\":\"c\",\"d\":1}}", "{\"a\":{\"b\":null}}", "{\"a\":{\"d\":1}}");
     check("{\"a\":[{\"b\":\"c\"}]}", "{\"a\":[1]}", "{\"a\":[1]}");
     check("{\"e\":null}", "{\"a\":1}", "{\"e\":null,\"a\":1}");
     check("{}", "{\"a\":{\"bb\":{\"ccc\":null}}}", "{\"a\":{\"bb\":{}}}");
@@ -147,6 +148,7 @@ static void test_when_charges_are_the_same(void **state)
     assert_false(charge_same(api, less));
     assert_false(charge_same(less, charge_of(API EU("us", "eu"))));
     assert_true(charge_same(less, charge_of(API EU("eu", "other"))));
+    assert_false(charge_same(less, charge_of(API EU("eu\",\"us", "eu"))));
 }
 
 static void check_diff(const char *before, const char *after, const char *wanted)
@@ -177,6 +179,8 @@ static void test_what_two_documents_differ_in(void **state)
                     "{\"pointer\":\"/new\",\"after\":null}"));
     check_diff("{\"x\":[1,2]}", "{\"x\":[1]}",
                DIFF(NOTHING, NOTHING, "{\"pointer\":\"/x/1\",\"before\":2}"));
+    check_diff("{\"charges\":[{\"x\":1}]}", "{\"charges\":[{\"x\":1}]}",
+               DIFF(NOTHING, NOTHING, ""));
     // the order of charges is no difference
     check_diff(
         "{\"charges\":[{\"id\":\"a\"},{\"id\":\"b\",\"x\":{\"y\":1}},{\"id\":\"c\"}]}",

@@ -139,8 +139,7 @@ static void test_charges_that_are_refused(void **state)
         { PER_UNIT ",\"amount\":5", ERR_PLAN_INVALID, "/charges/0/amount" },
         { PER_UNIT ",\"period\":{\"unit\":\"week\"}", ERR_PLAN_INVALID, "/charges/0/period" },
         { PER_UNIT ",\"bill\":\"later\"", ERR_FIELD_INVALID, "/charges/0/bill" },
-        { PER_UNIT ",\"pricingUnit\":\"credit\"", ERR_FIELD_REQUIRED,
-          "/charges/0/conversionRate" },
+        { PER_UNIT ",\"pricingUnit\":\"credit\"", ERR_FIELD_REQUIRED, "/charges/0/conversionRate" },
         { PER_UNIT ",\"colour\":\"red\"", ERR_UNKNOWN_MEMBER, "/charges/0/colour" },
         { PER_UNIT ",\"timing\":\"advance\"", ERR_PLAN_INVALID, "/charges/0/timing" },
         { PER_UNIT ",\"timing\":\"later\"", ERR_FIELD_INVALID, "/charges/0/timing" },
@@ -288,6 +287,8 @@ static void test_the_id_is_that_of_the_path(void **state)
     document = json_of(STR("{\"currency\":\"USD\",\"charges\":[]}"));
     Plan *plan = plan_from_json(document, STR(""), STR("mine"), &faults);
     assert_true(str_equal(plan->id, STR("mine")));
+    document = json_of(STR("{\"id\":\"mine\",\"currency\":\"USD\",\"charges\":[]}"));
+    assert_non_null(plan_from_json(document, STR(""), STR("mine"), &faults));
 }
 
 // ---- sharing a meter out
@@ -370,7 +371,9 @@ static void test_the_stored_text_is_the_authors_without_whitespace(void **state)
     Plan *plan;
     assert_null(plan_from_text(arena, text, &plan));
     assert_int_equal(plan->charge_count, 1);
-    Err *err = plan_from_text(arena, STR("{}"), &plan);
+    Err *err = plan_from_text(arena, STR("{"), &plan);
+    assert_int_equal(err->code, ERR_JSON_INVALID);
+    err = plan_from_text(arena, STR("{}"), &plan);
     assert_int_equal(err->code, ERR_STORE_FAILED);
 }
 
