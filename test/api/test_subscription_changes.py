@@ -91,6 +91,27 @@ def test_what_both_plans_define_alike_goes_on(api, n, sold, event):
         ("8", "8.00"), ("8", "8.00")]
 
 
+def test_a_share_of_charges_goes_on_with_them_or_not_at_all(api, sold):
+    """percentOf 10 % comes on the 16th: of 100.00 it is 10 % of the half that it is there for."""
+    sub, account = sold([flat("100", timing="arrears")])
+    share = {"id": "share", "model": "percentOf", "charges": ["platform"], "ratePercent": "10"}
+    bill = tried(api, sub, "change", rated=JULY, effectiveAt=HALF, overrides={"charges": {"share": share}})["bill"]
+    assert [(line["charge"], line["amount"]) for line in bill["lines"]] == [
+        ("platform", "50.00"), ("platform", "50.00"), ("share", "5.00")]
+
+
+def test_a_rival_charge_that_goes_takes_no_event_with_it(api, n, sold, event):
+    """Until the 16th the events of eu were another charge's; each is billed once."""
+    meter = api.meter(n("meter"), dimensions=["region"])["id"]
+    rest = {"id": "rest", "meter": meter, "model": "perUnit", "unitPrice": "1"}
+    eu = {**rest, "id": "eu", "unitPrice": "2", "filter": {"region": ["eu"]}}
+    sub, account = sold([rest, eu])
+    api.send([event(meter, account, ts=f"2026-06-{day}T00:00:00Z", region=region)
+              for day in (10, 20) for region in ("eu", "us")])
+    bill = tried(api, sub, "change", rated=JULY, effectiveAt=HALF, overrides={"charges": {"eu": None}})["bill"]
+    assert [(line["charge"], line["usage"]) for line in bill["lines"]] == [("rest", "1"), ("eu", "1"), ("rest", "2")]
+
+
 def test_the_version_of_each_line(api, n, sold):
     plan = n("plan")
     sub, account = sold([flat("100"), flat("10", id="support")], plan=plan)
@@ -460,8 +481,9 @@ def test_what_was_shown_is_what_is_billed(api, n, event, seed):
             document["charges"].append(seats("2"))
         api.publish(plan, document)
     sub = api.subscribe(n("sub"), account, plans[0], moment(start), quantities={"seats": 4})["id"]
-    api.send([event(meter, account, value=chance.randint(1, 9), ts=moment(now - dt.timedelta(days=chance.randint(0, 30))))
-              for _ in range(20)])
+    days = [chance.randint(0, 30) for _ in range(20)]
+    api.send([event(meter, account, value=chance.randint(1, 9), ts=moment(now - dt.timedelta(days=back)))
+              for back in days])
     made = api.get(f"/v1/subscriptions/{sub}")["createdAt"]
     invoices = invoices_until(api, account, moment(start - dt.timedelta(days=1)), made)
     for _ in range(6):

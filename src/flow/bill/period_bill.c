@@ -4,6 +4,7 @@
 #include "flow/bill/period_bill.h"
 
 #include "base/assert.h"
+#include "flow/bill/alike.h"
 
 // A term's part of the period.
 typedef struct TermBill {
@@ -146,10 +147,12 @@ static ChargeParts parts_cut(const PeriodBill *made, const TermBill *bill, const
 static void parts_hand_on(Arena *arena, TermBill *from, TermBill *to)
 {
     const Plan *plan = from->term->plan, *next = to->term->plan;
+    bool       *alike = arena_array(arena, bool, plan->charge_count);
+    charges_alike(plan, next, alike);
     for (size_t i = 0; i < plan->charge_count; i++) {
-        const Charge *same = plan_charge(next, plan->charges[i].id);
-        if (same == NULL || !charge_same(&plan->charges[i], same))
+        if (!alike[i])
             continue;
+        const Charge *same = plan_charge(next, plan->charges[i].id);
         ChargeParts *parts = &to->parts[same - next->charges], joined = { 0 };
         for (size_t k = 0; k < from->parts[i].count; k++)
             part_add(arena, &joined, from->parts[i].at[k]);
