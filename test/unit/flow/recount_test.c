@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "flow/aggregate/corrections.h"
 #include "flow/aggregate/partition_inside.h"
 #include "flow/aggregate/recount.h"
 #include "flow/submit.h"
@@ -34,7 +35,7 @@ static void open_with(Place *place, unsigned char key, bool read_only)
     assert_null(partition_open(place->arena, &options, &place->partition));
 }
 
-static void send_all(Place *place)
+static void send_all(Place *place, const char *prefix)
 {
     static const HashKey key = { { 7 } };
     Event      *events = arena_array(place->arena, Event, EVENTS);
@@ -45,7 +46,7 @@ static void send_all(Place *place)
     for (int64_t i = 0; i < EVENTS; i++) {
         events[i] = (Event){
             .index = (uint32_t)i,
-            .unique_id = str_print(place->arena, "e%d", (int)i),
+            .unique_id = str_print(place->arena, "%s%d", prefix, (int)i),
             .event = STR("calls"),
             .account = i % 2 == 0 ? STR("even") : STR("odd"),
             .value = decimal_whole(i),
@@ -56,6 +57,35 @@ static void send_all(Place *place)
     }
     assert_null(submit_and_wait(place->partition, place->arena, &submission, 1000));
     assert_int_equal(submission.counts[OUTCOME_ACCEPTED], EVENTS);
+}
+
+// Two events are void, one is amended, one void is reverted.
+static void correct_some(Place *place)
+{
+    static const HashKey key = { { 7 } };
+    Str          ids[] = { STR("e4"), STR("e5") };
+    VoidIds      both = { STR("prj"), ids, 2 }, first = { STR("prj"), ids, 1 };
+    UsageMoment *moment;
+    VoidSet     *set;
+    Void        *made;
+    UsageEvent  *of;
+    for (int i = 0; i < 2; i++) {
+        assert_null(usage_moment_open(place->partition, place->arena, SEQUENCE_NEWEST, &moment));
+        assert_null(usage_choose_ids(moment, place->arena, i == 0 ? &first : &both, &set));
+        assert_null(partition_void(place->partition, place->arena, &(VoidOrder){ .set = set },
+                                   &made));
+        usage_moment_close(moment);
+    }
+    assert_null(partition_void_revert(place->partition, place->arena, STR("prj"), made->id, &made));
+    assert_null(usage_moment_open(place->partition, place->arena, SEQUENCE_NEWEST, &moment));
+    assert_null(usage_event_find(moment, place->arena, STR("prj"), STR("e6"), &of));
+    Amendment  change = { .of = of, .event = { .unique_id = of->unique_id, .event = of->event,
+                                               .account = of->account, .ts = of->ts,
+                                               .value = decimal_whole(1000) } };
+    Amendments amendments = { .project = STR("prj"), .at = &change, .count = 1 };
+    event_identify(&change.event, STR("prj"), &key);
+    assert_null(partition_amend(place->partition, place->arena, &amendments));
+    usage_moment_close(moment);
 }
 
 // A partition whose whole seals are in the store, opened again for reading with the key given.
@@ -70,7 +100,9 @@ static Place *place_new(unsigned char key_of_reading)
     assert_non_null(mkdtemp(place->folder));
     open_with(place, 7, false);
     assert_null(partition_meter_put(place->partition, place->arena, STR("prj"), &meter));
-    send_all(place);
+    send_all(place, "e");
+    correct_some(place);
+    send_all(place, "f");
     uint64_t whole = partition_sequence(place->partition) >> SEAL_BITS;
     for (int i = 0; i < 10000; i++) {
         StoreView *view = usage_store_view(place->partition->store);
@@ -160,6 +192,41 @@ static void a_sequence_without_an_event_is_told(void **state)
     place_close(place);
 }
 
+static void retractions_that_are_missing_are_told(void **state)
+{
+    (void)state;
+    Place *place = place_new(7);
+    voids_close(place->partition->voids);
+    place->partition->voids = voids_open();
+    assert_true(drifts_of(place, "events and") > 0);
+    place_close(place);
+}
+
+// One more fact than there is, behind all that is sealed.
+static uint64_t drifts_with(VoidTarget target, const char *wanted)
+{
+    Place   *place = place_new(7);
+    VoidFact fact = { .kind = FACT_AMEND, .sequence = UINT32_MAX, .targets = &target, .count = 1 };
+    assert_true(voids_apply(place->partition->voids, &fact));
+    uint64_t drifts = drifts_of(place, wanted);
+    place_close(place);
+    return drifts;
+}
+
+static void a_retraction_that_fits_no_event_is_told(void **state)
+{
+    enum { FIRST = 2, GENESIS = 0, METER = 1, TAIL = 206 };  // sequences; the tail is not sealed
+    (void)state;
+    assert_int_equal(drifts_with((VoidTarget){ FIRST, { 0 }, 0, 0 }, ""), 0);
+    assert_true(drifts_with((VoidTarget){ FIRST, { 1 }, 0, 0 }, "does not say where") > 0);
+    assert_true(drifts_with((VoidTarget){ FIRST, { 0 }, 0, 1 }, "does not say where") > 0);
+    assert_true(drifts_with((VoidTarget){ FIRST, { 0 }, 1, 0 }, "does not say where") > 0);
+    assert_true(drifts_with((VoidTarget){ METER, { 0 }, 0, 0 }, "lack events") > 0);
+    assert_true(drifts_with((VoidTarget){ GENESIS, { 0 }, 0, 0 }, "lack events") > 0);
+    assert_true(drifts_with((VoidTarget){ 1 << 20, { 0 }, 0, 0 }, "journal lacks events") > 0);
+    assert_true(drifts_with((VoidTarget){ TAIL - 4, { 0 }, 0, 0 }, "does not say where") > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +235,8 @@ int main(void)
         cmocka_unit_test(cells_of_a_meter_that_nobody_declared_are_told),
         cmocka_unit_test(ids_that_are_not_those_of_the_events_are_told),
         cmocka_unit_test(a_sequence_without_an_event_is_told),
+        cmocka_unit_test(retractions_that_are_missing_are_told),
+        cmocka_unit_test(a_retraction_that_fits_no_event_is_told),
     };
     return cmocka_run_group_tests_name("recount", tests, NULL, NULL);
 }
