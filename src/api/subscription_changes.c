@@ -151,7 +151,7 @@ static Err *asking_end(Asking *asking, Response *response)
     ChangeQuery query = { .open = &asking->open,
                           .subscription = id,
                           .change = stored,
-                          .is_stored = !asking->is_dry };
+                          .is_stored = stored->is_stored };
     return change_write(asking->request->arena, &query, &response->body);
 }
 

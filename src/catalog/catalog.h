@@ -92,7 +92,8 @@ Err *catalog_subscription_put(const CatalogChange *change, const Subscription *s
 Err *catalog_subscription_change(const CatalogChange *change, Str id,
                                  const SubscriptionChange *wanted,
                                  SubscriptionChange **stored) MUST_CHECK;
-// The same checks and the same answer; nothing is stored.
+// The same checks and the same answer; nothing is stored. An entry of the same key may be already:
+// is_stored.
 Err *catalog_subscription_change_check(const CatalogChange *change, Str id,
                                        const SubscriptionChange *wanted,
                                        SubscriptionChange **stored) MUST_CHECK;

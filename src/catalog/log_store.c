@@ -42,6 +42,7 @@ static bool change_read(const DbRow *row, SubscriptionChange *change)
 {
     *change = (SubscriptionChange){
         .number = row_whole(row, 0),
+        .is_stored = true,
         .effective_at = { row_whole(row, 2) },
         .recorded_at = { row_whole(row, 3) },
         .key = row_text(row, 4),
@@ -183,7 +184,9 @@ Err *catalog__log_append(DbTx *tx, const CatalogChange *change, const Subscripti
                          SubscriptionChange *entry)
 {
     TRY(catalog__log_check(tx, change, before, entry));
-    return entry_store(tx, change, before, entry);
+    TRY(entry_store(tx, change, before, entry));
+    entry->is_stored = true;
+    return NULL;
 }
 
 // ---- changing

@@ -39,6 +39,7 @@ typedef enum ChangeKind {
 // one with the highest number says when it ends.
 typedef struct SubscriptionChange {
     int64_t    number;  // 1, 2, … within the subscription; 0 before it is stored
+    bool       is_stored;  // false: it was only checked
     ChangeKind kind;
     Instant    effective_at;  // from when on; CHANGE_END: the earlier of the old end and the new
     Instant    recorded_at;

@@ -107,6 +107,14 @@ def test_a_canceled_subscription_takes_no_other_end(api, n, plan, account):
     assert put(api, n("sub"), account, plan, **terms).json["endsAt"] == "2026-04-01T00:00:00Z"  # a late retry
 
 
+def test_a_dry_run_of_a_change_that_was_made_adds_it_once(api, n, plan, account):
+    put(api, n("sub"), account, plan, quantities={"seats": 1})
+    pause = {"at": "2026-04-01T00:00:00Z", "changeId": "p1"}
+    made = api.post(f"/v1/subscriptions/{n('sub')}/pause", pause)
+    tried = api.post(f"/v1/subscriptions/{n('sub')}/pause", {**pause, "dryRun": True})
+    assert tried["subscription"] == made["subscription"] and tried["change"] == made["change"]
+
+
 # ---- what cannot be
 
 def test_a_quantity_that_the_plan_prices_is_asked_for(api, n, plan, account):

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/thread.h"
 #include "catalog/terms.h"
 
 #define SEAT(price) \
@@ -245,10 +246,16 @@ static void test_the_same_change_again_is_the_same(void **state)
     SubscriptionChange *stored, wanted = seats("2026-03-01T00:00:00Z", "{\"seats\":\"7\"}");
     stock(place);
     wanted.key = STR("k1");
+    CatalogChange change = change_by(place, &place->by);
+    assert_null(catalog_subscription_change_check(&change, STR("s"), &wanted, &stored));
+    assert_false(stored->is_stored);
     for (int i = 0; i < 2; i++) {
         assert_null(make(place, wanted, &stored));
         assert_int_equal(stored->number, 1);
+        assert_true(stored->is_stored);
     }
+    assert_null(catalog_subscription_change_check(&change, STR("s"), &wanted, &stored));
+    assert_true(stored->is_stored);
     wanted.quantities = STR("{\"seats\":\"9\"}");
     refused(place, wanted, ERR_CHANGE_CONFLICT);
     wanted.key = STR("k2");
@@ -411,6 +418,92 @@ static void test_claims_are_compared_over_the_whole_timeline(void **state)
     refused(place, to_plan("2026-02-15T00:00:00Z", "m", 0), ERR_USAGE_CLAIMED_TWICE);
 }
 
+// ---- migrations
+
+// Plan w: version 2 has a charge `extra`, for seats.
+static void plan_w(Place *place)
+{
+    publish(place, "w", PLAN(SEAT("20")), "2026-01-01T00:00:00Z");
+    publish(place, "w",
+            PLAN(SEAT("20") ",{\"id\":\"extra\",\"quantity\":\"seats\",\"model\":\"perUnit\","
+                            "\"unitPrice\":\"1\"}"),
+            "2026-04-01T00:00:00Z");
+}
+
+static void moved(Place *place, Migrating *each, size_t count, bool is_dry)
+{
+    CatalogChange change = change_by(place, &place->by);
+    Migration     migration = { STR("w"), 1, 2, is_dry };
+    for (size_t i = 0; i < count; i++)
+        each[i].at = instant_of("2026-05-01T00:00:00Z");
+    assert_null(catalog_subscriptions_migrate(&change, &migration, each, count));
+}
+
+// More than one transaction's worth. One of them has a flat `extra` of its own, which would be half
+// one charge and half the other.
+static void test_many_move_and_one_that_cannot_holds_up_nobody(void **state)
+{
+    enum { PEOPLE = MIGRATION_GROUP + 20, ODD = 7 };
+    static const char usual[] = "\"plan\":\"w\",\"quantities\":{\"seats\":1}";
+    static const char odd[] = "\"plan\":\"w\",\"quantities\":{\"seats\":1},\"overrides\":{"
+                              "\"charges\":{\"extra\":{\"model\":\"flat\",\"amount\":\"1\"}}}";
+    Place    *place = *state;
+    Migrating each[PEOPLE] = { 0 };
+    stock(place);
+    plan_w(place);
+    for (size_t i = 0; i < PEOPLE; i++) {
+        char *id = str_terminated(place->arena, str_print(place->arena, "m%zu", i));
+        each[i].subscription = str_of(id);
+        assert_null(subscribe(place, id, i == ODD ? odd : usual));
+    }
+    for (int round = 0; round < 3; round++) {
+        moved(place, each, PEOPLE, round == 0);
+        for (size_t i = 0; i < PEOPLE; i++)
+            assert_int_equal(each[i].outcome, i == ODD    ? MIGRATION_REFUSED
+                                              : round < 2 ? MIGRATION_MOVED
+                                                          : MIGRATION_ALREADY);
+        assert_non_null(each[ODD].refusal);
+        assert_true(str_starts(each[ODD].refusal->pointer, STR("/overrides/charges/extra")));
+        if (round < 2)
+            assert_int_equal(each[PEOPLE - 1].change->is_stored, round == 1);
+    }
+}
+
+static void test_who_is_elsewhere_is_not_moved(void **state)
+{
+    Place              *place = *state;
+    SubscriptionChange *stored;
+    Migrating           one = { .subscription = STR("s") };
+    stock(place);
+    plan_w(place);
+    moved(place, &one, 1, false);
+    assert_int_equal(one.outcome, MIGRATION_OTHER);  // on plan p
+    assert_null(make(place, to_plan("2026-05-01T00:00:00Z", "w", 1), &stored));
+    assert_null(make(place, at(CHANGE_CANCEL, "2026-05-01T00:00:00.000001Z"), &stored));
+    moved(place, &one, 1, true);
+    assert_int_equal(one.outcome, MIGRATION_MOVED);
+    assert_null(make(place, at(CHANGE_CANCEL, "2026-05-01T00:00:00Z"), &stored));
+    moved(place, &one, 1, false);
+    assert_int_equal(one.outcome, MIGRATION_OTHER);  // over by then
+}
+
+// What was to come by a migration does not undo a change of plan that is told of later.
+static void test_a_move_gives_way_to_a_change_of_plan_before_it(void **state)
+{
+    Place              *place = *state;
+    SubscriptionChange *stored;
+    Migrating           one = { .subscription = STR("s") };
+    stock(place);
+    plan_w(place);
+    assert_null(make(place, to_plan("2026-03-01T00:00:00Z", "w", 1), &stored));
+    moved(place, &one, 1, false);
+    assert_int_equal(one.outcome, MIGRATION_MOVED);
+    assert_null(make(place, to_plan("2026-04-15T00:00:00Z", "q", 0), &stored));
+    assert_string_equal(timeline(place),
+                        "2026-02-01 p1 {\"seats\":\"5\"}; 2026-03-01 w1 {\"seats\":\"5\"}; "
+                        "2026-04-15 q1 {\"seats\":\"5\"}; ");
+}
+
 // ---- zones
 
 static void zones_are(Place *place, const char *wanted)
@@ -455,6 +548,43 @@ static void test_zones_are_kept_from_when_there_is_something_to_bill(void **stat
 }
 
 // ---- effective plans
+
+typedef struct Asking {
+    Place      *place;
+    Thread      thread;
+    const Plan *plans[8];
+} Asking;
+
+static void *ask(void *argument)
+{
+    Asking *asking = argument;
+    AUTO(Arena) arena = arena_open();
+    for (size_t i = 0; i < 8; i++) {
+        Str patch = str_print(arena, "{\"charges\":{\"seats\":{\"unitPrice\":\"%zu\"}}}", i);
+        PlanWanted wanted = { { asking->place->by.project.id, STR("p"), 1 }, &patch, 1 };
+        assert_null(catalog_plan_parsed(asking->place->catalog, arena, &wanted, &asking->plans[i]));
+    }
+    return NULL;
+}
+
+// Their arenas are gone, the plans are still there, and each is there once.
+static void test_threads_share_effective_plans(void **state)
+{
+    Place *place = *state;
+    Asking asking[4] = { 0 };
+    stock(place);
+    for (size_t i = 0; i < 4; i++) {
+        asking[i].place = place;
+        thread_start(&asking[i].thread, "ask", ask, &asking[i]);
+    }
+    for (size_t i = 0; i < 4; i++)
+        thread_join(&asking[i].thread);
+    for (size_t i = 0; i < 4; i++)
+        for (size_t k = 0; k < 8; k++) {
+            assert_ptr_equal(asking[i].plans[k], asking[0].plans[k]);
+            assert_true(str_equal(asking[i].plans[k]->charges[0].id, STR("seats")));
+        }
+}
 
 static void test_effective_plans_are_kept_by_content(void **state)
 {
@@ -502,6 +632,10 @@ int main(void)
         TEST(test_what_comes_after_the_end_counts_when_the_end_moves),
         TEST(test_pauses_and_resumptions_take_turns),
         TEST(test_claims_are_compared_over_the_whole_timeline),
+        TEST(test_many_move_and_one_that_cannot_holds_up_nobody),
+        TEST(test_who_is_elsewhere_is_not_moved),
+        TEST(test_a_move_gives_way_to_a_change_of_plan_before_it),
+        TEST(test_threads_share_effective_plans),
         TEST(test_zones_are_kept_from_when_there_is_something_to_bill),
         TEST(test_effective_plans_are_kept_by_content),
     };
