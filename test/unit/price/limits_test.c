@@ -175,7 +175,7 @@ static void test_a_fee_that_was_due_once(void **state)
 static void test_terms_of_weeks(void **state)
 {
     (void)state;
-    Plan        *plan = read_plan(plan_of(API "\"name\":\"x\"}",
+    Plan        *plan = read_plan(plan_of(API "\"bill\":\"period\"}",
                                           ",\"period\":{\"unit\":\"week\"},\"commitment\":{"
                                           "\"amount\":1,\"term\":{\"every\":28,\"unit\":\"day\"}}"));
     Instant      monday = { june().start.us }; // 1 June 2026
