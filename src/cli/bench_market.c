@@ -270,7 +270,8 @@ static void event_make(Sending *sending, Arena *arena, Event *event)
 {
     const MarketOptions *options = &sending->market->options;
     uint64_t             number = sending->next++;
-    int64_t              first = market_month(0).us, span = market_month(options->months).us - first;
+    int64_t              first = market_month(0).us;
+    int64_t              span = market_month(options->months).us - first;
     uint64_t account = number < options->accounts
                            ? number
                            : seeded_below(&sending->seeded, options->accounts);

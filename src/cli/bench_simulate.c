@@ -110,6 +110,7 @@ typedef struct Bench {
     Simulation    *simulation;
     uint64_t       compared, wrong;
     MarketSum      total;
+    CostMemory     before;  // the simulation
 } Bench;
 
 static void say(const Bench *bench, const char *what)
@@ -262,10 +263,10 @@ static void figures_fill(Bench *bench, int64_t elapsed_us, const Cost *used)
                               figure_ratio(bills * 1000000, elapsed_us, 0), 0 });
     add_unit(bench, (Figure){ "simulate", "cpuMicrosecondsPerBill", "CPU a bill", "µs",
                               figure_ratio(used->user_us + used->system_us, bills, 2), 2 });
-    add_unit(bench, (Figure){ "simulate", "residentBytes", "resident memory", "bytes",
+    add_unit(bench, (Figure){ "simulate", "residentBytesBefore", "resident memory before", "bytes",
+                              bench->before.resident_bytes, 0 });
+    add_unit(bench, (Figure){ "simulate", "residentBytes", "resident memory after", "bytes",
                               memory.resident_bytes, 0 });
-    add_unit(bench, (Figure){ "simulate", "peakBytes", "peak of resident memory", "bytes",
-                              memory.peak_bytes, 0 });
 }
 
 static Err *market_prepare(Bench *bench)
@@ -292,6 +293,7 @@ static Err *bench_run(Bench *bench)
     Cost before, after;
     TRY(market_prepare(bench));
     say(bench, "simulation");
+    cost_memory(getpid(), &bench->before);
     assert_that(cost_read(getpid(), &before));
     int64_t begun_us = clock_tick_us();
     TRY(simulate(bench));

@@ -322,20 +322,18 @@ static bool has_cells(const Read *read)
     return false;
 }
 
-// From what was read for many accounts at once. False: it is not there.
-static Err *ahead_read(Read *read, bool *is_here)
+// From what was read for many accounts at once, if it is there.
+static Err *ahead_read(Read *read, AheadCells *cells)
 {
     MomentQuestion question = { read->activation, read->account };
-    AheadCells     cells = { 0 };
-    *is_here = false;
+    *cells = (AheadCells){ 0 };
     if (read->moment->ahead == NULL || read->scans_all || !read->is_folded ||
         read->account == NAME_NONE)
         return NULL;
-    TRY(usage_ahead_find(read->moment->ahead, read->arena, &question, &read->segments, is_here,
-                         &cells));
+    TRY(usage_ahead_find(read->moment->ahead, read->arena, &question, &read->segments, cells));
     gather_account(read->gather, read->account);
-    for (size_t i = 0; *is_here && i < cells.count; i++) {
-        const AheadCell *cell = &cells.at[i];
+    for (size_t i = 0; cells->are_here && i < cells->count; i++) {
+        const AheadCell *cell = &cells->at[i];
         if (segments_find(&read->segments, cell->kind, cell->start) != NULL &&
             gather_wants(read->gather, cell->dimensions))
             gather_cell(read->gather, cell->start, cell->dimensions, &cell->cell);
@@ -355,13 +353,13 @@ static Err *store_read(Read *read)
 
 static Err *read_all(Read *read, const MomentPiece *pieces, size_t count)
 {
-    bool is_here;
+    AheadCells ahead;
     read->scans_all = read->moment->sequence < read->activation->sequence || !has_cells(read);
     read->is_folded = read->activation->is_fresh ||
                       store_view_holds(read->moment->view, STORE_EXTRA_LEVEL,
                                        read->activation->number);
-    TRY(ahead_read(read, &is_here));
-    Err *err = is_here ? NULL : store_read(read);
+    TRY(ahead_read(read, &ahead));
+    Err *err = ahead.are_here ? NULL : store_read(read);
     for (size_t i = 0; err == NULL && i < count; i++)
         piece_read(read, &pieces[i]);
     return err;

@@ -344,10 +344,10 @@ static bool account_find(const UsageAhead *ahead, uint32_t account, uint32_t *pl
 }
 
 Err *usage_ahead_find(UsageAhead *ahead, Arena *arena, const MomentQuestion *question,
-                      const Segments *segments, bool *is_here, AheadCells *cells)
+                      const Segments *segments, AheadCells *cells)
 {
     uint32_t place;
-    *is_here = false;
+    *cells = (AheadCells){ 0 };
     if (ahead == NULL || !account_find(ahead, question->account, &place))
         return NULL;
     for (size_t i = 0; i < segments->count; i++)
@@ -359,7 +359,7 @@ Err *usage_ahead_find(UsageAhead *ahead, Arena *arena, const MomentQuestion *que
         if (err != NULL)
             return refuse(arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
     }
-    *is_here = !meter->is_stale[place];
+    cells->are_here = !meter->is_stale[place];
     cells->at = meter->cells.at + meter->first[place];
     cells->count = meter->first[place + 1] - meter->first[place];
     return NULL;

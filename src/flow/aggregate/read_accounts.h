@@ -33,11 +33,12 @@ typedef struct AheadCell {
 } AheadCell;
 
 typedef struct AheadCells {
-    const AheadCell *at;  // of all ranges, in no order
+    bool             are_here;  // false: they are not known here
+    const AheadCell *at;        // of all ranges, in no order
     size_t           count;
 } AheadCells;
 
 // All cells of the question's account in the store that lie in the segments, and perhaps others.
-// *is_here false: they are not known here. STORE_FAILED.
+// STORE_FAILED.
 Err *usage_ahead_find(UsageAhead *ahead, Arena *arena, const MomentQuestion *question,
-                      const Segments *segments, bool *is_here, AheadCells *cells) MUST_CHECK;
+                      const Segments *segments, AheadCells *cells) MUST_CHECK;
