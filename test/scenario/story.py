@@ -26,6 +26,7 @@ class Story:
         self.events = {}       # what was sent, by id
         self.made = 0
         self.last = None       # verdict of the last event
+        self.voids = {}        # by the story's name for them
 
     def own(self, name):
         return f"{self.name}.{name}"
@@ -182,11 +183,6 @@ def running_total(story, name, stream):
                   {"event": story.own(stream), "aggregation": "sum", "carryOver": True})
 
 
-@sentence("<id> is taken back")
-def void(story, id):
-    story.api.post("/v1/measurements/void", {"uniqueIds": [story.own(id)]})
-
-
 @sentence("meter <name> is the <kind> of <stream>[ by <dimensions>][ where <filter>]")
 def meter(story, name, kind, stream, dimensions, filter):
     property, _, stream = stream.rpartition(" in ")
@@ -307,6 +303,44 @@ def resend(story, id, value, verdict):
     event = story.events[id] if value is None else {**story.events[id], "value": value}
     outcome = send(story, event)
     assert outcome == verdict, outcome
+
+
+@sentence("<id> is taken back")
+def void(story, id):
+    story.api.post("/v1/measurements/void", {"uniqueIds": [story.own(id)]})
+
+
+def choice(story, stream, account, start, end, properties):
+    return {"filter": {"event": story.own(stream), "account": story.own(account), "from": moment(start),
+                       "to": moment(end), **({"properties": terms(properties)} if properties else {})}}
+
+
+@sentence("taking back the <stream> of <account> from <start> to <end>[ with <properties>] would take "
+          "<number> and the bill from <before> to <after>")
+def void_preview(story, stream, account, start, end, properties, number, before, after):
+    dry = story.api.post("/v1/measurements/void",
+                         {**choice(story, stream, account, start, end, properties), "dryRun": True})
+    bill, = dry["bills"]
+    assert (dry["count"], bill["before"], bill["after"]) == (int(number), before, after), dry
+
+
+@sentence("the <stream> of <account> from <start> to <end>[ with <properties>] are taken back by <name>")
+def void_many(story, stream, account, start, end, properties, name):
+    dry = story.api.post("/v1/measurements/void",
+                         {**choice(story, stream, account, start, end, properties), "dryRun": True})
+    story.voids[name] = story.api.post("/v1/measurements/void", {"token": dry["token"]})["id"]
+
+
+@sentence("<name> is reverted")
+def revert(story, name):
+    story.api.post(f"/v1/voids/{story.voids[name]}/revert", None)
+
+
+@sentence("<id> is amended to <value>[ on <date>]")
+def amend(story, id, value, date):
+    story.events[id].update(value=value, **({"ts": moment(date)} if date else {}))
+    body = {key: story.events[id][key] for key in ("uniqueId", "value", "ts")}
+    story.api.post("/v1/measurements/amend", [body])
 
 
 @sentence("the server is killed")

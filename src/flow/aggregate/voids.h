@@ -5,7 +5,7 @@
 //
 // One thread (the sequencer, or a recovery) applies facts; any thread asks. A fact is applied when
 // it is decided, before it is durable: no reader's moment reaches its sequence before that.
-// Memory: about 48 bytes a retracted event.
+// Memory: 50 to 100 bytes a retracted event.
 #pragma once
 
 #include "base/vector.h"
