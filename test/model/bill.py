@@ -42,6 +42,7 @@ class Inputs:
     quantities: dict = field(default_factory=dict)  # name -> [(from, value)]
     pauses: list = field(default_factory=list)
     term: TermProgress = None
+    trial_end: int = -1 << 62  # of a trial of all charges
     discount_place: object = None  # startsAt -> how many periods ago it began to count; below 0: not yet
 
 
@@ -85,6 +86,7 @@ class Bill:
         self.places = PLACES[self.currency]
         self.mode = plan.get("rounding", "halfUp")
         self.lines = []
+        self.service = (max(inputs.service[0], inputs.trial_end), inputs.service[1])
         self.counted = (ZERO, ZERO)  # of the commitment's term up to here: at list prices, as billed
         for charge in plan["charges"]:
             for part in inputs.parts.get(charge["id"], ()):
@@ -126,13 +128,18 @@ class Bill:
             (calendars.share(prorate, pause, full, self.inputs.zone) for pause in paused), ZERO)
 
     def prorated(self, member):
-        return exact(member["amount"]) * self.share(member.get("prorate", "day"), self.inputs.service,
-                                                    self.inputs.full)
+        """Of the plan: nothing of it runs while all charges are on trial."""
+        if self.service[0] >= self.service[1]:
+            return ZERO
+        return exact(member["amount"]) * self.share(member.get("prorate", "day"), self.service, self.inputs.full)
 
-    def finish(self, line, amount):
-        """Floored at zero, then rounded, once."""
+    def finish(self, line, amount, part=None):
+        """Floored at zero, nothing on trial, then rounded, once."""
         if amount < 0 and not (line.charge or {}).get("allowNegative"):
             line.steps.append({"op": "floorAtZero", "exact": show(amount), "amount": "0"})
+            amount = ZERO
+        if part is not None and part.is_trial and amount:
+            line.steps.append({"op": "trial", "exact": show(amount), "amount": "0"})
             amount = ZERO
         line.exact, line.amount = amount, self.round(amount)
         line.steps.append({"op": "round", "exact": show(amount), "mode": self.mode, "amount": self.money(line.amount)})
@@ -148,14 +155,9 @@ class Bill:
             self.quantity_line(charge, part)
         elif charge["model"] == "percentOf":  # its turn comes when the others are there
             self.lines.append(Line("fee", charge, part.service))
+            self.lines[-1].part = part
         else:
             self.fee_line(charge, part)
-
-    def on_trial(self, line, part, amount):
-        if part.is_trial:
-            line.steps.append({"op": "trial", "exact": show(amount), "amount": "0"})
-            return ZERO
-        return amount
 
     def usage_lines(self, charge, part):
         pool = [self.free(charge, charge["included"], part)] if "included" in charge else None
@@ -171,7 +173,7 @@ class Bill:
                 line.steps.append({"op": "convert", "price": show(amount), "pricingUnit": charge["pricingUnit"],
                                    "conversionRate": show(rate), "amount": show(amount * rate)})
                 amount *= rate
-            self.finish(line, self.on_trial(line, part, amount))
+            self.finish(line, amount, part)
             self.lines.append(line)
 
     def cell_amount(self, charge, line, cell, aggregate, pools):
@@ -196,7 +198,7 @@ class Bill:
 
     def free(self, charge, included, part):
         """Units that are free in this part."""
-        prorate = charge.get("prorate", "day")
+        prorate = prorate_of(charge)
         if not isinstance(included, dict):
             return exact(included) * self.share(prorate, part.service, part.full)
         held = self.segments(included["perUnit"], prorate, part)
@@ -210,7 +212,7 @@ class Bill:
         line.steps += made.steps
         line.events = sum(aggregate.events for aggregate in part.usage.values())
         line.digest = sum(aggregate.digest() for aggregate in part.usage.values()) % 2 ** 256
-        self.finish(line, self.on_trial(line, part, made.amount))
+        self.finish(line, made.amount, part)
         self.lines.append(line)
 
     def is_running(self, charge, part):
@@ -219,11 +221,11 @@ class Bill:
     def fee_line(self, charge, part):
         line = Line("fee", charge, part.service)
         line.provisional = self.is_running(charge, part)
-        share = self.share(charge.get("prorate", "day"), part.service, part.full)
+        share = self.share(prorate_of(charge), part.service, part.full)
         made = prices.price(charge, ONE, "amount" if share == 1 else "price")
         line.steps += made.steps
         amount = made.amount if share == 1 else self.segment(line, part.service, made.units, share)
-        self.finish(line, self.on_trial(line, part, amount))
+        self.finish(line, amount, part)
         self.lines.append(line)
 
     @staticmethod
@@ -236,20 +238,27 @@ class Bill:
         for line in self.lines:
             if line.charge["model"] != "percentOf":
                 continue
-            others = [other for other in self.lines if other.id in line.charge["charges"]]
+            others = [other for other in self.lines if other.id in line.charge["charges"]
+                      and self.is_beside(other, line)]
             base = self.exactly(sum(other.amount for other in others))
             rate = exact(line.charge["ratePercent"])
             amount = base * rate / 100
             line.provisional = any(other.provisional for other in others)
             line.steps.append({"op": "percent", "base": show(base), "ratePercent": show(rate), "amount": show(amount)})
-            self.finish(line, amount)
+            self.finish(line, amount, line.part)
+
+    def is_beside(self, other, line):
+        """A line belongs to the share in whose stretch it begins, to the first when it began before."""
+        first = self.inputs.parts[line.id][0].service[0]
+        start = -1 << 62 if line.service[0] == first else line.service[0]
+        return start <= other.service[0] < line.service[1]
 
     # ---- quantities of the subscription
 
     def quantity_line(self, charge, part):
         line = Line("quantity", charge, part.service)
         line.provisional = self.is_running(charge, part)
-        segments = self.segments(charge["quantity"], charge.get("prorate", "day"), part, waiting(charge))
+        segments = self.segments(charge["quantity"], prorate_of(charge), part, waiting(charge))
         is_simple = len(segments) == 1 and segments[0][2] == 1
         amount, highest = ZERO, ZERO
         for span, value, share in segments:
@@ -266,7 +275,7 @@ class Bill:
             if fees:
                 line.steps.append({"op": "flat", "amount": show(fees)})
             amount += fees
-        self.finish(line, self.on_trial(line, part, amount))
+        self.finish(line, amount, part)
         self.lines.append(line)
 
     def segments(self, name, prorate, part, waits=()):
@@ -346,8 +355,8 @@ class Bill:
         if missing <= 0:
             return None
         names = {"minimum": "Minimum", "trueUp": "Commitment, true-up"}
-        line = Line(kind, None, self.inputs.service, names[kind])
-        line.provisional = self.inputs.at < self.inputs.service[1]
+        line = Line(kind, None, self.service, names[kind])
+        line.provisional = self.inputs.at < self.service[1]
         if like is not None:
             line.charge, line.group, line.service = like.charge, like.group, like.service
             line.description = like.description + ", minimum"
@@ -367,7 +376,7 @@ class Bill:
                 self.part_bounds(charge, part, lines)
 
     def part_bounds(self, charge, part, lines):
-        share = self.share(charge.get("prorate", "day"), part.service, part.full)
+        share = ZERO if part.is_trial else self.share(prorate_of(charge), part.service, part.full)
         first = len(self.lines)
         for line in lines:
             self.lines.append(line)
@@ -404,20 +413,22 @@ class Bill:
                 "discountPercent": show(percent), "discount": self.money(off)}
         if overage:
             told["overage"] = show(overage)
+        if before > 0:
+            told["before"] = show(before)
         self.take_off(lines, off, told)
         if overage:
             self.overage(overage, exact(rule["overageFactor"]))
         counted = sum(line.net for line in self.metered())
         self.counted = (before + listed, billed + self.exactly(counted))
         if rule.get("trueUp", True) and (term is None or term.ends_here):
-            self.top_up("trueUp", amount - billed, counted)
+            self.top_up("trueUp", amount, counted + self.round(billed))
 
     def overage(self, overage, factor):
         """Its list price is in the lines: a factor below 1 takes off them, one above 1 is a line of its own."""
         told = {"op": "overage", "overage": show(overage), "overageFactor": show(factor)}
         more = overage * (factor - 1)
         if more > 0:
-            line = Line("overage", None, self.inputs.service, "Overage")
+            line = Line("overage", None, self.service, "Overage")
             line.steps.append({**told, "amount": show(more)})
             self.finish(line, more)
             self.lines.append(line)
@@ -434,6 +445,11 @@ class Bill:
 
     def totals(self):
         return totals(self.lines, self.currency)
+
+
+def prorate_of(charge):
+    """By the day; a one-time fee is for no length of time."""
+    return charge.get("prorate", "none" if charge.get("oneTime") else "day")
 
 
 def waiting(charge):

@@ -3,7 +3,6 @@
 import copy
 
 import exact
-import timeline
 from world import HOUR
 
 DAY = 24 * HOUR
@@ -32,6 +31,7 @@ class Life:
         self.plan, self.other = plan, other
         self.at = writer.starts
         self.plan_now = "@plan"
+        self.has_phases = False  # then charges neither come nor go: what patches them must find them
 
     def chance(self, share):
         return self.random.random() < share
@@ -53,17 +53,17 @@ class Life:
         named = {id for part in [*document.get("discounts", []), *document["charges"], document.get("commitment", {}),
                                  document.get("trial", {})] for id in part.get("charges", [])}
         for charge in self.random.sample(document["charges"], self.random.randint(1, len(document["charges"]))):
-            free = charge["id"] not in named and len(document["charges"]) > len(made) + 1
-            if free and "meter" not in charge and self.chance(0.15):
+            free = not self.has_phases and charge["id"] not in named and len(document["charges"]) > len(made) + 1
+            if free and "meter" not in charge and "quantity" not in charge and self.chance(0.15):
                 made[charge["id"]] = None
             elif free and "meter" in charge and "filter" in charge and self.chance(0.3):
                 made[charge["id"]] = None  # what it took goes to the less specific one
             else:
                 made[charge["id"]] = priced_member(self.random, charge)
         patch = {"charges": made}
-        if self.chance(0.15):
+        if not self.has_phases and self.chance(0.15):
             patch["charges"]["extra"] = {"model": "flat", "amount": str(self.random.randint(1, 50))}
-        if document.get("discounts") and self.chance(0.3):
+        if not self.has_phases and document.get("discounts") and self.chance(0.3):
             patch["discounts"] = {document["discounts"][0]["id"]: None}
         if "minimum" in document and self.chance(0.3):
             patch["minimum"] = None
@@ -138,6 +138,7 @@ def sibling(random, plan):
     """Another plan with much in common: charges that are alike, and charges that are not."""
     made = copy.deepcopy(plan)
     for charge in made["charges"]:
+        charge.pop("oneTime", None)  # whether it is due again on another plan is for the plans to say
         if random.random() < 0.5:
             charge.update(priced_member(random, charge))
     if random.random() < 0.3:
@@ -146,10 +147,3 @@ def sibling(random, plan):
     if random.random() < 0.3:
         made["period"] = {"every": 1, "unit": "month", "anchor": random.choice([1, 10, "subscription"])}
     return made
-
-
-def sound(document, patch):
-    """Whether the patch leaves a plan that names only what it has."""
-    merged = timeline.merge(document, patch)
-    ids = {charge["id"] for charge in merged["charges"]}
-    return bool(ids)

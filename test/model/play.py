@@ -8,8 +8,11 @@ import exact
 import usage
 from client import quote
 from subscription import subscription_bill
-from timeline import FOREVER, Timeline
+from timeline import FOREVER, Change, Timeline
 from wire import Request
+
+
+RECORDED = exact.instant("2026-11-01T00:00:00Z")  # changes become known when they are made: after all ratedAt
 
 
 class Differs(Exception):
@@ -66,6 +69,16 @@ class Player:
             raise Differs(next(f"{sent}: the server says {is_}, the oracle {should}"
                                for sent, is_, should in zip(step["events"], got, wanted) if is_ != should))
 
+    def do_change(self, step):
+        """One more entry of the subscription's log."""
+        yield from self.expect(Request("POST", f"/v1/subscriptions/{quote(self.id)}/{step['action']}", step["body"]))
+        body = dict(step["body"])
+        at = exact.instant(body.pop("effectiveAt", None) or body.pop("at"))
+        if "plan" in body:
+            body["planVersion"] = 1
+        kind = "terms" if step["action"] == "change" else step["action"]
+        self.log.append(Change(kind, at, RECORDED, body))
+
     def do_mark(self, _):
         bill = yield from self.expect(self.bill_request({}))
         self.marks.append((bill["sequence"], self.journal.sequence))
@@ -84,14 +97,19 @@ class Player:
             query["ratedAt"] = step["ratedAt"]
         if "asOf" in step:
             query["asOf"], upto = self.marks[step["asOf"]]
-        got = yield from self.expect(self.bill_request(query))
-        self.compare(got, self.wanted_bill(step, upto), f"bill {query}")
+        wanted = self.wanted_bill(step, upto)
+        (status, got), = yield [self.bill_request(query)]
+        if wanted is None:
+            wanted, got = {"code": "outside_subscription"}, {"code": got.get("code")}
+        elif status != 200:
+            raise Differs(f"bill {query} answered {status}: {got}")
+        self.compare(got, wanted, f"bill {query}")
 
     def wanted_bill(self, step, upto):
         rated_at = exact.instant(step["ratedAt"]) if "ratedAt" in step else FOREVER
         timeline = Timeline(self.subscription, self.log, self.versions, self.zones, rated_at)
         bill = subscription_bill(self.journal, timeline, exact.instant(step["at"]), upto, rated_at)
-        return {"subscription": self.id, **bill}
+        return None if bill is None else {"subscription": self.id, **bill}
 
     def compare(self, got, wanted, what):
         got = {name: value for name, value in got.items() if name not in ("sequence", "ratedAt")}

@@ -6,9 +6,8 @@ from decimal import Decimal
 
 import exact
 from client import dump
+from lives import DAY, Life, sibling
 from world import FROM, HOUR, UNTIL, World
-
-DAY = 24 * HOUR
 
 
 def text_of(script):
@@ -29,19 +28,37 @@ class Writer:
         self.known = []   # events that were sent, each once
         self.steps = []
         plan = world.plan(meters)
+        other = sibling(self.random, plan)
+        self.choose_life()
+        self.life = Life(self, plan, other)
+        if self.random.random() < 0.15:
+            plan["trial"] = self.life.trial(plan)
+        has_own = self.random.random() < 0.1
+        has_phases = self.random.random() < 0.1
+        self.life.has_phases = has_own or has_phases
+        if has_phases:
+            plan["phases"] = self.life.phases(plan)
         self.script = {"meters": meters, "account": world.accounts[0], "zone": world.zone,
                        "accountBody": {"currency": plan["currency"], "timeZone": world.zone},
-                       "plans": {"@plan": plan}, "subscription": self.subscription(plan), "steps": self.steps}
+                       "plans": {"@plan": plan, "@other": other}, "subscription": self.subscription(plan, has_own),
+                       "steps": self.steps}
 
-    def subscription(self, plan):
+    def choose_life(self):
         self.starts = self.random.choice([FROM - 40 * DAY, self.world.instant()])
-        made = {"account": self.world.accounts[0], "plan": "@plan", "startsAt": exact.print_instant(self.starts)}
-        self.ends = UNTIL
-        if self.random.random() < 0.3:
+        self.ends, self.has_end = UNTIL, self.random.random() < 0.3
+        if self.has_end:
             self.ends = self.starts + self.random.randint(10, 90) * DAY
+
+    def subscription(self, plan, has_own_phases):
+        made = {"account": self.world.accounts[0], "plan": "@plan", "startsAt": exact.print_instant(self.starts)}
+        if self.has_end:
             made["endsAt"] = exact.print_instant(self.ends)
-        if any(charge.get("quantity") == "seats" for charge in plan["charges"]):
+        if self.life.has_seats():
             made["quantities"] = {"seats": str(self.random.randint(0, 12))}
+        if self.random.random() < 0.2:
+            made["overrides"] = self.life.patch(plan)
+        if has_own_phases:
+            made["phases"] = self.life.phases(plan)
         return made
 
     def add(self, do, **members):
@@ -66,6 +83,8 @@ class Writer:
         self.send(self.random.randint(5, 25))
         self.add("mark")
         self.bills(2, 1)
+        if self.random.random() < 0.7:
+            self.steps += self.life.changes(self.random.randint(1, 4))
         self.send(self.random.randint(3, 15))  # late ones, for bills already read
         self.bills(3, 1)
         return self.script

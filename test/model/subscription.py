@@ -35,17 +35,9 @@ class Rated:
         made = [{charge["id"]: self.cut(i, charge) for charge in term.document["charges"]}
                 for i, term in enumerate(self.terms)]
         for i in range(1, len(made)):
-            for charge in self.terms[i - 1].document["charges"]:
-                if self.is_alike(charge, i):
-                    made[i][charge["id"]] = joined(made[i - 1].pop(charge["id"]) + made[i][charge["id"]])
+            for id in alike(self.terms[i - 1].document, self.terms[i].document):
+                made[i][id] = joined(made[i - 1].pop(id) + made[i][id])
         return made
-
-    def is_alike(self, charge, i):
-        """The next term takes the same events at the same price. A share of other charges is of those beside it."""
-        before, after = self.terms[i - 1].document, self.terms[i].document
-        other = next((other for other in after["charges"] if other["id"] == charge["id"]), None)
-        return (other is not None and charge["model"] != "percentOf" and definition(charge) == definition(other)
-                and rivals(before, charge) == rivals(after, other))
 
     def index(self, term):
         """Counted from the first period under that plan id."""
@@ -82,9 +74,10 @@ class Rated:
         number = boundaries.holding(at)
         return (max(boundaries.at(number), self.period.full[0]), min(boundaries.at(number + 1), self.period.full[1]))
 
-    def trial_end(self, term, charge):
+    def trial_end(self, term, charge=None):
+        """Of a charge; of the plan's own amounts, which wait only for a trial of everything."""
         trial = term.document.get("trial")
-        if trial is None or charge["id"] not in trial.get("charges", [charge["id"]]):
+        if trial is None or ("charges" in trial and (charge is None or charge["id"] not in trial["charges"])):
             return -FOREVER
         return calendars.days_later(term.since, int(trial["days"]), self.period.zone)
 
@@ -98,9 +91,11 @@ class Rated:
 
         def select(meter, terms=None, others=()):
             def mine(event):
-                return (usage.matches(self.timeline.first.get("usageFilter"), event) and usage.matches(terms, event)
-                        and not any(usage.matches(other, event) for other in others)
-                        and not any(begin <= event.ts < finish for begin, finish in self.holes))
+                # what was reached in a free pause is still there after it
+                is_free = not usage.looks_back(meter) and any(
+                    begin <= event.ts < finish for begin, finish in self.holes)
+                return (not is_free and usage.matches(self.timeline.first.get("usageFilter"), event)
+                        and usage.matches(terms, event) and not any(usage.matches(other, event) for other in others))
             inside = self.journal.select(meter, account, start, end, self.upto)
             return ([event for event in inside if mine(event)],
                     [event for event in self.journal.before(meter, account, start, self.upto) if mine(event)])
@@ -123,7 +118,7 @@ class Rated:
         return Bill(term.document, Inputs(
             self.spans[i], self.period.full, self.index(term), self.rated_at, term.since, self.period.zone,
             self.parts[i], self.timeline.quantities, self.pauses, self.progress(i, before),
-            lambda since: self.discount_place(term, since)))
+            self.trial_end(term), lambda since: self.discount_place(term, since)))
 
     def discount_place(self, term, since):
         """How many periods ago a discount began to count: with the first that begins at or after it."""
@@ -179,6 +174,22 @@ class Rated:
 
 def selected(events, window):
     return events[0], window, events[1]
+
+
+def alike(before, after):
+    """The charges that take the same events at the same price. A share of other charges and what it is a share of
+    go together: all of them, or each in its own term."""
+    others = {charge["id"]: charge for charge in after["charges"]}
+    same = {charge["id"] for charge in before["charges"] if charge["id"] in others
+            and definition(charge) == definition(others[charge["id"]])
+            and rivals(before, charge) == rivals(after, others[charge["id"]])}
+    shares = [charge for charge in before["charges"] + after["charges"] if charge["model"] == "percentOf"]
+    while True:
+        apart = {id for share in shares for id in [share["id"], *share["charges"]]
+                 if not {share["id"], *share["charges"]} <= same}
+        if not same & apart:
+            return [charge["id"] for charge in before["charges"] if charge["id"] in same]
+        same -= apart
 
 
 def definition(charge):

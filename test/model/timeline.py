@@ -135,7 +135,8 @@ class Calendar:
             return
         if self.eras[-1].start > at:
             self.eras.pop()
-        index = self.period(at).index + (at > self.start)
+        running = self.period(at)
+        index = running.index + (running.service[0] < at)
         if self.eras[-1].start == at:
             index = self.eras.pop().index
         self.eras.append(self.era(rule, zone, at, index))
@@ -163,6 +164,10 @@ class Term:
     version: int
     document: dict
     since: int       # the first instant under that plan id
+    patches: list    # of its phase and of the subscription, which the document has
+
+    def terms(self):
+        return self.plan_id, self.version, self.patches
 
 
 class Timeline:
@@ -248,8 +253,7 @@ class Timeline:
             last = self.terms[-1] if self.terms else None
             if last is not None:
                 last.end = at
-            if last is not None and (last.plan_id, last.version, last.document) == (term.plan_id, term.version,
-                                                                                   term.document):
+            if last is not None and last.terms() == term.terms():
                 last.end = self.ends
             else:
                 self.terms.append(term)
@@ -262,12 +266,17 @@ class Timeline:
         version, document = state["version"], self.versions[state["plan"], state["version"]]
         self.turn(at, document)
         phase, phase_end = self.phase(state["phases"] or document.get("phases") or [], since, at)
-        if phase is not None:
+        patches = [{}, state["overrides"] or {}]
+        if phase is not None:  # a plan's comes before what is agreed with one customer, an own one after it
             version = phase.get("planVersion", version)
-            document = merge(self.versions[state["plan"], version], phase.get("overrides", {}))
-        document = merge(document, state["overrides"] or {})
+            patches[0] = phase.get("overrides") or {}
+            if state["phases"]:
+                patches.reverse()
+        document = self.versions[state["plan"], version]
+        for patch in patches:
+            document = merge(document, patch)
         self.turn(at, document)
-        return Term(at, self.ends, state["plan"], version, document, since), phase_end
+        return Term(at, self.ends, state["plan"], version, document, since, patches), phase_end
 
     def zone(self, document, at):
         zones = [zone for begin, zone in self.zones if begin <= at] or [self.zones[0][1]]

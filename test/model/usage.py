@@ -210,15 +210,12 @@ def slice_value(meter, before, taken, window):
 
 def time_weighted(meter, before, taken, window):
     """Level x time, up to T and outside of holes: the opening level is the last one before, else 0."""
-    if not before and not taken:
-        return None
-    is_change = meter.get("input") == "change"
     level = opening_level(meter, before)
     end = window.end if window.until is None else min(window.end, window.until)
     at, area = window.start, ZERO
     for event, value in taken:
         area += level * window.running(at, min(event.ts, end))
-        at, level = event.ts, level + value if is_change else value
+        at, level = event.ts, level + value if meter.get("input") == "change" else value
     area += level * window.running(at, end)
     per = meter.get("per", "second")
     return area / (PER[per] if per != "period" else window.length)
@@ -284,11 +281,9 @@ def of_accounts(meter, events, window, before):
     made = Aggregate(meter, events, window, before)
     accounts = {event.account for event in [*events, *before]}
     if meter["aggregation"] == "timeWeighted" and meter.get("input", "level") == "level" and len(accounts) > 1:
-        values = [Aggregate(meter, [event for event in events if event.account == account], window,
-                            [event for event in before if event.account == account]).value for account in accounts]
-        values = [value for value in values if value is not None]
-        made.value = sum(values, ZERO) if values else None
-        made.rated = made.value or ZERO
+        made.value = made.rated = sum((Aggregate(
+            meter, [event for event in events if event.account == account], window,
+            [event for event in before if event.account == account]).rated for account in accounts), ZERO)
     return made
 
 
