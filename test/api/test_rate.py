@@ -264,3 +264,73 @@ def test_every_row_of_the_guide_of_plans_comes_to_what_it_says(api):
     bill = api.post("/v1/rate", {"plan": sample, "usage": {"compute.gpu_seconds": "912448"}, "quantities": {"seats": 3},
                                  "period": JUNE})
     assert [line["amount"] for line in bill["lines"]] == ["99.00", "1914.04", "60.00"]
+
+
+# ---- what depends on the life of a subscription
+
+FEE = {"model": "flat", "amount": "30"}
+SEATS = {"quantity": "seats", "model": "perUnit", "unitPrice": "30", "timing": "advance"}
+PER_UNIT = {"meter": "m", "model": "perUnit", "unitPrice": "1"}
+
+
+def june(day):
+    return f"2026-06-{day:02}T00:00:00Z"
+
+
+def test_a_pause_is_in_no_share(api):
+    pauses = [{"start": june(11), "end": june(21)}]
+    assert rate(api, plan(FEE, PER_UNIT), {"m": "5"}, pauses=pauses)["total"] == "25.00"
+
+
+@pytest.mark.parametrize("rules,total", [({}, "330.00"), ({"onDecrease": "credit"}, "310.00"),
+                                         ({"onIncrease": "nextPeriod"}, "300.00")])
+def test_seats_up_and_down_in_advance(api, rules, total):
+    held = [{"from": june(1), "value": "10"}, {"from": june(16), "value": "12"}, {"from": june(21), "value": "10"}]
+    assert rate(api, plan({**SEATS, **rules}), quantities={"seats": held})["total"] == total
+
+
+def test_a_trial_shows_what_it_would_have_cost(api):
+    usage = {"m": [{"quantity": "7", "at": june(10)}, {"quantity": "5", "at": june(11)}]}
+    bill = rate(api, plan(PER_UNIT, trial={"days": 10}), usage)
+    first, second = bill["lines"]
+    assert (first["amount"], second["amount"], bill["total"]) == ("0.00", "5.00", "5.00")
+    assert {"op": "trial", "exact": "7", "amount": "0"} in first["steps"]
+
+
+def test_phases_change_the_plan_for_a_while(api):
+    ramp = plan(FEE, phases=[{"periods": 2, "overrides": {"charges": {"c0": {"amount": "10"}}}}])
+    assert rate(api, ramp, activeFrom="2026-05-20T00:00:00Z")["total"] == "10.00"
+    assert rate(api, ramp, activeFrom="2026-04-20T00:00:00Z")["total"] == "30.00"
+
+
+def test_a_yearly_plan_with_usage_by_the_month(api):
+    tiers = [{"upTo": "10", "unitPrice": "1"}, {"unitPrice": "2"}]
+    document = plan({**FEE, "timing": "advance"}, {"meter": "m", "model": "graduated", "tiers": tiers,
+                                                   "period": {"unit": "month"}}, period={"unit": "year"})
+    usage = {"m": [{"quantity": "15", "at": "2026-01-31T23:59:59Z"}, {"quantity": "15", "at": "2026-02-01T00:00:00Z"}]}
+    bill = rate(api, document, usage, {"start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z"})
+    assert [row["amount"] for row in bill["lines"]] == ["30.00", "20.00", "20.00"] + ["0.00"] * 10
+
+
+def test_what_is_due_at_an_instant(api):
+    document = plan({**FEE, "timing": "advance"}, FEE, PER_UNIT, minimum={"amount": "100"})
+    assert rate(api, document, {"m": "5"}, dueOnly=True, at=june(10))["total"] == "30.00"
+    assert rate(api, document, {"m": "5"}, dueOnly=True)["total"] == "100.00"
+
+
+def test_a_term_of_a_commitment_is_settled_at_its_end(api):
+    document = plan(PER_UNIT, commitment={"amount": "120", "discountPercent": "10",
+                                          "term": {"every": 3, "unit": "month"}})
+    bill = rate(api, document, {"m": "30"}, activeFrom="2026-04-01T00:00:00Z", committed={"list": "60", "net": "54"})
+    usage, missing = bill["lines"]
+    assert (usage["net"], missing["kind"], missing["amount"]) == ("27.00", "trueUp", "39.00")
+    assert rate(api, document, {"m": "30"})["total"] == "27.00"
+
+
+def test_events_are_posted_at_what_they_add(api):
+    events = [{"ts": june(day), "uniqueId": str(day), "value": "1"} for day in (3, 1, 2)]
+    charge = {"meter": "m", "model": "perUnit", "unitPrice": "0.335", "bill": "event"}
+    row = line(rate(api, plan(charge), {"m": [{"events": events}]}))
+    assert [(event["uniqueId"], event["amount"]) for event in row["posted"]] == [
+        ("1", "0.34"), ("2", "0.33"), ("3", "0.34")]
+    assert row["amount"] == "1.01"

@@ -177,7 +177,8 @@ static void test_terms_of_weeks(void **state)
     (void)state;
     Plan        *plan = read_plan(plan_of(API "\"bill\":\"period\"}",
                                           ",\"period\":{\"unit\":\"week\"},\"commitment\":{"
-                                          "\"amount\":1,\"term\":{\"every\":28,\"unit\":\"day\"}}"));
+                                          "\"amount\":1,\"term\":{\"every\":28,\"unit\":"
+                                          "\"day\"}}"));
     Instant      monday = { june().start.us }; // 1 June 2026
     Calendar     calendar = calendar_begin(arena, &plan->period, zone_utc(), monday);
     int64_t      week = 7 * INSTANT_DAY_US;
