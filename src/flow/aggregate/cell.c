@@ -71,16 +71,6 @@ void cell_add(Cell *cell, Aggregation aggregation, const Measure *measure)
     cell_merge(cell, aggregation, &one);
 }
 
-bool cell_equal(const Cell *a, const Cell *b, Aggregation aggregation)
-{
-    bool keeps_latest = aggregation == AGGREGATE_LATEST && a->events > a->ignored;
-    return a->events == b->events && a->ignored == b->ignored &&
-           a->last_sequence == b->last_sequence && digest_equal(&a->digest, &b->digest) &&
-           a->overflow == b->overflow && decimal_compare(a->value, b->value) == 0 &&
-           (!keeps_latest || (a->latest_ts.us == b->latest_ts.us &&
-                              str_equal(a->latest_id, b->latest_id)));
-}
-
 static bool keeps_value(Aggregation aggregation)
 {
     return aggregation != AGGREGATE_COUNT && aggregation != AGGREGATE_UNIQUE_COUNT;

@@ -31,7 +31,6 @@ typedef struct Measure {
 
 void cell_add(Cell *cell, Aggregation aggregation, const Measure *measure);
 void cell_merge(Cell *cell, Aggregation aggregation, const Cell *more);
-bool cell_equal(const Cell *a, const Cell *b, Aggregation aggregation);
 
 void cell_write(const Cell *cell, Aggregation aggregation, Text *value);
 bool cell_read(Str value, Cell *cell, Aggregation *aggregation);  // borrows; false: damaged

@@ -18,7 +18,6 @@ struct CellRows {
     Arena        *arena;    // of texts since begin
     VECTOR(Entry) entries;
     size_t        compact_at;
-    size_t        came;
     uint32_t      project, meter, account;
     Text          suffix, value;
 };
@@ -46,7 +45,7 @@ void cell_rows_close(CellRows *rows)
 void cell_rows_begin(CellRows *rows, uint32_t project, uint32_t meter, uint32_t account)
 {
     arena_reset(rows->arena);
-    rows->entries.count = rows->came = 0;
+    rows->entries.count = 0;
     rows->compact_at = COMPACT_AT;
     rows->project = project;
     rows->meter = meter;
@@ -87,16 +86,10 @@ void cell_rows_add(CellRows *rows, Aggregation aggregation, int64_t hour, Str di
     if (aggregation == AGGREGATE_LATEST)
         entry.cell.latest_id = str_copy(rows->arena, cell->latest_id);
     vector_push(&rows->entries, entry);
-    rows->came++;
     if (rows->entries.count >= rows->compact_at) {
         compact(rows, aggregation);
         rows->compact_at = 2 * rows->entries.count + COMPACT_AT;
     }
-}
-
-size_t cell_rows_count(const CellRows *rows)
-{
-    return rows->came;
 }
 
 static Err *level_write(CellRows *rows, Aggregation aggregation, CellLevel level, CellRowTake *take,

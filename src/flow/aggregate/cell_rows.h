@@ -19,6 +19,5 @@ void cell_rows_begin(CellRows *rows, uint32_t project, uint32_t meter, uint32_t 
 // The cell's latest_id and the dimensions are copied.
 void cell_rows_add(CellRows *rows, Aggregation aggregation, int64_t hour, Str dimensions,
                    const Cell *cell);
-size_t cell_rows_count(const CellRows *rows);  // hours that came in since begin
-Err   *cell_rows_finish(CellRows *rows, Aggregation aggregation, CellRowTake *take,
-                        void *context) MUST_CHECK;
+Err *cell_rows_finish(CellRows *rows, Aggregation aggregation, CellRowTake *take,
+                      void *context) MUST_CHECK;

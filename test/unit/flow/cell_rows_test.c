@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/vector.h"
 #include "flow/aggregate/cell_rows.h"
+#include "flow/cells.h"
 
 enum { PROJECT = 3, METER = 4, ACCOUNT = 5, HOURS = 80, TUPLES = 3, PIECES = 6000 };
 
@@ -80,7 +81,6 @@ static Taken rows_of(CellRows *rows, Arena *arena, Aggregation aggregation, cons
         Str dimensions = str_copy(moment, tuples[pieces[i].tuple]);
         cell_rows_add(rows, aggregation, pieces[i].hour, dimensions, &cell);
     }
-    assert_int_equal(cell_rows_count(rows), PIECES);
     assert_null(cell_rows_finish(rows, aggregation, take, &taken));
     return taken;
 }
@@ -199,7 +199,6 @@ static void a_refusal_ends_the_writing(void **state)
     }
     Taken taken = taken_open(arena);
     cell_rows_begin(rows, 0, 0, 0);
-    assert_int_equal(cell_rows_count(rows), 0);
     assert_null(cell_rows_finish(rows, AGGREGATE_COUNT, take, &taken));
     assert_int_equal(taken.suffixes.count, 0);
     cell_rows_close(rows);

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "flow/aggregate/cell.h"
 #include "flow/canonical.h"
+#include "flow/cells.h"
 
 enum { EVENTS = 60, PARTS = 7 };
 

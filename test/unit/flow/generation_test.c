@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "flow/aggregate/generation.h"
 #include "flow/canonical.h"
+#include "flow/cells.h"
 
 enum { NUMBER = 3, BITS = 9, ROOM = 1 << BITS, EVENT_NAMES = 3, ACCOUNTS = 20 };
 static const HashKey key = { { 1 } };
