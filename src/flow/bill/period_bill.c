@@ -196,14 +196,13 @@ static Err *usage_take(const PeriodBill *made, const TermBill *bill)
                                   .moment = query->moment,
                                   .project = query->project,
                                   .account = timeline->subscription->account,
-                                  .plan = bill->term->plan,
                                   .own = timeline->usage_filter,
                                   .holes = made->holes,
                                   .hole_count = made->hole_count,
                                   .until = query->at,
                                   .zone = made->zone };
-    for (size_t i = 0; i < wanted.plan->charge_count; i++) {
-        const Charge *charge = &wanted.plan->charges[i];
+    for (size_t i = 0; i < bill->term->plan->charge_count; i++) {
+        const Charge *charge = &bill->term->plan->charges[i];
         for (size_t k = 0; k < bill->parts[i].count; k++) {
             ChargePart *part = &bill->parts[i].at[k];
             if (!is_read(query, charge, part))

@@ -189,12 +189,3 @@ Err *rate_charge(Arena *arena, const RateQuery *query, const Charge *charge, Spa
     *usage = (ChargeUsage){ 0 };
     return NULL;
 }
-
-Err *rate_usage(Arena *arena, const RateQuery *query, Span span, ChargeUsage **usage)
-{
-    ChargeUsage *read = arena_array(arena, ChargeUsage, query->plan->charge_count);
-    for (size_t i = 0; i < query->plan->charge_count; i++)
-        TRY(rate_charge(arena, query, &query->plan->charges[i], span, &read[i]));
-    *usage = read;
-    return NULL;
-}

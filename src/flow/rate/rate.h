@@ -12,7 +12,6 @@ typedef struct RateQuery {
     UsageMoment       *moment;
     ProjectId          project;
     Str                account;
-    const Plan        *plan;
     ChargeFilter       own;    // only what matches it counts; no terms: everything
     const UsageWindow *holes;  // time in which usage is free: UsageQuery
     size_t             hole_count;
@@ -24,6 +23,3 @@ typedef struct RateQuery {
 // What one charge of the plan counted in the span. METER_NOT_FOUND, AMOUNT_TOO_LARGE, STORE_FAILED.
 Err *rate_charge(Arena *arena, const RateQuery *query, const Charge *charge, Span span,
                  ChargeUsage *usage) MUST_CHECK;
-
-// What every charge counted in the span: one element for each charge of the plan, in its order.
-Err *rate_usage(Arena *arena, const RateQuery *query, Span span, ChargeUsage **usage) MUST_CHECK;
