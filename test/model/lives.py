@@ -38,7 +38,7 @@ class Life:
 
     def instant(self, low=None):
         """Somewhere in its life; now and then the very same instant, or a local midnight."""
-        low = self.writer.starts if low is None else low
+        low = self.writer.starts if low is None else min(low, self.writer.ends - 1)
         high = max(self.writer.ends, low + HOUR)
         edges = [edge for edge in self.writer.world.edges if low <= edge < high]
         if edges and self.chance(0.25):

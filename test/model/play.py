@@ -41,6 +41,7 @@ class Player:
         self.versions = {(id, 1): plan for id, plan in script["plans"].items()}
         self.zones = [(-FOREVER, script["zone"])]
         self.log = []
+        self.voids = []
         self.id = script["subscription"]["plan"] + ".s"
 
     def run(self):
@@ -79,17 +80,45 @@ class Player:
         kind = "terms" if step["action"] == "change" else step["action"]
         self.log.append(Change(kind, at, RECORDED, body))
 
+    def do_void(self, step):
+        ids = step.get("ids")
+        if ids is None:
+            ids = self.journal.chosen(self.script["account"], step["filter"])
+        body = {"uniqueIds": step["ids"]} if "ids" in step else {"filter": step["filter"]}
+        if step["dry"]:
+            dry = yield from self.expect(Request("POST", "/v1/measurements/void", {**body, "dryRun": True}))
+            body = {"token": dry["token"]}
+        void = self.journal.void(ids)
+        got = yield from self.expect(Request("POST", "/v1/measurements/void", body))
+        if got["count"] != len(void.events) or (step["dry"] and dry["count"] != got["count"]):
+            raise Differs(f"void {step}: the server took {got['count']} away, the oracle {len(void.events)}")
+        self.voids.append((got["id"], void))
+
+    def do_revert(self, step):
+        id, void = self.voids[step["of"] % len(self.voids)] if self.voids else (None, None)
+        if id is not None:
+            self.journal.revert(void)
+            yield from self.expect(Request("POST", f"/v1/voids/{id}/revert"))
+
+    def do_amend(self, step):
+        """Of events that count."""
+        events = [sent for sent in step["events"] if self.journal.ids[sent["uniqueId"]].counts_at(None)]
+        if events:
+            for sent in events:
+                self.journal.amend(sent)
+            yield from self.expect(Request("POST", "/v1/measurements/amend", events))
+
     def do_mark(self, _):
-        bill = yield from self.expect(self.bill_request({}))
-        self.marks.append((bill["sequence"], self.journal.sequence))
+        """What is counted now, to ask for later."""
+        meter, account = self.script["meters"][0]["id"], self.script["account"]
+        usage = yield from self.expect(Request(
+            "GET", f"/v1/usage?meter={quote(meter)}&account={quote(account)}&window=total"
+            "&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z"))
+        self.marks.append((usage["sequence"], self.journal.sequence))
 
     def bill_request(self, query):
-        at = query.get("at", self.subscription["startsAt"])
-        target = f"/v1/subscriptions/{quote(self.id)}/bill?at={quote(at)}"
-        for name, value in query.items():
-            if name != "at":
-                target += f"&{name}={quote(value)}"
-        return Request("GET", target)
+        asked = "&".join(f"{name}={quote(value)}" for name, value in query.items())
+        return Request("GET", f"/v1/subscriptions/{quote(self.id)}/bill?{asked}")
 
     def do_bill(self, step):
         query, upto = {"at": step["at"]}, None

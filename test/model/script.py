@@ -45,7 +45,7 @@ class Writer:
 
     def choose_life(self):
         self.starts = self.random.choice([FROM - 40 * DAY, self.world.instant()])
-        self.ends, self.has_end = UNTIL, self.random.random() < 0.3
+        self.ends, self.has_end = max(UNTIL, self.starts + 40 * DAY), self.random.random() < 0.3
         if self.has_end:
             self.ends = self.starts + self.random.randint(10, 90) * DAY
 
@@ -79,14 +79,56 @@ class Writer:
                 step["ratedAt"] = exact.print_instant(at + self.random.randint(-5, 40) * DAY)
             self.add("bill", **step)
 
+    def correct(self):
+        """Voids by id and by filter, one of them reverted; an amendment."""
+        ids = [event["uniqueId"] for event in self.random.sample(self.known, min(len(self.known), 3))]
+        draw, account = self.random.random(), self.world.accounts[0]
+        if not ids:
+            return
+        if draw < 0.3:
+            self.add("amend", events=[self.amendment(id) for id in dict.fromkeys(ids)])
+        elif draw < 0.7:
+            self.add("void", ids=ids, dry=self.random.random() < 0.3)
+        else:
+            self.add("void", filter=self.filter(account), dry=self.random.random() < 0.3)
+        if self.random.random() < 0.3:
+            self.add("revert", of=self.random.randrange(9))
+
+    def amendment(self, id):
+        made = {"uniqueId": id}
+        if self.random.random() < 0.7:
+            made["value"] = self.world.value()
+        if self.random.random() < 0.4:
+            made["ts"] = exact.print_instant(self.world.instant())
+        if len(made) == 1 or self.random.random() < 0.3:
+            made["properties"] = self.world.properties()
+        return made
+
+    def filter(self, account):
+        made = {"account": account}
+        if self.random.random() < 0.5:
+            made["event"] = self.random.choice(self.world.streams)
+        if self.random.random() < 0.7:
+            instants = sorted([self.world.instant(), self.world.instant()])
+            made["from"], made["to"] = exact.print_instant(instants[0]), exact.print_instant(instants[1] + 1)
+        if self.random.random() < 0.5:
+            made["properties"] = {key: self.random.choice(values)
+                                  for key, values in (("region", ["eu-1", "us-1"]), ("tier", ["free", "pro"]))}
+        return made
+
     def write(self):
         self.send(self.random.randint(5, 25))
         self.add("mark")
         self.bills(2, 1)
         if self.random.random() < 0.7:
             self.steps += self.life.changes(self.random.randint(1, 4))
+        for _ in range(self.random.choice([0, 0, 1, 2])):
+            self.correct()
+        self.add("mark")
         self.send(self.random.randint(3, 15))  # late ones, for bills already read
-        self.bills(3, 1)
+        if self.random.random() < 0.3:
+            self.correct()
+        self.bills(3, 2)
         return self.script
 
 

@@ -82,7 +82,7 @@ class Shrinking:
         stage.declare()
         failure = stage.play().get(0)
         wire.close()
-        return None if failure is None or "answered 4" in failure or "Traceback" in failure else failure
+        return None if failure is None or "answered 4" in failure or "KeyError" in failure or "Traceback" in failure else failure
 
     def shrink(self, text):
         """(script, what differs); None when it does not differ alone."""

@@ -347,15 +347,28 @@ class Journal:
         self.events.append(event)
         self.by_account.setdefault(event.account, []).append(event)
 
+    def chosen(self, account, terms):
+        """The ids of one account's events that a filter holds for and that still count."""
+        start, end = instant(terms.get("from", "0001-01-01T00:00:00Z")), instant(terms.get("to", "9999-01-01T00:00:00Z"))
+        wanted = {key: [property_of(value)[1] for value in (values if isinstance(values, list) else [values])]
+                  for key, values in terms.get("properties", {}).items()}
+        return [event.uid for event in self.by_account.get(account, ()) if event.counts_at(None)
+                and start <= event.ts < end and terms.get("event", event.event) == event.event
+                and matches(wanted, event)]
+
     def void(self, uids):
-        """An appended retraction; ids that are void already are not voided twice."""
+        """An appended retraction; ids that are void already are not voided twice. Nothing left is no void."""
         events = [self.ids[uid] for uid in dict.fromkeys(uids) if self.ids[uid].counts_at(None)]
-        self.sequence += 1
+        if events:
+            self.sequence += 1
         for event in events:
             event.gone.append([self.sequence, None])
         return Void(self.sequence, events)
 
     def revert(self, void):
+        """Once; the events count again but for those that another void holds or that were amended."""
+        if void.is_reverted:
+            return
         self.sequence += 1
         for event in void.events:
             for pair in event.gone:

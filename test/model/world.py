@@ -111,10 +111,13 @@ class World:
                 "uniqueId": f"{self.prefix}#{self.made}"}
         if self.random.random() < 0.05:
             del made["value"]
-        properties = {key: self.random.choice(PROPERTIES[key]) for key in self.some(list(PROPERTIES))}
+        properties = self.properties()
         if properties:
             made["properties"] = properties
         return made
+
+    def properties(self):
+        return {key: self.random.choice(PROPERTIES[key]) for key in self.some(list(PROPERTIES))}
 
     def again(self, sent):
         """The same event in other words."""
