@@ -200,3 +200,80 @@ def test_what_an_override_prices_keeps_measuring(api, n, plan, account):
     more = {"charges": {"extra": {"meter": meter, "model": "perUnit", "unitPrice": "1"}}}
     put(api, n("sub"), account, plan, quantities={"seats": 1}, overrides=more)
     refused(api.call("PUT", f"/v1/meters/{meter}", {"aggregation": "max"}), 409, "meter_immutable")
+
+
+# ---- what the bill makes of it
+
+def total(api, id, at):
+    return api.bill(id, at=at)["total"]
+
+
+def test_phases_of_its_own_come_after_its_overrides(api, n, account):
+    api.publish(n("fees"), {"currency": "USD", "charges": [FEE], "phases": [
+        {"periods": 12, "overrides": {"charges": {"fee": {"amount": "1.00"}}}}]})
+    put(api, n("sub"), account, n("fees"), overrides={"charges": {"fee": {"amount": "8.00"}}}, phases=[
+        {"periods": 2, "overrides": {"charges": {"fee": {"amount": "4.00"}}}},
+        {"until": "2026-06-01T00:00:00Z", "overrides": {"minimum": {"amount": "9.00"}}}])
+    put(api, n("asis"), account, n("fees"))
+    put(api, n("ours"), account, n("fees"), overrides={"charges": {"fee": {"name": "Ours"}}})
+    bills = [total(api, n("sub"), f"2026-0{month}-15T00:00:00Z") for month in range(2, 8)]
+    assert bills == ["4.00", "4.00", "9.00", "9.00", "8.00", "8.00"]
+    assert total(api, n("asis"), "2026-02-15T00:00:00Z") == "1.00"
+    assert total(api, n("asis"), "2027-02-15T00:00:00Z") == "10.00"
+    assert total(api, n("ours"), "2026-02-15T00:00:00Z") == "1.00"  # the plan's phase stays
+
+
+def test_a_version_of_a_phase_is_billed_by(api, n, account):
+    api.publish(n("fees"), {"currency": "USD", "charges": [FEE]})
+    api.publish(n("fees"), {"currency": "USD", "charges": [{**FEE, "amount": "3.00"}]}, "2020-02-01T00:00:00Z")
+    put(api, n("sub"), account, n("fees"), phases=[{"periods": 1, "planVersion": 1}])
+    assert [total(api, n("sub"), at) for at in ("2026-02-15T00:00:00Z", "2026-03-15T00:00:00Z")] == ["10.00", "3.00"]
+    assert [line["planVersion"] for line in api.bill(n("sub"), at="2026-02-15T00:00:00Z")["lines"]] == [1]
+
+
+@pytest.mark.parametrize("charge", [
+    {"model": "perUnit", "unitPrice": "1"}, {"model": "perUnit", "unitPrice": "1", "groupBy": ["region"]},
+    {"model": "perUnit", "unitPrice": "1", "filter": {"tier": ["pro"]}},
+    {"model": "percentage", "ratePercent": "100", "perEventFee": "0.00", "eventMinimum": "0.00"},
+    {"model": "matrix", "dimensions": ["tier"], "cells": [{"when": {"tier": "pro"}, "unitPrice": "1"}],
+     "defaultUnitPrice": "0"}], ids=str)
+def test_each_subscription_bills_the_usage_of_its_filter(api, n, event, account, charge):
+    meter = api.meter(n("meter"), dimensions=["region", "tier"])["id"]
+    api.publish(n("calls"), {"currency": "USD", "charges": [{"id": "c", "meter": meter, **charge}]})
+    put(api, n("eu"), account, n("calls"), usageFilter={"region": ["eu-1", "eu-2"]})
+    put(api, n("us"), account, n("calls"), usageFilter={"region": ["us-1"]})
+    regions = {1: {"region": "eu-1"}, 2: {"region": "eu-2"}, 4: {"region": "us-1"}, 8: {"region": "asia"}, 16: {}}
+    sent = [event(meter, account, value, "2026-02-10T00:00:00Z", n(f"e{value}"), tier="pro", **region)
+            for value, region in regions.items()]
+    assert api.send(sent)["accepted"] == 5
+    assert total(api, n("eu"), "2026-02-15T00:00:00Z") == "3.00"
+    assert total(api, n("us"), "2026-02-15T00:00:00Z") == "4.00"
+
+
+def test_a_change_keeps_the_filter(api, n, event, account):
+    meter = api.meter(n("meter"), dimensions=["region"])["id"]
+    for plan, price in (("low", "1"), ("high", "10")):
+        api.publish(n(plan), {"currency": "USD", "charges": [
+            {"id": "c", "meter": meter, "model": "perUnit", "unitPrice": price}]})
+    put(api, n("eu"), account, n("low"), usageFilter={"region": ["eu-1"]})
+    api.send([event(meter, account, 1, f"2026-02-{day}T00:00:00Z", n(f"e{day}{region}"), region=region)
+              for day in (10, 20) for region in ("eu-1", "us-1")])
+    api.post(f"/v1/subscriptions/{n('eu')}/change", {"plan": n("high"), "effectiveAt": "2026-02-15T00:00:00Z"})
+    assert total(api, n("eu"), "2026-02-20T00:00:00Z") == "11.00"
+    other = api.meter(n("other"))["id"]
+    api.publish(n("flatter"), {"currency": "USD", "charges": [
+        {"id": "c", "meter": other, "model": "perUnit", "unitPrice": "1"}]})
+    answer = api.call("POST", f"/v1/subscriptions/{n('eu')}/change", {"plan": n("flatter")})
+    refused(answer, 422, "field_invalid", "/usageFilter/region")
+
+
+def test_an_override_is_billed_from_when_it_counts(api, n, account, plan):
+    put(api, n("sub"), account, plan, quantities={"seats": 2})
+    ours = {"charges": {"fee": None, "seats": {"unitPrice": "15.00"}}}
+    path = f"/v1/subscriptions/{n('sub')}/change"
+    answer = api.post(path, {"effectiveAt": "2026-03-01T00:00:00Z", "overrides": ours})
+    assert answer["change"]["overrides"] == ours
+    assert total(api, n("sub"), "2026-02-15T00:00:00Z") == "50.00"
+    assert total(api, n("sub"), "2026-03-15T00:00:00Z") == "30.00"
+    api.post(path, {"effectiveAt": "2026-04-01T00:00:00Z", "overrides": None})
+    assert total(api, n("sub"), "2026-04-15T00:00:00Z") == "50.00"
