@@ -53,10 +53,39 @@ static void pieces_make(Gather *gather)
     for (size_t i = 0; i < query->window_count; i++) {
         UsageWindow before = { at, query->windows[i].start };
         if (looks_back)
-            piece_add(gather, before, (Piece){ WINDOW_NONE, is_unique });
-        piece_add(gather, query->windows[i], (Piece){ i, meter_needs_events(meter) });
+            piece_add(gather, before, (Piece){ WINDOW_NONE, 0, is_unique });
+        piece_add(gather, query->windows[i], (Piece){ i, 0, meter_needs_events(meter) });
         at = query->windows[i].end;
     }
+}
+
+// The meter's own windows in those of the query.
+static Err *inner_pieces_make(Gather *gather)
+{
+    const UsageQuery *query = gather->query;
+    size_t            count = 0;
+    gather->ranges = arena_array(gather->arena, TallyRange, query->window_count);
+    for (size_t i = 0; i < query->window_count; i++) {
+        TallyRange *range = &gather->ranges[i];
+        *range = (TallyRange){ .window = query->windows[i], .query = query };
+        TRY(tally_windows(gather->arena, gather->meter, range->window.start, range));
+        count += range->inner_count;
+    }
+    gather->spans = arena_array(gather->arena, UsageWindow, count);
+    gather->pieces = arena_array(gather->arena, Piece, count);
+    gather->piece_count = 0;
+    gather->by_inner = true;
+    for (size_t i = 0; i < query->window_count; i++)
+        for (size_t k = 0; k < gather->ranges[i].inner_count; k++)
+            piece_add(gather, gather->ranges[i].inner[k], (Piece){ i, k, false });
+    return NULL;
+}
+
+// A range without a begin has windows from its first event on, which only events tell.
+static bool takes_inner(const UsageQuery *query, const Meter *meter)
+{
+    return tally_takes_cells(meter) && query->window_count > 0 &&
+           query->windows[0].start.us != INSTANT_FIRST.us;
 }
 
 static bool is_ordered(const Meter *meter)
@@ -157,14 +186,19 @@ static Segments segments_of_pieces(const Gather *gather)
     return segments;
 }
 
-Segments gather_segments(const Gather *gather)
+Err *gather_segments(Gather *gather, Segments *segments)
 {
     size_t count;
-    if (gather->hand_on.take != NULL || meter_needs_events(gather->meter) ||
-        meter_looks_back(gather->meter))
-        return segments_of_pieces(gather);
+    if (gather->hand_on.take == NULL && takes_inner(gather->query, gather->meter))
+        TRY(inner_pieces_make(gather));
+    bool by_events = meter_needs_events(gather->meter) && !gather->by_inner;
+    if (gather->hand_on.take != NULL || by_events || meter_looks_back(gather->meter)) {
+        *segments = segments_of_pieces(gather);
+        return NULL;
+    }
     UsageWindow *spans = spans_between(gather, &count);
-    return segments_of(gather->arena, spans, count);
+    *segments = segments_of(gather->arena, spans, count);
+    return NULL;
 }
 
 // Does what happens then not count? What a level is and what carries over changes all the same.
@@ -267,7 +301,7 @@ void gather_hand_on(Gather *gather, UsageTake take)
     gather->hand_on = take;
     gather->piece_count = 0;
     for (size_t i = 0; i < gather->query->window_count; i++)
-        piece_add(gather, gather->query->windows[i], (Piece){ i, true });
+        piece_add(gather, gather->query->windows[i], (Piece){ i, 0, true });
 }
 
 // The group of the tuple that gather_wants read last.
@@ -305,14 +339,11 @@ static void unique_add(Gather *gather, Bucket *bucket, const Event *event)
 static void counted_add(Gather *gather, Bucket *bucket, const Event *event,
                         const Measure *measure)
 {
-    bool    is_unique = gather->meter->aggregation == AGGREGATE_UNIQUE_COUNT;
-    Counted counted = {
-        .ts = event->ts,
-        .unique_id = str_copy(gather->arena, event->unique_id),
-        .value = measure->value,
-        .removes = measure->removes,
-    };
-    if (is_unique)
+    bool    is_percentile = gather->meter->aggregation == AGGREGATE_PERCENTILE;
+    Counted counted = { .ts = event->ts, .value = measure->value, .removes = measure->removes };
+    if (!is_percentile)  // of which only the values' own order matters
+        counted.unique_id = str_copy(gather->arena, event->unique_id);
+    if (gather->meter->aggregation == AGGREGATE_UNIQUE_COUNT)
         counted.text =
             str_copy(gather->arena, measure_text(gather->meter, event, gather->arena));
     vector_push(&bucket->counted, counted);

@@ -14,8 +14,9 @@ Err *gather_open(Arena *arena, const UsageQuery *query, const Meter *meter,
                  Gather **gather) MUST_CHECK;
 void gather_close(Gather *gather);
 
-// What must be read, and how.
-Segments gather_segments(const Gather *gather);
+// What must be read, and how; before anything is gathered. PARAMETER_INVALID when a meter with
+// windows of its own has too many of them in a window of the query.
+Err *gather_segments(Gather *gather, Segments *segments) MUST_CHECK;
 
 // Whose cells and events come next. Levels of different accounts are kept apart.
 void gather_account(Gather *gather, uint32_t account);
@@ -34,6 +35,6 @@ void gather_event(Gather *gather, const Event *event, uint64_t sequence, const S
 // Events are not gathered but handed on: those of the windows alone. Before gather_segments.
 void gather_hand_on(Gather *gather, UsageTake take);
 
-// AMOUNT_TOO_LARGE when a sum is beyond what can be kept exactly; PARAMETER_INVALID when a meter
-// with windows of its own has too many of them in a window of the query.
+// AMOUNT_TOO_LARGE when a sum is beyond what can be kept exactly; PARAMETER_INVALID as above, of
+// windows that begin with the first event.
 Err *gather_finish(Gather *gather, UsageAnswer *answers) MUST_CHECK;

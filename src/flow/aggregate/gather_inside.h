@@ -11,6 +11,7 @@
 // them that a meter looks back at.
 typedef struct Piece {
     size_t window;     // of the query; WINDOW_NONE: none
+    size_t inner;      // of the meter's own windows in it, where they are pieces
     bool   by_events;  // events are kept one by one, else they become a cell
 } Piece;
 
@@ -31,6 +32,8 @@ struct Gather {
     UsageWindow      *spans;     // of the pieces: ascending, not overlapping
     Piece            *pieces;
     size_t            piece_count;
+    bool              by_inner;    // the meter's own windows are pieces, answered from cells
+    TallyRange       *ranges;      // by_inner: of each window
     bool              is_ordered;  // runs.c answers, from events in order of time
     bool              by_account;  // each account has a level of its own
     uint32_t          account;     // of what comes in

@@ -431,10 +431,11 @@ static Err *read_run(Read *read, UsageAnswer *answers, const UsageTake *take)
     TRY(gather_open(read->arena, query, read->activation->meter, &read->gather));
     if (take != NULL)
         gather_hand_on(read->gather, *take);
-    read->segments = gather_segments(read->gather);
-    if (is_known)
+    Err *err = gather_segments(read->gather, &read->segments);
+    if (err == NULL && is_known) {
         voids_take(read);
-    Err *err = is_known ? read_all(read, pieces, count) : NULL;
+        err = read_all(read, pieces, count);
+    }
     voided_release(&read->voided);
     if (err == NULL && take == NULL)
         err = gather_finish(read->gather, answers);

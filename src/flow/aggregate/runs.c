@@ -88,12 +88,45 @@ static Err *run_pieces(Runs *runs, Tally *tally, const Bucket *buckets, size_t c
     return NULL;
 }
 
+// The cells of a window's inner windows, from the first bucket on; how many buckets it has.
+static size_t cells_take(const Runs *runs, size_t window, const Bucket *buckets, size_t count,
+                         const Cell **cells)
+{
+    const Gather *gather = runs->gather;
+    size_t        taken = 0;
+    for (; taken < count && gather->pieces[buckets[taken].piece].window == window; taken++) {
+        cells[gather->pieces[buckets[taken].piece].inner] = &buckets[taken].cell;
+        group_add(&runs->rows[window].group, &buckets[taken].cell);
+    }
+    return taken;
+}
+
+static Err *run_inner(Runs *runs, Tally *tally, const Bucket *buckets, size_t count)
+{
+    const UsageQuery *query = runs->gather->query;
+    size_t            next = 0;
+    for (size_t i = 0; i < query->window_count; i++) {
+        AUTO(Arena) arena = arena_open();
+        TallyValue   value;
+        const Cell **cells = arena_array(arena, const Cell *, runs->ranges[i].inner_count);
+        size_t taken = cells_take(runs, i, buckets + next, count - next, cells);
+        next += taken;
+        if (taken == 0 && query->group_count > 0)
+            continue;
+        TRY(tally_cells(tally, &runs->ranges[i], cells, &value));
+        TRY(row_set(runs, &runs->rows[i], &value));
+    }
+    assert_that(next == count);
+    return NULL;
+}
+
 static Err *run_finish(Runs *runs, const Bucket *buckets, size_t count)
 {
     Tally *tally = tally_open(runs->gather->arena, runs->gather->meter);
     for (size_t i = 0; i < count; i++)
         counted_sort(buckets[i].counted.at, buckets[i].counted.count);
-    Err *err = run_pieces(runs, tally, buckets, count);
+    Err *err = runs->gather->by_inner ? run_inner(runs, tally, buckets, count)
+                                      : run_pieces(runs, tally, buckets, count);
     tally_close(tally);
     return err;
 }
@@ -169,11 +202,14 @@ static Err *ranges_make(Runs *runs)
 {
     const Gather     *gather = runs->gather;
     const UsageQuery *query = gather->query;
+    runs->ranges = gather->ranges;
+    if (gather->by_inner)
+        return NULL;
+    runs->ranges = arena_array(gather->arena, TallyRange, query->window_count);
     for (size_t i = 0; i < query->window_count; i++) {
         TallyRange *range = &runs->ranges[i];
         Instant     first = query->windows[i].start;
         *range = (TallyRange){ .window = query->windows[i], .query = query };
-        runs->rows[i].group.exact = rational_zero();
         if (!gather->meter->has_window)
             continue;
         if (first.us == INSTANT_FIRST.us)
@@ -187,9 +223,10 @@ Err *runs_finish(Gather *gather, UsageAnswer *answers)
 {
     Runs runs = {
         .gather = gather,
-        .ranges = arena_array(gather->arena, TallyRange, gather->query->window_count),
         .rows = arena_array(gather->arena, Row, gather->query->window_count),
     };
+    for (size_t i = 0; i < gather->query->window_count; i++)
+        runs.rows[i].group.exact = rational_zero();
     Err *err = ranges_make(&runs);
     if (err == NULL)
         err = runs_make(&runs);

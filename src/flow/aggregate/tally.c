@@ -9,7 +9,6 @@
 #include "base/assert.h"
 #include "base/map.h"
 #include "base/vector.h"
-#include "flow/aggregate/cell.h"
 
 struct Tally {
     Arena       *arena;
@@ -214,33 +213,39 @@ static Rational percentile_of_events(const Tally *tally, const Slice *slice)
     return rational_of(tally->arena, found);
 }
 
-// What a cell of these events would say.
-static Err *events_become(Tally *tally, const Slice *slice, TallyValue *value)
+// What a cell holds, of a meter whose values are in its cells.
+static Err *cell_becomes(const Tally *tally, const Cell *cell, TallyValue *value)
 {
     Aggregation aggregation = tally->meter->aggregation;
     Arena      *arena = tally->arena;
-    Cell        cell = { 0 };
-    bool        is_count = aggregation == AGGREGATE_COUNT;
-    *value = (TallyValue){ slice->count > 0 || is_count || aggregation == AGGREGATE_SUM,
-                           rational_zero() };
+    int64_t     counted = (int64_t)(cell->events - cell->ignored);
+    *value = (TallyValue){ counted > 0, rational_zero() };
+    if (aggregation == AGGREGATE_COUNT)
+        *value = (TallyValue){ true, rational_whole(arena, counted) };
+    else if (cell->overflow)
+        return too_large(tally);
+    else if (aggregation == AGGREGATE_SUM || counted > 0)
+        *value = (TallyValue){ true, rational_of(arena, cell->value) };
+    if (aggregation == AGGREGATE_AVERAGE && counted > 0)
+        value->exact = rational_divide(arena, value->exact, rational_whole(arena, counted));
+    return NULL;
+}
+
+static Err *events_become(Tally *tally, const Slice *slice, TallyValue *value)
+{
+    Cell cell = { 0 };
+    if (tally->meter->aggregation == AGGREGATE_PERCENTILE) {
+        *value = (TallyValue){ slice->count > 0, rational_zero() };
+        if (slice->count > 0)
+            value->exact = percentile_of_events(tally, slice);
+        return NULL;
+    }
     for (size_t i = 0; i < slice->count; i++) {
         Measure measure = { .counts = true, .value = slice->at[i].value, .ts = slice->at[i].ts,
                             .unique_id = slice->at[i].unique_id };
-        cell_add(&cell, aggregation, &measure);
+        cell_add(&cell, tally->meter->aggregation, &measure);
     }
-    if (cell.overflow)
-        return too_large(tally);
-    if (slice->count == 0)
-        return NULL;
-    if (aggregation == AGGREGATE_PERCENTILE)
-        value->exact = percentile_of_events(tally, slice);
-    else
-        value->exact = is_count ? rational_whole(arena, (int64_t)slice->count)
-                                : rational_of(arena, cell.value);
-    if (aggregation == AGGREGATE_AVERAGE)
-        value->exact = rational_divide(arena, value->exact,
-                                       rational_whole(arena, (int64_t)slice->count));
-    return NULL;
+    return cell_becomes(tally, &cell, value);
 }
 
 static int by_size(const void *a, const void *b)
@@ -387,6 +392,30 @@ static Err *windows_value(Tally *tally, const TallyRange *range, const Slice *wh
             values[count++] = one.exact;
     }
     assert_that(next == whole->count);
+    *value = windows_become(tally, values, count);
+    return NULL;
+}
+
+bool tally_takes_cells(const Meter *meter)
+{
+    return meter->has_window && !meter->carries && meter->aggregation != AGGREGATE_UNIQUE_COUNT &&
+           meter->aggregation != AGGREGATE_TIME_WEIGHTED &&
+           meter->aggregation != AGGREGATE_PERCENTILE;
+}
+
+Err *tally_cells(Tally *tally, const TallyRange *range, const Cell *const *cells,
+                 TallyValue *value)
+{
+    static const Cell nothing;
+    Rational *values = arena_array(tally->arena, Rational, range->inner_count);
+    size_t    count = 0;
+    assert_that(tally_takes_cells(tally->meter));
+    for (size_t i = 0; i < range->inner_count; i++) {
+        TallyValue one;
+        TRY(cell_becomes(tally, cells[i] == NULL ? &nothing : cells[i], &one));
+        if (one.has_value)
+            values[count++] = one.exact;
+    }
     *value = windows_become(tally, values, count);
     return NULL;
 }

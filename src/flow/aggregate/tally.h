@@ -10,6 +10,7 @@
 //                 what carries over, windows without events end at `until`
 #pragma once
 
+#include "flow/aggregate/cell.h"
 #include "flow/aggregate/usage.h"
 
 // An event that counts.
@@ -52,6 +53,14 @@ void   tally_close(Tally *tally);
 // one. AMOUNT_TOO_LARGE.
 Err *tally_pass_cell(Tally *tally, bool counts, Decimal value) MUST_CHECK;
 Err *tally_pass(Tally *tally, const Counted *counted, size_t count) MUST_CHECK;
+
+// Can the meter's own windows be answered from a cell each?
+bool tally_takes_cells(const Meter *meter);
+
+// The value of a window from those cells, one for each of range->inner; NULL: nothing happened in
+// it. AMOUNT_TOO_LARGE.
+Err *tally_cells(Tally *tally, const TallyRange *range, const Cell *const *cells,
+                 TallyValue *value) MUST_CHECK;
 
 // The value of a window from its events, in order; windows follow each other. AMOUNT_TOO_LARGE.
 Err *tally_window(Tally *tally, const TallyRange *range, const Counted *counted, size_t count,
