@@ -4,6 +4,7 @@ Those about wallets, invoices, taxes and runs come with these parts."""
 import random
 import threading
 import time
+from decimal import Decimal
 
 import pytest
 from client import Api, dump
@@ -272,3 +273,77 @@ def test_a_duplicate_is_found_while_its_seal_ends(fresh, n):
     assert events_of(api, meter) == len(known)
     api.server.stop()
     api.server.verify()
+
+
+# ---- changes of subscriptions
+
+def flat(amount):
+    return {"currency": "USD", "charges": [{"id": "fee", "model": "flat", "amount": amount, "timing": "advance"}]}
+
+
+def on_plan(api, n, amount, starts, **account):
+    """(subscription, account) on a plan with one fee in advance."""
+    plan, name = n("plan"), n("acct")
+    api.put(f"/v1/accounts/{name}", account)
+    api.publish(plan, flat(amount))
+    return api.subscribe(n("sub"), name, plan, starts)["id"], name
+
+
+def nets(invoice):
+    return [line["net"] for line in invoice["lines"]]
+
+
+def test_terminated_after_an_upgrade_is_not_overcharged(api, n):
+    """A peer divided by the days since the upgrade instead of the month's: 5 of 30 days at 300, then 5 at 600."""
+    sub, account = on_plan(api, n, "300", "2026-06-11T00:00:00Z")
+    big = n("plan")
+    api.publish(big, flat("600"))
+    api.post(f"/v1/subscriptions/{sub}/change", {"plan": big, "effectiveAt": "2026-06-16T00:00:00Z"})
+    ended = api.post(f"/v1/subscriptions/{sub}/cancel", {"at": "2026-06-21T00:00:00Z"})
+    assert ended["bill"]["total"] == "150.00"
+    assert [line["amount"] for line in ended["bill"]["lines"]] == ["50.00", "100.00"]
+
+
+def test_upgraded_then_cancelled_the_same_day_costs_nothing_of_the_new_plan(api, n):
+    sub, account = on_plan(api, n, "300", "2026-06-01T00:00:00Z")
+    big = n("plan")
+    api.publish(big, flat("600"))
+    api.post(f"/v1/subscriptions/{sub}/change", {"plan": big, "effectiveAt": "2026-06-16T08:00:00Z"})
+    ended = api.post(f"/v1/subscriptions/{sub}/cancel", {"at": "2026-06-16T17:00:00Z"})
+    assert ended["bill"]["total"] == "150.00"
+
+
+def test_an_immediate_downgrade_is_taken_and_credited(api, n):
+    """A peer refuses it, another loses the credit."""
+    sub, account = on_plan(api, n, "600", "2026-06-01T00:00:00Z")
+    small = n("plan")
+    api.publish(small, flat("300"))
+    body = {"plan": small, "effectiveAt": "2026-06-16T00:00:00Z", "dryRun": True}
+    invoice = api.post(f"/v1/subscriptions/{sub}/change", body, query={"ratedAt": "2026-06-16T00:00:00Z"})["invoice"]
+    assert nets(invoice) == ["-300.00", "150.00"]
+    assert (invoice["total"], invoice["toBalance"]) == ("0.00", "150.00")
+
+
+def test_a_credit_is_never_more_than_was_charged(api, n):
+    """Made free again and again, from further back each time: June's fee comes back once."""
+    sub, account = on_plan(api, n, "300", "2026-06-01T00:00:00Z")
+    credits = []
+    for at in ("2026-06-25T00:00:00Z", "2026-06-11T00:00:00Z", "2026-06-01T00:00:00Z"):
+        free = {"overrides": {"charges": {"fee": {"amount": "0"}}}, "effectiveAt": at}
+        invoice = api.post(f"/v1/subscriptions/{sub}/change", free)["invoice"]
+        credits += [Decimal(line["net"]) for line in invoice["lines"] if line["period"]["start"] < "2026-07"]
+    assert credits == [-60, -140, -100] and sum(credits) == -300
+
+
+def test_a_zone_ahead_of_utc_bills_every_period_once(api, n):
+    """A peer billed a day twice where midnight comes before UTC's."""
+    sub, account = on_plan(api, n, "31", "2026-01-31T10:59:59.999999Z", timeZone="Pacific/Auckland")
+    at, periods = "2026-01-31T00:00:00Z", []
+    while at < "2027-02":
+        invoice, = api.get(f"/v1/accounts/{account}/upcomingInvoice", query={"ratedAt": at})["data"]
+        line, = invoice["lines"]
+        assert invoice["at"] == line["period"]["start"]
+        periods.append(line["period"])
+        at = invoice["at"]
+    assert len(periods) == 15  # the last microsecond of January there, and the months since
+    assert [period["end"] for period in periods[:-1]] == [period["start"] for period in periods[1:]]

@@ -94,9 +94,9 @@ def begin_plan(story, name, currency, date):
     story.plan = (name, {"currency": currency, "charges": []}, (date or "2020-01-01") + "T00:00:00Z")
 
 
-@sentence("<id>: flat <amount>")
-def plan_flat(story, id, amount):
-    story.charge(id, model="flat", amount=amount)
+@sentence("<id>: flat <amount>[ in <timing>]")
+def plan_flat(story, id, amount, timing):
+    story.charge(id, model="flat", amount=amount, **({"timing": timing} if timing else {}))
 
 
 @sentence("<id>: <price> for each <quantity>[ in <timing>]")
@@ -252,9 +252,9 @@ def resume(story, account, date):
     change(story, account, "resume", at=moment(date))
 
 
-@sentence("<account> cancels on <date>")
-def cancel(story, account, date):
-    change(story, account, "cancel", at=moment(date))
+@sentence("<account> cancels on <date>[ with <credit> credit]")
+def cancel(story, account, date, credit):
+    change(story, account, "cancel", at=moment(date), **({"credit": "none"} if credit == "no" else {}))
 
 
 def migration(story, plan, old, new, date, **more):
@@ -385,3 +385,37 @@ def measured(story, meter, account, start, end, value):
     row, = story.api.usage(story.own(meter), account=story.own(account), window="total",
                            **{"from": moment(start), "to": moment(end)})["data"]
     assert row["value"] == value, f"is {row['value']}"
+
+
+# ---- invoices
+
+def change_answer(story, account, route, body, date):
+    """What the change would come to when it is asked for on that date."""
+    return story.api.post(f"/v1/subscriptions/{quote(story.own(account))}/{route}", {**body, "dryRun": True},
+                          query={"ratedAt": moment(date)})
+
+
+def invoiced(invoice):
+    return invoice["subtotal"]
+
+
+@sentence("changing <account> to <plan> on <date> would cost <amount>")
+def would_cost(story, account, plan, date, amount):
+    body = {"plan": story.own(plan), "effectiveAt": moment(date)}
+    got = invoiced(change_answer(story, account, "change", body, date)["invoice"])
+    assert got == amount, f"would cost {got}"
+
+
+@sentence("canceling <account> on <date>[ with <credit> credit] would cost <amount>")
+def canceling_costs(story, account, date, credit, amount):
+    body = {"at": moment(date), **({"credit": "none"} if credit == "no" else {})}
+    got = invoiced(change_answer(story, account, "cancel", body, date)["invoice"])
+    assert got == amount, f"would cost {got}"
+
+
+@sentence("on <date> the next invoice of <account> is <amount> on <when>")
+def next_invoice(story, date, account, amount, when):
+    data = story.api.get(f"/v1/accounts/{quote(story.own(account))}/upcomingInvoice",
+                         query={"ratedAt": moment(date)})["data"]
+    got = [(invoice["at"], invoice["total"]) for invoice in data]
+    assert got == [(moment(when), amount)], f"is {got}"
