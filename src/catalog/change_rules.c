@@ -25,8 +25,6 @@ bool change_asks_same(const SubscriptionChange *wanted, const SubscriptionChange
 
 // ---- when
 
-// Changes may lie in the past: no invoice is final yet. Once there are final ones, one that covers
-// the instant refuses here.
 static Err *instant_check(Arena *arena, const SubscriptionHistory *history, Instant at)
 {
     const Subscription *first = history->first;

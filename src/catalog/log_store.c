@@ -153,6 +153,8 @@ static Err *follow_check(DbTx *tx, const TimelineCheck *check)
 }
 
 // The entry as it would be stored, checked with all that follows from it.
+// Entries may count from the past: no invoice is final yet. Once there are final ones, those that
+// cover entry->effective_at or a later instant refuse here, for every kind of entry.
 Err *catalog__log_check(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
                         SubscriptionChange *entry)
 {

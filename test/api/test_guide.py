@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The requests of docs/guide/subscriptions.md, played in their order; an indented text in quotes must be in the answer."""
+"""The requests of docs/guide/subscriptions.md, played in their order; an indented text in quotes must be in the
+answer."""
 import json
 import re
 from pathlib import Path
