@@ -82,7 +82,8 @@ bool meter_looks_back(const Meter *meter)
 
 bool meter_sums_events(const Meter *meter)
 {
-    return meter->aggregation == AGGREGATE_SUM && !meter->carries && !meter->has_window;
+    bool adds_up = meter->aggregation == AGGREGATE_SUM || meter->aggregation == AGGREGATE_COUNT;
+    return adds_up && !meter->carries && !meter->has_window;
 }
 
 static bool key_is_valid(Str key)

@@ -91,7 +91,8 @@ bool meter_needs_events(const Meter *meter);
 // Do events before a window matter to its value?
 bool meter_looks_back(const Meter *meter);
 
-// Is the value the sum of what the window's events brought, so that each can be priced by itself?
+// Is the value the sum of what the window's events brought, 1 each when they are counted, so that
+// each can be priced by itself?
 bool meter_sums_events(const Meter *meter);
 
 // From the body of PUT /v1/meters/{id} (members as in the wire contract; `id` absent or equal; an

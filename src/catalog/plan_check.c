@@ -21,13 +21,13 @@ static void dimension_check(const Meter *meter, Str key, Str pointer, Faults *fa
                    STR_ARG(key), STR_ARG(meter->id));
 }
 
-// Shares of the events' values need a meter that adds these values up.
+// Prices of the events need a meter whose value they add up to.
 static void events_check(const Meter *meter, const Charge *charge, Str pointer, Faults *faults)
 {
     if (charge->terms.needs_events && charge->terms.property.at == NULL &&
         !meter_sums_events(meter))
         faults_add(faults, ERR_PLAN_INVALID, pointer,
-                   "a share event by event needs a meter that sums, and %.*s does not",
+                   "prices event by event need a meter that sums or counts, and %.*s does not",
                    STR_ARG(meter->id));
 }
 

@@ -203,3 +203,21 @@ def test_a_plan_published_later_leaves_the_pinned_bill_alone(api, n, event):
     api.publish(plan, document("2"), "2026-03-10T00:00:00Z")
     api.send([event(meter, account, value=5, ts="2026-03-15T00:00:00Z")])
     assert api.bill(sub, at="2026-03-15T00:00:00Z")["total"] == "5.00"
+
+
+def test_events_are_priced_one_by_one_where_they_add_up(api, n, event):
+    account, plan = n("acct"), n("plan")
+    counted, gauge = api.meter(n("counted"), "count")["id"], api.meter(n("gauge"), "max")["id"]
+
+    def document(meter):
+        return {"currency": "USD", "charges": [{"id": "calls", "meter": meter, "model": "percentage", "bill": "event",
+                                                "ratePercent": "100", "perEventFee": "0.25", "freeEvents": 1}]}
+    refused = api.call("PUT", f"/v1/plans/{plan}", document(gauge))
+    if refused.status == 200:
+        refused = api.call("POST", f"/v1/plans/{plan}/publish", {"effectiveFrom": "2026-01-01T00:00:00Z"})
+    assert refused.code == "plan_invalid"
+    api.put(f"/v1/accounts/{account}", {})
+    api.publish(plan, document(counted))
+    sub = api.subscribe(n("sub"), account, plan, "2026-03-01T00:00:00Z")["id"]
+    api.send([event(counted, account, ts=f"2026-03-0{day}T00:00:00Z") for day in (2, 3, 4)])
+    assert api.bill(sub, at="2026-03-15T00:00:00Z")["total"] == "2.50"  # 2 x 1 + 2 x 0.25

@@ -309,11 +309,12 @@ static void measure_hand_on(Gather *gather, size_t window, const Event *event,
                             const Measure *measure)
 {
     Str          group[METER_DIMENSIONS_MAX];
+    bool         is_count = gather->meter->aggregation == AGGREGATE_COUNT;
     UsageMeasure handed = {
         .window = window,
         .group = group,
         .counts = measure->counts,
-        .value = measure->value,
+        .value = is_count ? decimal_whole(measure->counts) : measure->value,
         .event = event,
         .sequence = measure->sequence,
     };

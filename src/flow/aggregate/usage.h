@@ -77,7 +77,7 @@ typedef struct UsageMeasure {
     size_t       window;
     const Str   *group;    // one for each group_by; .at == NULL: absent
     bool         counts;   // false: ignored
-    Decimal      value;
+    Decimal      value;    // of a meter that counts: 1
     const Event *event;    // identity and digest included
     uint64_t     sequence;
 } UsageMeasure;

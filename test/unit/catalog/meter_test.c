@@ -155,6 +155,7 @@ static void test_what_cells_keep(void **state)
     assert_true(meter_sums_events(&(Meter){ .aggregation = AGGREGATE_SUM }));
     assert_false(meter_sums_events(&(Meter){ .aggregation = AGGREGATE_SUM, .carries = true }));
     assert_false(meter_sums_events(&(Meter){ .aggregation = AGGREGATE_SUM, .has_window = true }));
+    assert_true(meter_sums_events(&(Meter){ .aggregation = AGGREGATE_COUNT }));
     assert_false(meter_sums_events(&(Meter){ .aggregation = AGGREGATE_MAX }));
 }
 
