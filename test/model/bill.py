@@ -86,7 +86,7 @@ class Bill:
         self.places = PLACES[self.currency]
         self.mode = plan.get("rounding", "halfUp")
         self.lines = []
-        self.service = (max(inputs.service[0], inputs.trial_end), inputs.service[1])
+        self.service = (min(max(inputs.service[0], inputs.trial_end), inputs.service[1]), inputs.service[1])
         self.counted = (ZERO, ZERO)  # of the commitment's term up to here: at list prices, as billed
         for charge in plan["charges"]:
             for part in inputs.parts.get(charge["id"], ()):

@@ -39,7 +39,7 @@ class Life:
     def instant(self, low=None):
         """Somewhere in its life; now and then the very same instant, or a local midnight."""
         low = self.writer.starts if low is None else min(low, self.writer.ends - 1)
-        high = max(self.writer.ends, low + HOUR)
+        high = self.writer.ends
         edges = [edge for edge in self.writer.world.edges if low <= edge < high]
         if edges and self.chance(0.25):
             return self.random.choice(edges)
@@ -146,4 +146,7 @@ def sibling(random, plan):
             made.pop(name, None)
     if random.random() < 0.3:
         made["period"] = {"every": 1, "unit": "month", "anchor": random.choice([1, 10, "subscription"])}
+        for part in [*made["charges"], made.get("commitment", {})]:
+            part.pop("period", None)
+            part.pop("term", None)
     return made

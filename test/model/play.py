@@ -126,18 +126,18 @@ class Player:
             query["ratedAt"] = step["ratedAt"]
         if "asOf" in step:
             query["asOf"], upto = self.marks[step["asOf"]]
-        wanted = self.wanted_bill(step, upto)
         (status, got), = yield [self.bill_request(query)]
+        rated_at = exact.instant(got.get("ratedAt") or step.get("ratedAt", "9999-01-01T00:00:00Z"))
+        wanted = self.wanted_bill(exact.instant(step["at"]), upto, rated_at)
         if wanted is None:
             wanted, got = {"code": "outside_subscription"}, {"code": got.get("code")}
         elif status != 200:
             raise Differs(f"bill {query} answered {status}: {got}")
         self.compare(got, wanted, f"bill {query}")
 
-    def wanted_bill(self, step, upto):
-        rated_at = exact.instant(step["ratedAt"]) if "ratedAt" in step else FOREVER
+    def wanted_bill(self, at, upto, rated_at):
         timeline = Timeline(self.subscription, self.log, self.versions, self.zones, rated_at)
-        bill = subscription_bill(self.journal, timeline, exact.instant(step["at"]), upto, rated_at)
+        bill = subscription_bill(self.journal, timeline, at, upto, rated_at)
         return None if bill is None else {"subscription": self.id, **bill}
 
     def compare(self, got, wanted, what):

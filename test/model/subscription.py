@@ -150,9 +150,9 @@ class Rated:
         counted = (ZERO, ZERO)
         if before is not None:
             counted = before
-        elif i == 0 and first.service[0] < self.period.service[0]:
-            earlier = self.timeline.period(max(self.period.service[0] - 1, service[0]))
-            if earlier.service[0] >= service[0] and earlier.index >= first.index:
+        elif i == 0 and service[0] < self.period.service[0]:
+            earlier = self.timeline.period(self.period.service[0] - 1)
+            if earlier.index >= first.index:
                 counted = Rated(self.journal, self.timeline, earlier, self.upto, self.rated_at).bills[-1].counted
         return TermProgress(service, (first.full[0], last.full[1]), *counted, ends_here)
 

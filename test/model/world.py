@@ -274,6 +274,8 @@ class World:
         return made
 
     def operators(self, charge):
+        if charge["model"] in ("eventPrice", "perUnit", "percentage") and self.random.random() < 0.15:
+            charge["allowNegative"] = True
         if charge["model"] == "eventPrice" or prices.by_event(charge):
             return
         if self.random.random() < 0.1:
@@ -290,6 +292,13 @@ class World:
         if self.random.random() < 0.25:
             charge["roundQuantity"] = {"mode": self.random.choice(["up", "down", "nearest"]),
                                        "places": self.random.choice([0, 1, 3])}
+
+    @staticmethod
+    def bill_events(charge):
+        """A line is the same; each event is posted as it comes."""
+        if charge["model"] in ("perUnit", "graduated", "package", "graduatedPercentage") and not (
+                {"flatFeeAtZero", "groupBy"} & set(charge)):
+            charge["bill"] = "event"
 
     def plan(self, meters):
         charges = []
@@ -310,6 +319,8 @@ class World:
                 if rest and self.random.random() < 0.3:
                     charge["groupBy"] = sorted(self.some(rest, 1))
                 self.operators(charge)
+                if set(meter) <= {"id", "event", "aggregation"} and self.random.random() < 0.3:
+                    self.bill_events(charge)
                 charges.append(charge)
         if self.random.random() < 0.6:
             charges.append({"id": "base", "model": "flat", **self.timing(), "amount": self.decimal(500, 2),
@@ -326,11 +337,37 @@ class World:
                            {"id": "share", "model": "percentOf", "charges": named, "ratePercent": self.decimal(20, 2)})
         plan = {"currency": self.random.choice(["USD", "USD", "JPY", "KWD"]), "timeZone": self.zone,
                 "rounding": self.random.choice(["halfUp", "halfUp", "halfEven", "up", "down"]),
-                "period": {"every": 1, "unit": "month",
-                           "anchor": self.random.choice(["calendar", "calendar", "subscription", 31, 15])},
-                "charges": charges}
+                "period": self.period(), "charges": charges}
         self.adjust(plan)
+        self.lengths(plan)
         return plan
+
+    def period(self):
+        """Mostly months; any unit and anchor that cut time."""
+        if self.random.random() < 0.6:
+            return {"every": 1, "unit": "month",
+                    "anchor": self.random.choice(["calendar", "calendar", "subscription", 31, 15])}
+        unit = self.random.choice(["day", "week", "month", "quarter", "year"])
+        anchor = self.random.choice(["subscription", "subscriptionInstant", "2026-02-28", "2025-12-31"])
+        every = {"day": [9, 28, 30], "week": [1, 2, 3], "month": [2, 3, 6], "quarter": [1, 2], "year": [1]}[unit]
+        if unit in ("week", "month", "quarter", "year") and self.random.random() < 0.3:
+            return {"every": self.random.choice([2, 3, 6]) if unit == "month" else 1, "unit": unit, "anchor": "calendar"}
+        return {"every": self.random.choice(every), "unit": unit, "anchor": anchor}
+
+    def lengths(self, plan):
+        """Charges with a period of their own in the plan's, and a commitment over several periods."""
+        rule = plan["period"]
+        own = {("day", 9): [(3, "day")], ("day", 28): [(7, "day"), (2, "week")], ("day", 30): [(10, "day")],
+               ("week", 1): [(1, "day")], ("week", 2): [(1, "week"), (7, "day")], ("week", 3): [(1, "week")],
+               ("month", 2): [(1, "month")], ("month", 3): [(1, "month"), (1, "quarter")], ("month", 6): [(1, "quarter")],
+               ("quarter", 1): [(1, "month")], ("quarter", 2): [(2, "month"), (1, "quarter")],
+               ("year", 1): [(1, "month"), (1, "quarter"), (6, "month")]}.get((rule["unit"], rule["every"]), [])
+        for charge in plan["charges"]:
+            if own and "oneTime" not in charge and self.random.random() < 0.3:
+                every, unit = self.random.choice(own)
+                charge["period"] = {"every": every, "unit": unit}
+        if "commitment" in plan and self.random.random() < 0.4:
+            plan["commitment"]["term"] = {"every": rule["every"] * self.random.randint(1, 3), "unit": rule["unit"]}
 
     def timing(self):
         return {"timing": "advance"} if self.random.random() < 0.4 else {}
@@ -349,6 +386,9 @@ class World:
                                if model == "stairstep" else self.tiers(model))
         if self.random.random() < 0.2:
             charge["included"] = str(self.random.randint(1, 4))
+        if "timing" in charge and self.random.random() < 0.6:
+            charge["onIncrease"] = self.random.choice(["now", "nextInvoice", "nextPeriod"])
+            charge["onDecrease"] = self.random.choice(["credit", "nextPeriod"])
         return charge
 
     def bounds(self, charge, places):
@@ -364,9 +404,12 @@ class World:
     def adjust(self, plan):
         """What is taken off the lines, and what is added to them."""
         places = exact.PLACES[plan["currency"]]
+        seats = any(charge.get("quantity") == "seats" for charge in plan["charges"])
         for charge in plan["charges"]:
-            if "meter" in charge:
+            if "meter" in charge and charge.get("bill") != "event":
                 self.bounds(charge, places)
+                if seats and "included" in charge and self.random.random() < 0.3:
+                    charge["included"] = {"perUnit": "seats", "amount": self.decimal(90, 0)}
         kind = self.random.choice(["none", "none", "discounts", "minimum", "maximum", "commitment", "credits",
                                    "discounts+minimum", "commitment+minimum", "discounts+credits",
                                    "discounts+maximum+commitment+minimum+credits"])
