@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET /v1/usage: what a meter measured, by local windows and groups, exact to the last acknowledged
 // event or as of an earlier one.
+#include <string.h>
+
 #include "api/routes.h"
 #include "api/server.h"
 #include "base/vector.h"
@@ -10,6 +12,7 @@ enum { WINDOWS_MAX = 10000 };
 
 typedef struct Question {
     UsageQuery   usage;
+    const Meter *meter;
     Instant      from, to;
     bool         is_total;
     WindowUnit   unit;
@@ -105,6 +108,7 @@ static Err *groups_read(Request *request, Question *question)
     Meter *meter;
     TRY(catalog_meter_get(server_of(request)->catalog, request->arena, project_of(request),
                           question->usage.meter, &meter));
+    question->meter = meter;
     if (!request_query(request, "groupBy", &text))
         return NULL;
     Str   *names = arena_array(request->arena, Str, METER_DIMENSIONS_MAX);
@@ -139,10 +143,20 @@ static Err *question_read(Request *request, Question *question)
 
 // ---- the answer
 
-static void row_print(JsonOut *out, const UsageQuery *query, const UsageWindow *window,
+// Exactly where it ends, else, as an average always, with 12 places.
+static Str value_print(Arena *arena, const Meter *meter, const UsageGroup *group)
+{
+    Str  exact = rational_print(arena, group->exact);
+    bool ends = memchr(exact.at, '/', exact.length) == NULL;
+    return ends && meter->aggregation != AGGREGATE_AVERAGE ? exact
+                                                           : decimal_print(arena, group->value);
+}
+
+static void row_print(JsonOut *out, const Question *question, const UsageWindow *window,
                       const UsageGroup *group)
 {
-    Arena *arena = out->text->arena;
+    const UsageQuery *query = &question->usage;
+    Arena            *arena = out->text->arena;
     json_object(out);
     json_string_member(out, "start", instant_print(arena, window->start));
     json_string_member(out, "end", instant_print(arena, window->end));
@@ -157,7 +171,7 @@ static void row_print(JsonOut *out, const UsageQuery *query, const UsageWindow *
     }
     json_object_end(out);
     if (group->has_value)
-        json_string_member(out, "value", decimal_print(arena, group->value));
+        json_string_member(out, "value", value_print(arena, question->meter, group));
     else
         json_null_member(out, "value");
     json_whole_member(out, "events", (int64_t)group->events);
@@ -166,9 +180,10 @@ static void row_print(JsonOut *out, const UsageQuery *query, const UsageWindow *
 }
 
 static Err *usage_answer(Request *request, Response *response, UsageMoment *moment,
-                         const UsageQuery *query)
+                         const Question *question)
 {
-    UsageAnswer *answers = arena_array(request->arena, UsageAnswer, query->window_count);
+    const UsageQuery *query = &question->usage;
+    UsageAnswer      *answers = arena_array(request->arena, UsageAnswer, query->window_count);
     TRY(usage_read(moment, request->arena, query, answers));
     JsonOut out = response_json(response);
     json_object(&out);
@@ -176,7 +191,7 @@ static Err *usage_answer(Request *request, Response *response, UsageMoment *mome
     json_array(&out);
     for (size_t i = 0; i < query->window_count; i++)
         for (size_t k = 0; k < answers[i].count; k++)
-            row_print(&out, query, &query->windows[i], &answers[i].groups[k]);
+            row_print(&out, question, &query->windows[i], &answers[i].groups[k]);
     json_array_end(&out);
     json_string_member(&out, "sequence",
                        usage_sequence_print(request->arena, usage_moment_sequence(moment)));
@@ -190,7 +205,7 @@ static Err *usage_get(Request *request, Response *response)
     UsageMoment *moment;
     TRY(question_read(request, &question));
     TRY(usage_moment_open(server_of(request)->partition, request->arena, question.as_of, &moment));
-    Err *refusal = usage_answer(request, response, moment, &question.usage);
+    Err *refusal = usage_answer(request, response, moment, &question);
     usage_moment_close(moment);
     return refusal;
 }
@@ -203,7 +218,8 @@ static const Field row_fields[] = {
     MEMBER("group", MAP, .required = true, .of = KIND_JSON,
            .doc = "The values of the dimensions grouped by; null where an event had none."),
     MEMBER("value", DECIMAL, .required = true, .nullable = true,
-           .doc = "What the meter measured, with at most 12 places, half to even; null for the "
+           .doc = "What the meter measured: exactly where it ends, else, and an average always, with 12 "
+                  "places, half to even; null for the "
                   "least, largest, average, latest or a percentile of nothing. A gauge runs to "
                   "this moment."),
     MEMBER("events", WHOLE, .required = true,

@@ -68,6 +68,11 @@ def test_a_level_that_does_not_end_has_12_places(api, told):
     assert value(api, told(gauge(per="day"), (16, 1))) == "0.333333333333"
 
 
+def test_a_level_that_ends_is_exact(api, told):
+    meter = told(gauge(per="second"), ("2026-06-10T23:59:59.999999Z", "0.000000000001"))
+    assert value(api, meter) == "0.000000000000000001"
+
+
 def test_changes_are_a_level_too(api, told):
     meter = told(gauge(per="hour", input="change"), ("2026-05-01T00:00:00Z", 9), ("2026-06-09T00:00:00Z", -4),
                  (6, 3), (12, -6))

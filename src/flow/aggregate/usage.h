@@ -51,7 +51,7 @@ typedef struct UsageGroup {
     bool       has_value;   // false: nothing, of which min, max, average, latest, percentile have
                             // no value, and the others 0
     Rational   exact;       // the value, exactly; 0 when there is none
-    Decimal    value;       // with 12 places, half even
+    Decimal    value;       // with at most 12 places, half even
     Decimal    sum;         // of average and sum
     uint64_t   counted;     // events that entered the aggregate; all three are of the window alone
     uint64_t   ignored;     // events whose property gave no number (or, uniqueCount, no text)
