@@ -218,10 +218,9 @@ static const Field row_fields[] = {
     MEMBER("group", MAP, .required = true, .of = KIND_JSON,
            .doc = "The values of the dimensions grouped by; null where an event had none."),
     MEMBER("value", DECIMAL, .required = true, .nullable = true,
-           .doc = "What the meter measured: exactly where it ends, else, and an average always, with 12 "
-                  "places, half to even; null for the "
-                  "least, largest, average, latest or a percentile of nothing. A gauge runs to "
-                  "this moment."),
+           .doc = "What the meter measured: exactly where it ends, else, and an average always, "
+                  "with 12 places, half to even; null for the least, largest, average, "
+                  "latest or a percentile of nothing. A gauge runs to this moment."),
     MEMBER("events", WHOLE, .required = true,
            .doc = "Events of the window that the meter matched."),
     MEMBER("ignored", WHOLE, .required = true,
