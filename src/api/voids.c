@@ -615,7 +615,7 @@ const Route api_voids_routes[] = {
       REFUSES(ERR_TOO_MANY_EVENTS, ERR_UNKNOWN_MEMBER, ERR_FIELD_REQUIRED, ERR_FIELD_INVALID,
               ERR_INVALID_VALUE, ERR_INVALID_TIMESTAMP, ERR_TIMESTAMP_IN_FUTURE,
               ERR_TIMESTAMP_TOO_OLD, ERR_EVENT_NOT_FOUND, ERR_TOO_MANY_PROPERTIES, ERR_STORE_BUSY,
-              WRITE_REFUSES),
+              ERR_SEALING_BEHIND, WRITE_REFUSES),
       .handler = measurements_amend,
       .doc = "Replace value, ts or properties of stored events under their ids: all of them or "
              "none." },

@@ -198,6 +198,7 @@ Err *partition_amend(Partition *partition, Arena *arena, Amendments *amendments)
     amendments->sequence = partition_sequence(partition);
     if (count == 0)
         return NULL;
+    TRY(partition_seal_is_behind(partition, arena));
     work.fact.project = names_find(names, NAME_PROJECT, 0, amendments->project);
     for (size_t i = 0; i < count; i++) {
         const UsageEvent *of = amendments->at[i].of;

@@ -94,7 +94,7 @@ typedef struct Amendments {
     Instant    received;
     uint64_t   sequence;  // answered: of the last replacement; reads as of it see them all
 } Amendments;
-// All or nothing. AMEND_STALE: one of them was amended in between; look again.
+// All or nothing. STORE_BUSY: one of them was amended in between; look again. SEALING_BEHIND.
 Err *partition_amend(Partition *partition, Arena *arena, Amendments *amendments) MUST_CHECK;
 
 // ---- reading

@@ -199,7 +199,7 @@ static Err *probe(Partition *partition, Arena *arena, Submission *submission)
     return partition_probe_ids(partition, arena, submission);
 }
 
-static Err *seal_is_behind(Partition *partition, Arena *arena)
+Err *partition_seal_is_behind(Partition *partition, Arena *arena)
 {
     size_t generations = partition->generations;
     size_t full = generations == 0 ? 0 : generations - 1;
@@ -268,7 +268,7 @@ Err *partition_submit(Partition *partition, Arena *arena, Submission *submission
 {
     if (partition->latched)
         return refuse(arena, ERR_JOURNAL_FAILED, STR_NONE, "%s", err_title(ERR_JOURNAL_FAILED));
-    TRY(seal_is_behind(partition, arena));
+    TRY(partition_seal_is_behind(partition, arena));
     TRY(probe(partition, arena, submission));
     return put(partition, arena, submission);
 }

@@ -170,6 +170,9 @@ void *committer_run(void *partition);
 void *sealer_run(void *partition);
 void *folder_run(void *partition);
 
+// SEALING_BEHIND when no more rows should come for now.
+Err *partition_seal_is_behind(Partition *partition, Arena *arena) MUST_CHECK;
+
 // Waits until the work is durable, or refused. The submission's project and probe are filled.
 Err *partition_submit_wait(Partition *partition, Arena *arena, Submission *submission) MUST_CHECK;
 
