@@ -149,13 +149,13 @@ int64_t period_place(const PeriodRow *row, Instant t)
     return k;
 }
 
-// Only days can be without time, and only where the zone's clocks change: B(k - 1) = B(k) there.
+// Only days can be without time, and only where clocks jump over one: B(k - 1) = B(k) there.
 static int64_t steps_without_time(const PeriodRow *row, Instant from, Instant to)
 {
     int64_t count = 0;
-    Instant change = from;
-    while (zone_change_after(row->zone, change, &change) && change.us <= to.us)
-        for (int64_t k = period_place(row, change);
+    Instant skip = from;
+    while (zone_skip_after(row->zone, skip, &skip) && skip.us <= to.us)
+        for (int64_t k = period_place(row, skip);
              period_boundary(row, k - 1).us == period_boundary(row, k).us; k--)
             count++;
     return count;

@@ -233,6 +233,18 @@ bool zone_change_after(const Zone *zone, Instant instant, Instant *change)
     return asked_change_after(zone, instant, change);
 }
 
+// Only places that moved have such changes: they are history, and all in the table.
+bool zone_skip_after(const Zone *zone, Instant instant, Instant *skip)
+{
+    for (size_t i = changes_until(zone, instant); i < zone->table.count; i++) {
+        int64_t before_us = i == 0 ? zone->first_offset_us : zone->table.at[i - 1].offset_us;
+        *skip = zone->table.at[i].at;
+        if (zone->table.at[i].offset_us - before_us >= INSTANT_DAY_US)
+            return true;
+    }
+    return false;
+}
+
 Local zone_local(const Zone *zone, Instant instant)
 {
     int64_t us = instant.us + zone_offset_us(zone, instant);

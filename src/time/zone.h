@@ -35,6 +35,10 @@ Instant zone_midnight(const Zone *zone, Date date);
 bool zone_change_before(const Zone *zone, Instant instant, Instant *change);
 bool zone_change_after(const Zone *zone, Instant instant, Instant *change);
 
+// The first change after the instant by which clocks jump over a day or more: a place that moved
+// over the date line. False: none.
+bool zone_skip_after(const Zone *zone, Instant instant, Instant *skip);
+
 int64_t date_days(Date date);  // since 1970-01-01
 Date    date_of_days(int64_t days);
 int     date_month_days(int32_t year, int month);

@@ -78,6 +78,19 @@ static void test_changes_are_changes_and_ascend(void **state)
     assert_moment(change, "1945-10-14T17:30:00Z");
 }
 
+static void test_days_that_were_skipped(void **state)
+{
+    (void)state;
+    Instant skip;
+    assert_true(zone_skip_after(zone("Pacific/Apia"), moment("2000-01-01T00:00:00Z"), &skip));
+    assert_moment(skip, "2011-12-30T10:00:00Z");
+    assert_false(zone_skip_after(zone("Pacific/Apia"), skip, &skip));
+    assert_true(zone_skip_after(zone("Pacific/Kwajalein"), INSTANT_FIRST, &skip));
+    assert_moment(skip, "1993-08-21T12:00:00Z");
+    assert_false(zone_skip_after(zone("Europe/Berlin"), INSTANT_FIRST, &skip));
+    assert_false(zone_skip_after(zone_utc(), INSTANT_FIRST, &skip));
+}
+
 static void test_summer_comes_after_2100_too(void **state)
 {
     (void)state;
@@ -97,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test_of(test_the_table_says_what_icu_says),
         test_of(test_changes_are_changes_and_ascend),
+        test_of(test_days_that_were_skipped),
         test_of(test_summer_comes_after_2100_too),
     };
     return cmocka_run_group_tests_name("time/zone", tests, NULL, NULL);
