@@ -250,6 +250,23 @@ def test_upgraded_and_cancelled_on_one_day(api, n, sale, prorate, total):
     assert answer["bill"]["total"] == total == sold.bill("2026-06-05T00:00:00Z")["total"]
 
 
+@pytest.mark.parametrize("prorate", ["day", "second"])
+def test_termination_after_an_upgrade_charges_the_days_served(api, n, sale, prorate):
+    """10 days of 30 at 100.00 and 10 at 200.00: overcharged where the plan's days were divided by those since the
+    upgrade. Terminated again at the same instant, nothing more comes back."""
+    fee = {"model": "flat", "amount": "100.00", "timing": "advance", "prorate": prorate}
+    sold, bigger = sale(fee, starts="2026-06-01T00:00:00Z"), n("plan")
+    api.publish(bigger, {"currency": "USD", "charges": [{"id": "c0", **fee, "amount": "200.00"}]})
+    path = f"/v1/subscriptions/{sold.subscription}"
+    api.post(f"{path}/change", {"plan": bigger, "effectiveAt": "2026-06-11T00:00:00Z"})
+    assert sold.bill("2026-06-05T00:00:00Z")["total"] == "166.66"  # 33.33 + 133.33, each line rounded once
+    end = {"at": "2026-06-21T00:00:00Z", "credit": "prorated"}
+    tried = api.post(f"{path}/cancel", {**end, "dryRun": True})
+    made = api.post(f"{path}/cancel", end)
+    assert tried["bill"]["total"] == made["bill"]["total"] == "100.00"  # 33.33 + 66.67
+    assert sold.bill("2026-06-15T00:00:00Z")["total"] == "100.00"
+
+
 def test_a_new_zone_begins_with_the_next_period(api, sale):
     """The running month ends where it did; the next ends at the new zone's month, seven hours after UTC's, and
     usage around both ends is in one period."""
