@@ -377,6 +377,9 @@ static Instant range_start(const InvoiceQuery *query, const Pair *pair, const St
         if (history->changes[i].recorded_at.us > known.us &&
             history->changes[i].recorded_at.us <= query->facts->known_at.us)
             from = earlier(from, history->changes[i].effective_at);
+    for (size_t i = 1; i < sizeof timelines / sizeof *timelines; i++)
+        if (timelines[i]->active.end.us != timelines[0]->active.end.us)
+            from = earlier(from, earlier(timelines[i]->active.end, timelines[0]->active.end));
     return boundary_of_all(timelines, sizeof timelines / sizeof *timelines, from);
 }
 

@@ -139,8 +139,12 @@ static ChargeParts parts_cut(const PeriodBill *made, const TermBill *bill, const
 {
     PriceInputs inputs = inputs_of(made, bill);
     inputs.service.end = service_end(made, bill, charge);
-    return price_parts_cut(made->arena, bill->term->plan, charge, &made->timeline->calendar,
-                           &inputs);
+    ChargeParts parts = price_parts_cut(made->arena, bill->term->plan, charge,
+                                        &made->timeline->calendar, &inputs);
+    while (parts.count > 0 &&
+           parts.at[parts.count - 1].service.start.us >= bill->service.end.us)
+        parts.count--;  // not begun: a trial would have ended later
+    return parts;
 }
 
 // What the next term defines alike is priced there, over both.
