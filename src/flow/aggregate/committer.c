@@ -56,6 +56,12 @@ static void fold_correction(Partition *partition, const CorrectionWork *work)
         return;
     if (work->count == 0)
         fold_event(partition, partition->folded++, &nothing);
+    if (work->fact.kind == FACT_VOID)
+        counter_add(METRIC_EVENTS_VOIDED, (int64_t)work->fact.count);
+    else if (work->fact.kind == FACT_REVERT)
+        counter_add(METRIC_VOIDS_REVERTED, 1);
+    else
+        counter_add(METRIC_EVENTS_AMENDED, (int64_t)work->count);
     for (size_t i = 0; i < work->count; i++)
         fold_event(partition, partition->folded++, &work->events[i].digest);
 }

@@ -474,6 +474,22 @@ static void void_remember(World *world, const Void *made)
     vector_push(&world->voids, remembered);
 }
 
+// Everything, with the set gone for the sake of argument, or as it is (NULL).
+static Digest digest_without(World *world, Arena *arena, const VoidSet *set)
+{
+    UsageMoment *moment;
+    UsageWindow  all = { { -HOURS }, { 2 * HOURS * INT64_C(3600000000) } };
+    UsageQuery   query = { .project = STR("prj"), .meter = STR("count"), .windows = &all,
+                           .window_count = 1 };
+    UsageAnswer  answer;
+    assert_null(usage_moment_open(world->partition, arena, SEQUENCE_NEWEST, &moment));
+    if (set != NULL)
+        usage_moment_without(moment, set);
+    assert_null(usage_read(moment, arena, &query, &answer));
+    usage_moment_close(moment);
+    return answer.groups[0].digest;
+}
+
 // Some ids, or what a filter holds for.
 static void send_void(World *world)
 {
@@ -498,7 +514,10 @@ static void send_void(World *world)
     else
         assert_null(usage_choose(moment, arena, &filter, &set));
     usage_moment_close(moment);
+    Digest expected_digest = digest_without(world, arena, set);
     assert_null(partition_void(world->partition, arena, &(VoidOrder){ .set = set }, &made));
+    Digest digest = digest_without(world, arena, NULL);
+    assert_true(digest_equal(&digest, &expected_digest));
     for (size_t i = 0; i < world->known.count; i++) {
         Known *known = &world->known.at[i];
         bool   by_filter = strcmp(known->account, any->account) == 0 &&

@@ -219,7 +219,7 @@ static void a_retraction_that_fits_no_event_is_told(void **state)
     Place *place = place_new(7);
     assert_int_equal(drifts_with(place, (VoidTarget){ FIRST, { 0 }, 0, 0 }, ""), 0);
     assert_int_equal(drifts_with(place, (VoidTarget){ 4, { 1 }, 0, 0 }, "where event 4 lies"), 1);
-    assert_int_equal(drifts_with(place, (VoidTarget){ 3, { HOUR }, 0, 0 }, "where event 3 lies"), 2);
+    assert_int_equal(drifts_with(place, (VoidTarget){ 3, { HOUR }, 0, 0 }, "event 3 lies"), 2);
     assert_int_equal(drifts_with(place, (VoidTarget){ 6, { 4 * HOUR }, 1, 0 }, "event 6 lies"), 3);
     assert_int_equal(drifts_with(place, (VoidTarget){ TAIL, { 0 }, 0, 0 }, "event 202 lies"), 4);
     assert_int_equal(drifts_with(place, (VoidTarget){ METER, { 0 }, 0, 0 }, "seals 0 to 0 lack"),
