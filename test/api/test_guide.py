@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The requests of docs/guide/subscriptions.md, played in their order; an indented text in quotes must be in the
-answer."""
+"""The requests of pages of docs/guide, played in their order; an indented text in quotes must be in the answer."""
 import json
 import re
 from pathlib import Path
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "subscriptions.md"
+import pytest
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 
 
 def requests(text):
@@ -27,9 +28,10 @@ def open_brackets(text):
     return text.count("{") + text.count("[") - text.count("}") - text.count("]")
 
 
-def test_the_guide_to_subscriptions_is_true(api):
-    played = requests(GUIDE.read_text())
-    assert len(played) > 15 and sum(len(says) for *_, says in played) > 8
+@pytest.mark.parametrize("page, least", [("subscriptions", 15), ("invoices", 10)])
+def test_the_guide_is_true(api, page, least):
+    played = requests((GUIDE / f"{page}.md").read_text())
+    assert len(played) > least and sum(len(says) for *_, says in played) > 8
     for method, target, body, says in played:
         path, _, query = target.partition("?")
         answer = api.call(method, path, json.loads(body) if body else None,

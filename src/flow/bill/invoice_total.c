@@ -64,8 +64,8 @@ void invoice_to_json(const Invoice *invoice, const InvoiceFrame *frame, Arena *a
         { "tax", invoice->tax },
         { "credits", money_zero(invoice->currency) },
         { "total", invoice->total },
-        { "amountDue", invoice->total },
         { "toBalance", invoice->to_balance },
+        { "amountDue", invoice->total },
     };
     json_object(out);
     json_string_member(out, "account", frame->account);
