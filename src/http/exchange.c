@@ -17,7 +17,8 @@
 #include "base/log.h"
 #include "http/problem.h"
 
-enum { SPARE_MAX = 1024, BODY_FIRST_BYTES = 16 * 1024, BODY_KEPT_BYTES = 256 * 1024 };
+enum { SPARE_MAX = 1024, BODY_FIRST_BYTES = 16 * 1024, BODY_KEPT_BYTES = 256 * 1024,
+       PIECE_BYTES = 64 * 1024 };
 
 // ---- beginning and end
 
@@ -237,6 +238,61 @@ static void response_complete(Exchange *exchange)
         response->media = route->gives_media == NULL ? "application/json" : route->gives_media;
 }
 
+// The connection is suspended once the daemon has run, not here: inside the callback libmicrohttpd
+// leaves the connection in a state that reads from the socket on resumption, and drops the answer
+// when the client has shut down its sending side. Another thread may have the exchange meanwhile,
+// but what it finishes is resumed only by this thread, after that.
+static void suspend(Exchange *exchange)
+{
+    HttpThread *thread = exchange->thread;
+    thread->working++;
+    exchange->next_suspending = thread->suspending;
+    thread->suspending = exchange;
+}
+
+// A worker makes the next piece of the body.
+static ssize_t piece_ask(Exchange *exchange)
+{
+    exchange->stage = STAGE_WORKING;
+    if (!queue_put(exchange->thread->listener->work, exchange)) {
+        exchange->stage = STAGE_ANSWERED;
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
+    suspend(exchange);
+    return 0;
+}
+
+static ssize_t piece_next(void *closure, uint64_t position, char *to, size_t room)
+{
+    Exchange *exchange = closure;
+    Response *response = &exchange->response;
+    (void)position;
+    if (exchange->stage == STAGE_WORKING)  // asked again before it is suspended
+        return 0;
+    size_t left = response->body.length - exchange->piece_sent;
+    if (exchange->refusal != NULL)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (left == 0)
+        return exchange->pieces_ended ? MHD_CONTENT_READER_END_OF_STREAM : piece_ask(exchange);
+    size_t count = left < room ? left : room;
+    memcpy(to, response->body.at + exchange->piece_sent, count);
+    exchange->piece_sent += count;
+    exchange->answer_tick_us = clock_tick_us();
+    return (ssize_t)count;
+}
+
+static struct MHD_Response *answer_make(Exchange *exchange)
+{
+    Response *response = &exchange->response;
+    if (exchange->refusal != NULL)
+        response->more = NULL;
+    if (response->more != NULL)
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE_BYTES, piece_next,
+                                                 exchange, NULL);
+    return MHD_create_response_from_buffer(response->body.length, response->body.at,
+                                           MHD_RESPMEM_PERSISTENT);
+}
+
 static enum MHD_Result answer_send(Exchange *exchange)
 {
     Response *response = &exchange->response;
@@ -244,8 +300,7 @@ static enum MHD_Result answer_send(Exchange *exchange)
     exchange->stage = STAGE_ANSWERED;
     exchange->answer_tick_us = clock_tick_us();
     counter_add(METRIC_HTTP_REQUESTS, 1);
-    struct MHD_Response *answer = MHD_create_response_from_buffer(
-        response->body.length, response->body.at, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *answer = answer_make(exchange);
     if (answer == NULL)
         return MHD_NO;
     if (response->body.length > 0)
@@ -305,23 +360,21 @@ void request_finish(Request *request)
     finished_push(request->exchange);
 }
 
+// The request itself, or the next piece of its answer.
 void exchange_work(Exchange *exchange, JsonParser *parser)
 {
+    Response *response = &exchange->response;
     exchange->request.parser = parser;
+    if (exchange->answer_tick_us > 0) {
+        text_clear(&response->body);
+        exchange->piece_sent = 0;
+        exchange->refusal =
+            response->more(&exchange->request, response, &exchange->pieces_ended);
+        finished_push(exchange);
+        return;
+    }
     exchange->refusal = exchange->request.route->handler(&exchange->request, &exchange->response);
     finished_push(exchange);
-}
-
-// The connection is suspended once the daemon has run, not here: inside the callback libmicrohttpd
-// leaves the connection in a state that reads from the socket on resumption, and drops the answer
-// when the client has shut down its sending side. Another thread may have the exchange meanwhile,
-// but what it finishes is resumed only by this thread, after that.
-static void suspend(Exchange *exchange)
-{
-    HttpThread *thread = exchange->thread;
-    thread->working++;
-    exchange->next_suspending = thread->suspending;
-    thread->suspending = exchange;
 }
 
 static enum MHD_Result work_on_thread(Exchange *exchange)

@@ -77,6 +77,8 @@ typedef struct Exchange {
     bool                   refuse_now;   // at the headers: the rest of the body is not read
     bool                   suspended;    // request_suspend was called
     Handler               *then;
+    size_t                 piece_sent;   // of a body in pieces: bytes of the one at hand
+    bool                   pieces_ended;
     Str                    target;       // as sent: path and query
     Str                    allow;        // for METHOD_NOT_ALLOWED
     Coding                 coding;

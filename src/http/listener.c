@@ -158,7 +158,8 @@ static void finished_resume(HttpThread *thread)
     while (list != NULL) {
         Exchange *exchange = list;
         list = exchange->next;
-        exchange->stage = STAGE_FINISHED;
+        bool in_pieces = exchange->response.more != NULL && exchange->answer_tick_us > 0;
+        exchange->stage = in_pieces ? STAGE_ANSWERED : STAGE_FINISHED;
         thread->working--;
         MHD_resume_connection(exchange->connection);
     }

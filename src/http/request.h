@@ -52,6 +52,11 @@ typedef struct Response {
     Text           members;     // of a refusal: further members of its problem document
     ResponseHeader headers[RESPONSE_HEADERS_MAX];
     size_t         header_count;
+    // A body that is too long to be made at once: the handler makes its first piece and sets this.
+    // Then it is called on a worker, with an empty body, until it says that it has ended; what it
+    // refuses cuts the connection, so that nobody takes a part for the whole.
+    Err *(*more)(Request *request, struct Response *response, bool *ended);
+    void *more_state;
 } Response;
 
 // NULL: the response is complete (or the request was suspended). Else the refusal becomes a problem

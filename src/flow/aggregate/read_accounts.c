@@ -28,6 +28,7 @@ struct UsageAhead {
     uint32_t     count;
     int64_t      first_day, day_count;
     bool        *wants_day, *wants_hours;  // by day from first_day on
+    uint32_t    *days_before, *hours_before;  // how many days of those before that one
     VECTOR(AheadMeter *) meters;
 };
 
@@ -56,6 +57,15 @@ static void days_find(UsageAhead *ahead, const UsageAheadQuery *query)
     ahead->day_count = end <= first || end - first > DAYS_MAX ? 0 : end - first;
 }
 
+// Counts, so that it is known at once whether all days of a stretch are wanted.
+static uint32_t *counts_of(const UsageAhead *ahead, const bool *wanted)
+{
+    uint32_t *before = arena_array(ahead->arena, uint32_t, ahead->day_count + 1);
+    for (int64_t i = 0; i < ahead->day_count; i++)
+        before[i + 1] = before[i] + wanted[i];
+    return before;
+}
+
 static void windows_note(UsageAhead *ahead, const UsageAheadQuery *query)
 {
     days_find(ahead, query);
@@ -67,6 +77,8 @@ static void windows_note(UsageAhead *ahead, const UsageAheadQuery *query)
         for (size_t k = 0; k < segments.count; k++)
             segment_note(ahead, &segments.at[k]);
     }
+    ahead->days_before = counts_of(ahead, ahead->wants_day);
+    ahead->hours_before = counts_of(ahead, ahead->wants_hours);
 }
 
 static bool is_wanted(const UsageAhead *ahead, CellLevel level, int64_t start)
@@ -79,13 +91,15 @@ static bool is_wanted(const UsageAhead *ahead, CellLevel level, int64_t start)
 
 static bool is_covered(const UsageAhead *ahead, const Segment *segment)
 {
-    int64_t unit = segment->kind == SEGMENT_DAYS ? INSTANT_DAY_US : HOUR_US;
     if (segment->kind == SEGMENT_EVENTS)
         return segment->start.us >= segment->end.us;
-    for (int64_t us = segment->start.us; us < segment->end.us; us += unit)
-        if (!is_wanted(ahead, segment->kind == SEGMENT_DAYS ? CELL_DAY : CELL_HOUR, us / unit))
-            return false;
-    return true;
+    int64_t first = instant_utc_day(segment->start) - ahead->first_day;
+    int64_t end = instant_utc_day((Instant){ segment->end.us - 1 }) + 1 - ahead->first_day;
+    if (first < 0 || end > ahead->day_count)
+        return false;
+    const uint32_t *before =
+        segment->kind == SEGMENT_DAYS ? ahead->days_before : ahead->hours_before;
+    return before[end] - before[first] == end - first;
 }
 
 static int by_number(const void *a, const void *b)

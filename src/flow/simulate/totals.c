@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flow/simulate/totals.h"
 
-#include "base/assert.h"
 #include "base/int128.h"
 
 const char *const line_kind_words[LINE_KIND_COUNT] = {
@@ -91,7 +90,9 @@ Err *account_sums(Arena *arena, const RepricedAccount *account, AccountSum **out
         const RepricedLine *line = &account->lines[i];
         Currency            currency;
         size_t              place = 0;
-        if (!currency_find(line->currency, &currency))
+        if (used > 0 && str_equal(line->currency, currency_code(&made[0].currency)))
+            currency = made[0].currency;
+        else if (!currency_find(line->currency, &currency))
             return refuse(arena, ERR_STORE_FAILED, STR_NONE, "a stored currency is damaged");
         while (place < used && str_compare(currency_code(&made[place].currency),
                                            currency_code(&currency)) < 0)
@@ -246,7 +247,10 @@ Err *totals_add(Totals *totals, const RepricedAccount *account)
     for (size_t i = 0; i < account->count; i++) {
         const RepricedLine *line = &account->lines[i];
         ChargeTotal         wanted = { .charge = line->charge, .kind = line->kind };
-        assert_that(currency_find(line->currency, &wanted.currency));
+        size_t              place = 0;
+        while (!str_equal(currency_code(&made[place].currency), line->currency))
+            place++;
+        wanted.currency = made[place].currency;
         ChargeTotal *total = charge_total(totals, &wanted);
         if (!sums(&total->before, &total->after, line->before, line->after))
             return too_large(totals->arena);
