@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Taking usage away, bringing it back, replacing it: what reads, bills, dedupe and earlier sequences say then."""
+import re
+
 import pytest
+from books import Books, as_text
 from client import Api, Server
 
 ALWAYS = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
@@ -353,3 +356,34 @@ def test_corrections_survive_seals_and_restarts(contract, n):
                      api.usage("m", **ALWAYS, window="total", asOf=second["sequence"])["data"]]
             assert after == before
             assert api.get("/v1/measurements/e25")["value"] == "1000"
+
+
+def counters(api):
+    text = api.call("GET", "/metrics").body.decode()
+    return {name: int(value) for name, value in
+            re.findall(r"^toll_(events_voided|events_amended|voids_reverted)_total (\d+)$", text, re.M)}
+
+
+def test_corrections_are_counted_and_audited(contract):
+    server = Server(seal_bits=6)
+    with server:
+        api = Api(server, contract=contract)
+        api.meter("m")
+        api.send([{"meter": "m", "account": "a", "uniqueId": f"e{i}", "ts": hour(i)} for i in range(9)])
+        assert counters(api) == {"events_voided": 0, "events_amended": 0, "voids_reverted": 0}
+        made = void(api, uniqueIds=["e1", "e2", "e3"], reason="a load test")
+        void(api, uniqueIds=["e1"])
+        api.post("/v1/measurements/amend", [{"uniqueId": "e5", "value": 2}, {"uniqueId": "e6", "value": 1}])
+        for _ in range(2):
+            api.post(f"/v1/voids/{made['id']}/revert", None)
+        assert counters(api) == {"events_voided": 3, "events_amended": 1, "voids_reverted": 1}
+        server.stop()
+        with Books(server) as books:
+            cursor = books.base.cursor()
+            cursor.execute("select action, object, reason, detail, who from audit_entry "
+                           "where action like 'usage.%' order by number")
+            rows = [[as_text(value) for value in row] for row in cursor.fetchall()]
+        server.start()
+    assert [row[:3] for row in rows] == [["usage.void", made["id"], "a load test"], ["usage.amend", "e5", None],
+                                         ["usage.revert", made["id"], "a load test"]]
+    assert '"count":3' in rows[0][3] and all(row[4].startswith("key:") for row in rows)
