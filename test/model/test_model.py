@@ -131,7 +131,8 @@ class History:
                    "group": dict(zip(group_by, group)), "value": aggregate.shown(meter["aggregation"]),
                    "events": aggregate.events, "ignored": aggregate.ignored}
                   for begin, finish, group, aggregate in
-                  self.oracle.usage(meter["id"], account, calendars.windows(window, start, end, zone), group_by, upto)]
+                  self.oracle.usage(meter["id"], account, calendars.windows(window, start, end, zone), group_by, upto,
+                                    zone)]
         got = [{**row, "group": row.get("group") or {}} for row in answer["data"]]
         key = lambda row: (row["start"], sorted((name, value or "") for name, value in row["group"].items()))
         assert sorted(got, key=key) == sorted(wanted, key=key), (meter, query)

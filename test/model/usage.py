@@ -398,11 +398,11 @@ class Journal:
     def before(self, meter, account, start, upto=None):
         return self.select(meter, account, -10 ** 18, start, upto) if looks_back(meter) else []
 
-    def usage(self, meter_id, account, spans, group_by=(), upto=None):
-        """[(start, end, group, Aggregate)] in the order of the answer."""
+    def usage(self, meter_id, account, spans, group_by=(), upto=None, zone="UTC"):
+        """[(start, end, group, Aggregate)] in the order of the answer; the zone is that of a meter's own windows."""
         meter, rows = self.meters[meter_id], []
         for start, end in spans:
             rows += [(start, end, group, aggregate) for group, aggregate in
                      groups(meter, self.select(meter, account, start, end, upto), group_by,
-                            Window(start, end), self.before(meter, account, start, upto))]
+                            Window(start, end, zone=zone), self.before(meter, account, start, upto))]
         return rows
