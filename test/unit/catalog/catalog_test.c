@@ -278,7 +278,7 @@ static void test_publishing_checks_the_meters_of_every_model(void **state)
 {
     Place       *place = *state;
     PlanVersion *version;
-    put_meter(place, &place->by, "m", "{\"aggregation\":\"count\"}");
+    put_meter(place, &place->by, "m", "{\"aggregation\":\"max\"}");
     assert_null(put_plan(
         place, "p",
         "{\"currency\":\"USD\",\"charges\":[{\"id\":\"f\",\"model\":\"formula\",\"expression\":"
