@@ -243,7 +243,7 @@ static Err *usage_line(Rating *rating, const Charge *charge, const GroupUsage *c
         group_price(rating, line, groups[i], &pools);
     *pool = pools.charge;
     if (charge->by_event)
-        line->counted = groups[0];
+        line->counted = arena_copy(rating->arena, groups[0], sizeof *groups[0]);
     return line_finish(rating, line, converted(rating, line, line->exact));
 }
 

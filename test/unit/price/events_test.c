@@ -84,6 +84,17 @@ static void test_below_zero_nothing_is_posted(void **state)
           "-7.00");
 }
 
+static void test_no_event_is_no_posting(void **state)
+{
+    (void)state;
+    const Json *bill = rate(plan_of("{\"id\":\"c\",\"meter\":\"m\",\"bill\":\"event\",\"model\":"
+                                    "\"perUnit\",\"unitPrice\":2}",
+                                    ""),
+                            "{}", "");
+    assert_at(bill, "/lines/0/amount", "0.00");
+    assert_int_equal(at(bill, "/lines/0/posted")->count, 0);
+}
+
 static void test_a_trial_posts_nothing(void **state)
 {
     (void)state;
@@ -259,6 +270,7 @@ int main(void)
         test_of(test_each_event_is_posted_at_its_rise),
         test_of(test_shares_of_events),
         test_of(test_below_zero_nothing_is_posted),
+        test_of(test_no_event_is_no_posting),
         test_of(test_a_trial_posts_nothing),
         test_of(test_each_group_posts_its_own),
         test_of(test_what_does_not_go_with_events),
