@@ -275,6 +275,39 @@ def preview(story, old, plan, new, date, account, before, after):
     assert (row["before"], row["after"]) == (before, after), row
 
 
+# ---- another price
+
+def tried(story, plan, start, end):
+    """The finished simulation of the plan, against what everybody of the story has; made once."""
+    made = story.__dict__.setdefault("simulations", {})
+    if (plan, start, end) not in made:
+        accounts = sorted({event["account"] for event in story.events.values()})
+        operation = story.api.expect(202, "POST", "/v1/simulations", {
+            "planVersion": {"plan": story.own(plan), "version": 1}, "against": "current",
+            "from": moment(start), "to": moment(end), "accounts": accounts})
+        while operation["status"] in ("queued", "running"):
+            operation = story.api.get(f"/v1/operations/{operation['id']}")
+        made[plan, start, end] = story.api.get(operation["result"])
+    return made[plan, start, end]
+
+
+@sentence("under <plan> from <start> to <end>, <account> pays <after> instead of <before>")
+def try_plan(story, plan, start, end, account, before, after):
+    simulation = tried(story, plan, start, end)
+    rows = simulation["result"]["totals"]
+    if account != "all":
+        listed = story.api.get(f"/v1/simulations/{simulation['id']}/accounts", query={"limit": 1000})["data"]
+        rows = [row for one in listed if one["account"] == story.own(account) for row in one["totals"]]
+    row, = rows
+    assert (row["before"], row["after"]) == (before, after), row
+
+
+@sentence("under <plan> from <start> to <end>, <winners> pay less and <losers> more")
+def try_plan_winners(story, plan, start, end, winners, losers):
+    row, = tried(story, plan, start, end)["result"]["totals"]
+    assert (row["winners"], row["losers"]) == (int(winners), int(losers)), row
+
+
 # ---- usage
 
 @sentence("<account> uses <value> <stream> on <date>[ with <properties>][ as <id>]")
