@@ -27,7 +27,7 @@ page() {  # what to print, where it is stored
 }
 
 page openapi docs/openapi.json
-for list in config errors metrics scopes steps; do
+for list in config errors metrics scopes steps postings; do
     page $list docs/reference/$list.md
 done
 if [ "$mode" = check ]; then

@@ -10,6 +10,7 @@
 #include "catalog/catalog.h"
 #include "catalog/datadir.h"
 #include "cli/config.h"
+#include "ops/books.h"
 
 static const char usage[] = "toll init --data DIR [--json] [--seal-bits 4..24] [--config FILE]\n";
 
@@ -61,12 +62,7 @@ static Err *books_make(Arena *arena, const DataDir *dir, Made *made)
 {
     Db      *db = NULL;
     Catalog *catalog = NULL;
-    TRY(db_open(arena,
-                &(DbOptions){ .place = dir->books,
-                              .migrations = db_migrations(),
-                              .tables = catalog_tables,
-                              .readers = 1 },
-                &db));
+    TRY(books_open(arena, dir->books, 1, &db));
     Err *err = catalog_open(arena, db, &dir->pepper, &catalog);
     if (err == NULL)
         err = rows_make(arena, catalog, made);

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/vector.h"
 #include "catalog/scope.h"
+#include "flow/ledger/ledger.h"
 #include "price/step.h"
 
 enum { COLUMNS_MAX = 8 };
@@ -149,6 +150,29 @@ static void steps_fill(Sheet *sheet)
     }
 }
 
+static void postings_fill(Sheet *sheet)
+{
+    *sheet = (Sheet){ .arena = sheet->arena, .title = "Postings",
+        .about = "What the ledger posts when something happens. A transaction is in one currency and "
+                 "its debits equal its credits; a negative amount posts on the other side. Accounts "
+                 "of one customer are named kind:account, the others kind:detail.",
+        .columns = { "posting", "when", "account", "side", "amount" } };
+    Text table = text_open(sheet->arena);
+    ledger_rules_print(&table);
+    Json *rules = NULL;
+    Err  *err = json_parse_copy(sheet->arena, text_str(&table), &rules);
+    assert_that(err == NULL);
+    for (const Json *rule = json_find(rules, STR("postings"))->first; rule != NULL;
+         rule = rule->next)
+        for (const Json *leg = json_find(rule, STR("legs"))->first; leg != NULL; leg = leg->next) {
+            cell_add(sheet, json_find(rule, STR("posting"))->text);
+            cell_add(sheet, json_find(rule, STR("meaning"))->text);
+            cell_add(sheet, json_find(leg, STR("account"))->text);
+            cell_add(sheet, json_find(leg, STR("side"))->text);
+            cell_add(sheet, json_find(leg, STR("amount"))->text);
+        }
+}
+
 static const Page pages[] = {
     { "openapi", NULL },
     { "config", config_fill },
@@ -156,6 +180,7 @@ static const Page pages[] = {
     { "metrics", metrics_fill },
     { "scopes", scopes_fill },
     { "steps", steps_fill },
+    { "postings", postings_fill },
 };
 enum { PAGE_COUNT = sizeof pages / sizeof *pages };
 

@@ -18,12 +18,12 @@
 #include "catalog/datadir.h"
 #include "cli/config.h"
 #include "flow/simulate/simulate_run.h"
+#include "ops/books.h"
+#include "ops/sealer.h"
 
 static const char usage[] = "toll serve --data DIR [--listen HOST:PORT] [--config FILE]\n";
 
 static const int64_t DRAIN_US = 30 * INSTANT_SECOND_US;
-
-enum { SERVE_TABLES_MAX = 32 };
 
 typedef struct CommandLine {
     const char *file, *folder, *listen;
@@ -38,7 +38,7 @@ typedef struct Running {
     Router   *router;
     Listener *listener;
 
-    const StatementTable *tables[SERVE_TABLES_MAX];  // of the books
+    Sealer               *sealer;
     SimulateParts         simulate;
     OperationKind         kinds[1];
 } Running;
@@ -77,29 +77,11 @@ static Err *settings_read(Arena *arena, const CommandLine *line, Config **config
 
 // ---- opening
 
-// Those of the catalog, and of operations and what they make.
-static void tables_join(Running *running)
-{
-    size_t count = 0;
-    while (catalog_tables[count] != NULL) {
-        assert_that(count + 3 < SERVE_TABLES_MAX);
-        running->tables[count] = catalog_tables[count];
-        count++;
-    }
-    running->tables[count++] = &operation_table;
-    running->tables[count++] = &simulation_table;
-}
-
-static Err *books_open(Running *running)
+static Err *running_books_open(Running *running)
 {
     Server *server = &running->server;
-    tables_join(running);
-    TRY(db_open(running->arena,
-                &(DbOptions){ .place = running->dir->books,
-                              .migrations = db_migrations(),
-                              .tables = running->tables,
-                              .readers = config_whole(running->config, CONFIG_BOOKS_READERS) },
-                &server->books));
+    TRY(books_open(running->arena, running->dir->books,
+                   config_whole(running->config, CONFIG_BOOKS_READERS), &server->books));
     return catalog_open(running->arena, server->books, &running->dir->pepper, &server->catalog);
 }
 
@@ -147,6 +129,7 @@ static Err *operations_open(Running *running)
     running->simulate = (SimulateParts){ server->catalog, server->partition };
     running->kinds[0] = simulate_kind(&running->simulate);
     WorkerOptions options = { server->books, running->kinds, 1 };
+    running->sealer = sealer_open(server->books, server->catalog);
     return worker_open(running->arena, &options, &server->worker);
 }
 
@@ -212,7 +195,7 @@ static Err *running_open(Running *running, const CommandLine *line)
     running->server.identity = running->dir->identity;
     running->server.limits = limits_of(running->config);
     running->router = api_router_open();
-    TRY(books_open(running));
+    TRY(running_books_open(running));
     TRY(usage_open(running));
     TRY(operations_open(running));
     running->server.is_ready = true;
@@ -254,6 +237,7 @@ static void running_close(Running *running)
         listener_close(running->listener, DRAIN_US);
         accounts_project(running);  // so the books know whom usage named, if usage is lost
     }
+    sealer_close(running->sealer);
     worker_close(server->worker);
     if (server->partition != NULL)
         partition_close(server->partition);

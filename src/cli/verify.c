@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "catalog/datadir.h"
 #include "cli/config.h"
+#include "ops/books.h"
 #include "ops/verify.h"
 
 static const char usage_text[] = "usage: toll verify --data DIR [--json] [--config FILE]\n";
@@ -39,18 +40,13 @@ static Err *open_all(Opened *opened, const char *folder, const char *file)
     Config *config;
     TRY(cli_config_load(arena, file, &config));
     TRY(datadir_open(arena, str_of(folder), config_text(config, CONFIG_BOOKS), &opened->dir));
-    DbOptions books = {
-        .place = opened->dir->books,
-        .migrations = db_migrations(),
-        .tables = catalog_tables,
-    };
     PartitionOptions usage = {
         .folder = opened->dir->usage,
         .key = opened->dir->identity,
         .seal_bits = opened->dir->seal_bits,
         .read_only = true,
     };
-    TRY(db_open(arena, &books, &opened->books));
+    TRY(books_open(arena, opened->dir->books, 0, &opened->books));
     TRY(catalog_open(arena, opened->books, &opened->dir->pepper, &opened->catalog));
     TRY(partition_open(arena, &usage, &opened->partition));
     // Refused when usage has fewer accounts than the books know from it: a journal that is gone
@@ -83,6 +79,7 @@ static void report_print(const VerifyReport *report, Arena *arena)
     json_whole_member(&out, "projects", (int64_t)report->projects);
     json_whole_member(&out, "meters", (int64_t)report->meters);
     json_whole_member(&out, "auditEntries", (int64_t)report->audit_entries);
+    json_whole_member(&out, "ledgerTransactions", (int64_t)report->ledger_transactions);
     json_object_end(&out);
     printf("%.*s\n", STR_ARG(text_str(&text)));
 }
@@ -93,8 +90,9 @@ static void report_tell(const VerifyReport *report)
     printf("sequence %" PRIu64 ", of which sealed: %" PRIu64 " events, %" PRIu64 " ids, %" PRIu64
            " cells in %" PRIu64 " ranges\n", report->sequence, usage->events, usage->ids,
            usage->cells, usage->ranges);
-    printf("%" PRIu64 " projects, %" PRIu64 " meters, %" PRIu64 " audit entries\n",
-           report->projects, report->meters, report->audit_entries);
+    printf("%" PRIu64 " projects, %" PRIu64 " meters, %" PRIu64 " audit entries, %" PRIu64
+           " ledger transactions\n",
+           report->projects, report->meters, report->audit_entries, report->ledger_transactions);
     if (usage->drifts == 0)
         printf("clean: everything derived is what its events give\n");
     else

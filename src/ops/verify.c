@@ -2,6 +2,7 @@
 #include "ops/verify.h"
 
 #include "audit/audit.h"
+#include "flow/ledger/ledger_seal.h"
 
 typedef struct AuditCheck {
     ProjectId project;
@@ -37,6 +38,33 @@ static Err *audit_check(Db *books, Catalog *catalog, Arena *arena, VerifyReport 
     return NULL;
 }
 
+typedef struct LedgerTold {
+    VerifyReport *report;
+    Arena        *arena;
+    Str           project;
+} LedgerTold;
+
+static void ledger_tell(void *context, Str drift)
+{
+    LedgerTold *told = context;
+    tell(told->report, str_print(told->arena, "project %.*s: %.*s", STR_ARG(told->project),
+                                 STR_ARG(drift)));
+}
+
+static Err *ledger_check(Db *books, Catalog *catalog, Arena *arena, VerifyReport *report)
+{
+    Project *projects;
+    size_t   count;
+    TRY(catalog_projects(catalog, arena, &projects, &count));
+    for (size_t i = 0; i < count; i++) {
+        LedgerTold   told = { report, arena, projects[i].id.id };
+        LedgerReport ledger = { .tell = ledger_tell, .context = &told };
+        TRY(ledger_verify(books, arena, projects[i].id, &ledger));
+        report->ledger_transactions += ledger.transactions + ledger.unsealed;
+    }
+    return NULL;
+}
+
 // A meter that the catalog has and the journal has not is what a crash between the two leaves: the
 // next start puts it. That is no drift; a meter that measures otherwise than it says would be.
 static Err *meters_check(Catalog *catalog, Partition *partition, Arena *arena, VerifyReport *report)
@@ -57,6 +85,7 @@ Err *verify_all(Db *books, Catalog *catalog, Partition *partition, Arena *arena,
 {
     report->sequence = partition_sequence(partition);
     TRY(audit_check(books, catalog, arena, report));
+    TRY(ledger_check(books, catalog, arena, report));
     TRY(meters_check(catalog, partition, arena, report));
     return partition_recount(partition, arena, &report->usage);
 }

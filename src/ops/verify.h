@@ -1,5 +1,6 @@
 // Is everything what it should be? Usage counted again from its events, the journal's tail read and
-// chained, audit chains recomputed, every declared meter known to the journal. Reads only.
+// chained, audit chains and ledgers recomputed, every declared meter known to the journal. Reads
+// only.
 #pragma once
 
 #include "catalog/catalog.h"
@@ -9,6 +10,7 @@ typedef struct VerifyReport {
     Recount  usage;
     uint64_t sequence;        // of the newest event
     uint64_t audit_entries;
+    uint64_t ledger_transactions;
     uint64_t projects, meters;
 } VerifyReport;
 

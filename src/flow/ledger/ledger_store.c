@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every statement of the ledger. They begin with tenant and project; lists go by key.
+#include "flow/ledger/ledger_inside.h"
+
+#define PROJECT "tenant = ? and project = ?"
+#define NAME "kind = ? and owner = ? and currency = ?"
+
+const Statement ledger_sql[LEDGER_STATEMENTS] = {
+    [LEDGER_TRANSACTION_ADD] = { "insert into ledger_transaction (tenant, project, id, source, rule,"
+                                 " currency, at, effective_at, account, memo, content)"
+                                 " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" },
+    [LEDGER_TRANSACTION_BY_SOURCE] = { "select " LEDGER_COLUMNS " from ledger_transaction"
+                                       " where " PROJECT " and source = ?" },
+    [LEDGER_TRANSACTION_CONTENT] = { "select content from ledger_transaction where " PROJECT
+                                     " and source = ?" },
+    [LEDGER_TRANSACTIONS] = { "select " LEDGER_COLUMNS " from ledger_transaction where " PROJECT
+                              " and id < ? order by id desc limit ?" },
+    [LEDGER_TRANSACTIONS_OF] = { "select " LEDGER_COLUMNS " from ledger_transaction where " PROJECT
+                                 " and account = ? and id < ? order by id desc limit ?" },
+    [LEDGER_ENTRY_ADD] = { "insert into ledger_entry (tenant, project, kind, owner, currency, id,"
+                           " amount) values (?, ?, ?, ?, ?, ?, ?)" },
+    [LEDGER_ENTRIES_OF] = { "select kind, owner, amount from ledger_entry where " PROJECT
+                            " and id = ? order by kind, owner" },
+    [LEDGER_BALANCE_ADD] = { "insert into ledger_balance (tenant, project, kind, owner, currency,"
+                             " amount) values (?, ?, ?, ?, ?, ?)" },
+    [LEDGER_BALANCE_MORE] = { "update ledger_balance set amount = amount + ? where " PROJECT
+                              " and " NAME },
+    [LEDGER_BALANCE_GET] = { "select amount from ledger_balance where " PROJECT " and " NAME },
+    [LEDGER_DAYS_SUM] = { "select coalesce(sum(amount), 0) from ledger_day where " PROJECT
+                          " and " NAME },
+    [LEDGER_UNSEALED_SUM] = { "select coalesce(sum(e.amount), 0) from ledger_transaction t"
+                              " join ledger_entry e on e.tenant = t.tenant"
+                              " and e.project = t.project and e.id = t.id"
+                              " where t.tenant = ? and t.project = ? and t.position is null"
+                              " and e.kind = ? and e.owner = ? and e.currency = ?" },
+    [LEDGER_ENTRIES_SUM] = { "select coalesce(sum(amount), 0) from ledger_entry where " PROJECT
+                             " and " NAME " and id <= ?" },
+    [LEDGER_ENTRIES_AFTER] = { "select t.id, t.source, t.rule, t.at, t.effective_at, e.amount"
+                               " from ledger_entry e join ledger_transaction t"
+                               " on t.tenant = e.tenant and t.project = e.project and t.id = e.id"
+                               " where e.tenant = ? and e.project = ? and e.kind = ?"
+                               " and e.owner = ? and e.currency = ? and e.id > ?"
+                               " order by e.id limit ?" },
+    [LEDGER_MONTH_GET] = { "select month from ledger_month where " PROJECT " and month = ?" },
+    [LEDGER_MONTH_ADD] = { "insert into ledger_month (tenant, project, month) values (?, ?, ?)" },
+    [LEDGER_MONTH_REMOVE] = { "delete from ledger_month where " PROJECT " and month = ?" },
+    [LEDGER_TRIAL_BALANCES] = { "select kind, currency, sum(amount) from ledger_balance where "
+                                PROJECT " group by kind, currency order by kind, currency" },
+    [LEDGER_TRIAL_DAYS] = { "select kind, owner, currency, sum(amount) from ledger_day where "
+                            PROJECT " group by kind, owner, currency"
+                            " order by kind, owner, currency" },
+    [LEDGER_TRIAL_UNSEALED] = { "select e.kind, e.owner, e.currency, sum(e.amount)"
+                                " from ledger_transaction t join ledger_entry e"
+                                " on e.tenant = t.tenant and e.project = t.project and e.id = t.id"
+                                " where t.tenant = ? and t.project = ? and t.position is null"
+                                " group by e.kind, e.owner, e.currency"
+                                " order by e.kind, e.owner, e.currency" },
+    [LEDGER_CHAIN_GET] = { "select position, hash from ledger_chain where " PROJECT },
+    [LEDGER_CHAIN_ADD] = { "insert into ledger_chain (tenant, project, position, hash)"
+                           " values (?, ?, ?, ?)" },
+    [LEDGER_CHAIN_MOVE] = { "update ledger_chain set position = ?, hash = ? where " PROJECT
+                            " and position = ?" },
+    [LEDGER_UNSEALED] = { "select id, content, currency, effective_at from ledger_transaction"
+                          " where " PROJECT " and position is null order by id limit ?" },
+    [LEDGER_SEAL] = { "update ledger_transaction set position = ?, hash = ? where " PROJECT
+                      " and id = ?" },
+    [LEDGER_DAY_MORE] = { "update ledger_day set amount = amount + ? where " PROJECT " and " NAME
+                          " and day = ?" },
+    [LEDGER_DAY_ADD] = { "insert into ledger_day (tenant, project, kind, owner, currency, day,"
+                         " amount) values (?, ?, ?, ?, ?, ?, ?)" },
+    [LEDGER_SEALED] = { "select " LEDGER_COLUMNS ", content, hash from ledger_transaction where "
+                        PROJECT " and position > ? order by position limit ?" },
+    [LEDGER_BALANCES] = { "select kind, owner, currency, amount from ledger_balance where " PROJECT
+                          " and (kind > ? or (kind = ? and owner > ?) or"
+                          " (kind = ? and owner = ? and currency > ?))"
+                          " order by kind, owner, currency limit ?" },
+};
+
+const StatementTable ledger_table = { "ledger", ledger_sql, LEDGER_STATEMENTS };

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recomputes the ledger from its entries. What the entries give is kept by account of the ledger in
+// memory, and compared with the rows that are kept beside them.
+#include "base/assert.h"
+#include "base/map.h"
+#include "base/vector.h"
+#include "flow/ledger/chain.h"
+#include "flow/ledger/ledger_inside.h"
+#include "flow/ledger/ledger_seal.h"
+
+enum { PAGE = 500 };
+
+typedef VECTOR(Int128) Amounts;
+
+typedef struct Walk {
+    ProjectId     project;
+    LedgerReport *report;
+    int64_t       position;
+    Digest        hash;
+    Map          *names;  // "kind owner currency" -> place in both; SEPARATOR between
+    Amounts       all;    // of every entry
+    Amounts       sealed; // of those in the chain
+    size_t        read;
+} Walk;
+
+static const char SEPARATOR = '\n';
+
+static void drift(Walk *walk, Str what)
+{
+    walk->report->drifts++;
+    walk->report->tell(walk->report->context, what);
+}
+
+static size_t place_of(Walk *walk, Arena *arena, Str kind, Str owner, Str currency)
+{
+    uint64_t place;
+    Str      name = str_print(arena, "%.*s%c%.*s%c%.*s", STR_ARG(kind), SEPARATOR, STR_ARG(owner),
+                              SEPARATOR, STR_ARG(currency));
+    if (map_find(walk->names, name, &place))
+        return place;
+    map_set(walk->names, name, walk->all.count);
+    vector_push(&walk->all, 0);
+    vector_push(&walk->sealed, 0);
+    return walk->all.count - 1;
+}
+
+// ---- transactions
+
+static void transaction_add(Walk *walk, Arena *arena, const LedgerTransaction *one)
+{
+    Int128 sum = 0;
+    for (size_t i = 0; i < one->count; i++) {
+        const LedgerLeg *leg = &one->legs[i];
+        size_t place = place_of(walk, arena, str_of(ledger_kind_name(leg->kind)), leg->owner,
+                                currency_code(&one->currency));
+        walk->all.at[place] += leg->amount;
+        if (one->position > 0)
+            walk->sealed.at[place] += leg->amount;
+        sum += leg->amount;
+    }
+    if (sum != 0)
+        drift(walk, str_print(arena, "ledger transaction %.*s does not sum to zero",
+                              STR_ARG(one->id)));
+}
+
+static bool content_fits(Arena *arena, const LedgerTransaction *one, Str stored)
+{
+    unsigned char content[LEDGER_CONTENT_BYTES];
+    Digest        digest = ledger_content(arena, one);
+    digest_write(&digest, content);
+    return str_equal(stored, (Str){ (const char *)content, sizeof content });
+}
+
+static Err *sealed_check(DbTx *tx, Walk *walk, const DbRow *row)
+{
+    Arena            *arena = db_arena(tx);
+    LedgerTransaction one;
+    Str               content = row_blob(row, LEDGER_COLUMN_COUNT);
+    TRY(ledger_row_read(arena, row, &one));
+    TRY(ledger_legs_read(tx, walk->project, one.id, &one.legs, &one.count));
+    if (one.position != walk->position + 1)
+        drift(walk, str_print(arena, "the ledger's chain has no transaction %lld",
+                              (long long)walk->position + 1));
+    walk->position = one.position;
+    walk->hash = chain_next(arena, &walk->hash, one.position, content);
+    Digest stored = chain_hash_read(row_blob(row, LEDGER_COLUMN_COUNT + 1));
+    if (!content_fits(arena, &one, content) || !digest_equal(&walk->hash, &stored)) {
+        drift(walk, str_print(arena, "ledger transaction %.*s was changed after it was sealed",
+                              STR_ARG(one.id)));
+        walk->hash = stored;
+    }
+    transaction_add(walk, arena, &one);
+    walk->report->transactions++;
+    return NULL;
+}
+
+static Err *sealed_page(DbTx *tx, void *context)
+{
+    Walk  *walk = context;
+    DbRows rows;
+    TRY(db_rows(tx, &ledger_sql[LEDGER_SEALED],
+                DB_VALUES(db_text(walk->project.tenant), db_text(walk->project.id),
+                          db_whole(walk->position), db_whole(PAGE)),
+                &rows));
+    for (size_t i = 0; i < rows.count; i++)
+        TRY(sealed_check(tx, walk, &rows.at[i]));
+    walk->read = rows.count;
+    return NULL;
+}
+
+// The rest, and everything that is kept beside it, on one view.
+static Err *tail_add(DbTx *tx, Walk *walk)
+{
+    DbRows rows;
+    TRY(db_rows(tx, &ledger_sql[LEDGER_UNSEALED],
+                DB_VALUES(db_text(walk->project.tenant), db_text(walk->project.id),
+                          db_whole(INT64_MAX)),
+                &rows));
+    for (size_t i = 0; i < rows.count; i++) {
+        LedgerTransaction one = { .id = row_text(&rows.at[i], 0) };
+        if (!currency_find(row_text(&rows.at[i], 2), &one.currency))
+            drift(walk, str_print(db_arena(tx), "ledger transaction %.*s has no currency",
+                                  STR_ARG(one.id)));
+        TRY(ledger_legs_read(tx, walk->project, one.id, &one.legs, &one.count));
+        transaction_add(walk, db_arena(tx), &one);
+    }
+    walk->report->unsealed = rows.count;
+    return NULL;
+}
+
+// ---- what is kept beside the entries
+
+static void row_check(Walk *walk, Arena *arena, const DbRow *row, Amounts *wanted)
+{
+    size_t place = place_of(walk, arena, row_text(row, 0), row_text(row, 1), row_text(row, 2));
+    if (wanted->at[place] != row_whole(row, 3))
+        drift(walk, str_print(arena, "the %.*s of %.*s in %.*s is kept as %lld and its entries "
+                              "differ", STR_ARG(row_text(row, 0)), STR_ARG(row_text(row, 1)),
+                              STR_ARG(row_text(row, 2)), (long long)row_whole(row, 3)));
+    wanted->at[place] = 0;
+}
+
+// Amounts that no row was there for.
+static void rest_check(Walk *walk, Arena *arena, const Amounts *amounts, LedgerWhose whose)
+{
+    for (size_t i = 0; i < amounts->count; i++) {
+        Str        name = map_key(walk->names, i);
+        LedgerKind kind;
+        Str        rest = name;
+        bool is_known = ledger_kind_find(str_cut(&rest, SEPARATOR), &kind);
+        if (is_known && ledger_kind_whose(kind) == whose && amounts->at[i] != 0)
+            drift(walk, str_print(arena, "no balance is kept of %.*s", STR_ARG(name)));
+    }
+}
+
+static void currencies_check(Walk *walk, Arena *arena)
+{
+    Map    *codes = map_open();
+    Amounts sums = { 0 };
+    for (size_t i = 0; i < walk->all.count; i++) {
+        Str      name = map_key(walk->names, i);
+        Str      code = { name.at + name.length - 3, 3 };
+        uint64_t place;
+        if (!map_find(codes, code, &place)) {
+            place = sums.count;
+            map_set(codes, code, place);
+            vector_push(&sums, 0);
+        }
+        sums.at[place] += walk->all.at[i];
+    }
+    for (size_t i = 0; i < sums.count; i++)
+        if (sums.at[i] != 0)
+            drift(walk, str_print(arena, "the trial balance in %.*s is not zero",
+                                  STR_ARG(map_key(codes, i))));
+    vector_release(&sums);
+    map_close(codes);
+}
+
+static Err *balances_check(DbTx *tx, Walk *walk)
+{
+    DbValue tenant = db_text(walk->project.tenant), project = db_text(walk->project.id);
+    Str     kind = STR(""), owner = STR(""), currency = STR("");
+    DbRows  rows;
+    do {
+        TRY(db_rows(tx, &ledger_sql[LEDGER_BALANCES],
+                    DB_VALUES(tenant, project, db_text(kind), db_text(kind), db_text(owner),
+                              db_text(kind), db_text(owner), db_text(currency), db_whole(PAGE)),
+                    &rows));
+        for (size_t i = 0; i < rows.count; i++) {
+            row_check(walk, db_arena(tx), &rows.at[i], &walk->all);
+            kind = row_text(&rows.at[i], 0);
+            owner = row_text(&rows.at[i], 1);
+            currency = row_text(&rows.at[i], 2);
+        }
+    } while (rows.count == PAGE);
+    TRY(db_rows(tx, &ledger_sql[LEDGER_TRIAL_DAYS], DB_VALUES(tenant, project), &rows));
+    for (size_t i = 0; i < rows.count; i++)
+        row_check(walk, db_arena(tx), &rows.at[i], &walk->sealed);
+    rest_check(walk, db_arena(tx), &walk->all, LEDGER_ACCOUNT);
+    rest_check(walk, db_arena(tx), &walk->sealed, LEDGER_SHARED);
+    return NULL;
+}
+
+static Err *rest_work(DbTx *tx, void *context)
+{
+    Walk *walk = context;
+    TRY(sealed_page(tx, walk));  // what was sealed since the last page
+    while (walk->read == PAGE)
+        TRY(sealed_page(tx, walk));
+    TRY(tail_add(tx, walk));
+    currencies_check(walk, db_arena(tx));
+    return balances_check(tx, walk);
+}
+
+static Err *walk_all(Db *db, Walk *walk)
+{
+    Err *err = NULL;
+    do {
+        AUTO(Arena) page = arena_open();
+        err = db_read(db, page, sealed_page, walk);
+    } while (err == NULL && walk->read == PAGE);
+    return err;
+}
+
+Err *ledger_verify(Db *db, Arena *arena, ProjectId project, LedgerReport *report)
+{
+    Walk walk = { .project = project, .report = report, .names = map_open() };
+    Err *err = walk_all(db, &walk);
+    if (err == NULL)
+        err = db_read(db, arena, rest_work, &walk);
+    else
+        err = refuse(arena, ERR_STORE_FAILED, STR_NONE, "the ledger cannot be read");
+    map_close(walk.names);
+    vector_release(&walk.all);
+    vector_release(&walk.sealed);
+    return err;
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/books.h"
+
+#include "base/assert.h"
+#include "catalog/catalog.h"
+#include "flow/ledger/ledger.h"
+#include "flow/simulate/simulation.h"
+#include "operation/operation.h"
+
+static const StatementTable *const others[] = { &operation_table, &simulation_table,
+                                                &ledger_table };
+enum { OTHERS = sizeof others / sizeof *others, TABLES_MAX = 32 };
+
+Err *books_open(Arena *arena, Str place, size_t readers, Db **books)
+{
+    // A Db keeps what it was given as long as it is open.
+    static const StatementTable *tables[TABLES_MAX];
+    size_t                       count = 0;
+    for (; catalog_tables[count] != NULL; count++) {
+        assert_that(count + OTHERS + 1 < TABLES_MAX);
+        tables[count] = catalog_tables[count];
+    }
+    for (size_t i = 0; i < OTHERS; i++)
+        tables[count + i] = others[i];
+    DbOptions options = {
+        .place = place, .migrations = db_migrations(), .tables = tables, .readers = readers
+    };
+    return db_open(arena, &options, books);
+}
