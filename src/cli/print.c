@@ -153,9 +153,9 @@ static void steps_fill(Sheet *sheet)
 static void postings_fill(Sheet *sheet)
 {
     *sheet = (Sheet){ .arena = sheet->arena, .title = "Postings",
-        .about = "What the ledger posts when something happens. A transaction is in one currency and "
-                 "its debits equal its credits; a negative amount posts on the other side. Accounts "
-                 "of one customer are named kind:account, the others kind:detail.",
+        .about = "What the ledger posts when something happens. A transaction is in one currency "
+                 "and its debits equal its credits; a negative amount posts on the other side. "
+                 "Accounts of one customer are named kind:account, the others kind:detail.",
         .columns = { "posting", "when", "account", "side", "amount" } };
     Text table = text_open(sheet->arena);
     ledger_rules_print(&table);

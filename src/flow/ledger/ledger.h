@@ -6,7 +6,8 @@
 //
 // What belongs to one customer keeps its balance in a row, changed by relative updates in the same
 // transaction. Shared accounts (revenue, tax, cash, …) have no such row, so that two writers never
-// meet on one: their balance is the sum of the days that are sealed and of the entries that are not.
+// meet on one: their balance is the sum of the days that are sealed and of the entries that are
+// not.
 //
 // The sealer (ledger_seal.h) chains what was committed. Owns tables ledger_transaction,
 // ledger_entry, ledger_balance, ledger_day, ledger_chain, ledger_month.
@@ -55,7 +56,7 @@ enum { LEDGER_LEGS_MAX = 10000, LEDGER_OWNER_BYTES = 255, LEDGER_SOURCE_BYTES = 
 
 typedef struct LedgerLeg {
     LedgerKind kind;
-    Str        owner;   // of a customer's: the account id; of a shared one: see the table, not empty
+    Str        owner;   // a customer's: the account id; a shared one's: see the table; not empty
     int64_t    amount;  // minor units: debits above zero, credits below; 0 is left out
 } LedgerLeg;
 

@@ -6,9 +6,9 @@
 enum { LEDGER_SEAL_MAX = 5000 };  // transactions in one step
 
 // Takes up to LEDGER_SEAL_MAX committed transactions of the project into its chain, in the order of
-// their ids: hash(n) = BLAKE2b-256 of hash(n - 1), n and the transaction's content; and their shared
-// entries into the days. `sealed`: how many; fewer than the maximum: all there were. Two sealers at
-// once are harmless: the second finds the chain moved and seals nothing (STORE_BUSY).
+// their ids: hash(n) = BLAKE2b-256 of hash(n - 1), n and the transaction's content; and their
+// shared entries into the days. `sealed`: how many; fewer than the maximum: all there were. Two
+// sealers at once are harmless: the second finds the chain moved and seals nothing (STORE_BUSY).
 Err *ledger_seal(Db *db, Arena *arena, ProjectId project, size_t *sealed) MUST_CHECK;
 
 typedef struct LedgerReport {

@@ -6,8 +6,8 @@
 #define NAME "kind = ? and owner = ? and currency = ?"
 
 const Statement ledger_sql[LEDGER_STATEMENTS] = {
-    [LEDGER_TRANSACTION_ADD] = { "insert into ledger_transaction (tenant, project, id, source, rule,"
-                                 " currency, at, effective_at, account, memo, content)"
+    [LEDGER_TRANSACTION_ADD] = { "insert into ledger_transaction (tenant, project, id, source,"
+                                 " rule, currency, at, effective_at, account, memo, content)"
                                  " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" },
     [LEDGER_TRANSACTION_BY_SOURCE] = { "select " LEDGER_COLUMNS " from ledger_transaction"
                                        " where " PROJECT " and source = ?" },
