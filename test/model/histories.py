@@ -4,7 +4,6 @@
 histories.py --count N --seed S           so many, from that seed on, in two processes
 histories.py --seed S --only K            one again, and the smallest part of it that still differs"""
 import argparse
-import json
 import multiprocessing
 import os
 import random
@@ -18,7 +17,7 @@ import script  # noqa: E402  the path first
 from client import Server  # noqa: E402
 from play import Player, Stage  # noqa: E402
 from shrink import Shrinking  # noqa: E402
-from wire import Wire  # noqa: E402
+from wire import Wire, encode  # noqa: E402
 from world import World  # noqa: E402
 
 FLOCK = 50         # histories that share their meters and travel together
@@ -26,23 +25,25 @@ FLOCKS_A_STORE = 20  # flocks that share a data directory
 WORKERS = 2
 
 
-def flock_texts(seed, indices):
-    """The scripts of a flock: its meters are `@m…`, the names of history i begin with `@`."""
-    world = World(seed, "@m", streams=[f"@m.s{i}" for i in range(3)])
+def flock(seed, indices, prefix="@"):
+    """{index: script} of a flock: its meters are `<prefix>m…`, the names of history i begin with `<prefix>i`, or with
+    the prefix alone when there is one."""
+    world = World(seed, f"{prefix}m", streams=[f"{prefix}m.s{i}" for i in range(3)])
     meters = []
     for stream in world.streams:
         meters += [world.meter(stream, plain=True), world.meter(stream), world.meter(stream)]
-    return {index: script.write(f"{seed}/{index}", meters, world.streams) for index in indices}
+    return {index: script.write(f"{seed}/{index}", prefix if prefix == "@" else f"{prefix}{index}.", meters,
+                                world.streams) for index in indices}
 
 
 def play_flock(server, seed, count):
     """({index: what differed}, bills that were compared)"""
-    players = []
-    for index, text in flock_texts(seed, range(count)).items():
-        players.append(Player(script.named(text.replace("@m", f"f{seed}.m"), f"f{seed}.{index}")))
+    players = [Player(made) for made in flock(seed, range(count), f"f{seed}.").values()]
     wire = Wire(server)
     stage = Stage(wire, players, seed)
     stage.declare()
+    if random.Random(seed).random() < 0.1:
+        stage.restart = server.kill9, server.start
     failures = stage.play()
     wire.close()
     return failures, sum(player.bills for player in players)
@@ -73,10 +74,9 @@ class Totals:
 
 def run(count, seed, show=print):
     """Plays `count` histories."""
-    totals, queue, flocks = Totals(), multiprocessing.Queue(), -(-count // FLOCK)
-    sizes = {seed + flock: min(FLOCK, count - flock * FLOCK) for flock in range(flocks)}
-    workers = []
-    for worker in range(min(WORKERS, flocks)):
+    totals, queue, workers = Totals(), multiprocessing.Queue(), []
+    sizes = {seed + i: min(FLOCK, count - i * FLOCK) for i in range(-(-count // FLOCK))}
+    for worker in range(min(WORKERS, len(sizes))):
         mine = list(sizes)[worker::WORKERS]
         workers.append(multiprocessing.Process(target=play_stores, args=(mine, sizes, queue)))
         workers[-1].start()
@@ -86,13 +86,13 @@ def run(count, seed, show=print):
         if result is None:
             ended += 1
             continue
-        flock, size, failures, bills = result
+        played, size, failures, bills = result
         totals.histories += size
         totals.bills += bills
         for index, failure in failures.items():
-            totals.failures.append((flock, index, failure))
+            totals.failures.append((played, index, failure))
             if len(totals.failures) <= 5:
-                show(f"history {index} of SEED={flock}: {failure[:3000]}", flush=True)
+                show(f"history {index} of SEED={played}: {failure[:3000]}", flush=True)
     for worker in workers:
         worker.join()
     return totals
@@ -112,13 +112,21 @@ def take(queue, workers):
 
 def minimal(seed, index):
     """The smallest part of one history that still differs, as text."""
-    text = flock_texts(seed, [index])[index]
     with Server(seal_bits=seal_bits(seed)) as server:
-        found = Shrinking(server, seed).shrink(text)
+        found = Shrinking(server, seed).shrink(flock(seed, [index])[index])
     if found is None:
         return "alone it does not differ"
     made, failure = found
-    return f"{json.dumps(made, indent=1, default=str, ensure_ascii=False)}\n{failure}"
+    return f"{told(made)}\n{failure}"
+
+
+def told(made):
+    """A script to read: a line for each meter, plan and step."""
+    def line(value):
+        return encode(value).decode()
+    return "\n".join([*(f"meter {line(meter)}" for meter in made["meters"]),
+                      *(f"plan {id} {line(plan)}" for id, plan in made["plans"].items()),
+                      f"subscription {line(made['subscription'])}, zone {made['zone']}", *map(line, made["steps"])])
 
 
 def main():

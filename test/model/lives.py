@@ -30,7 +30,8 @@ class Life:
         self.random, self.writer = writer.random, writer
         self.plan, self.other = plan, other
         self.at = writer.starts
-        self.plan_now = "@plan"
+        self.ids = writer.ids
+        self.plan_now = self.ids[0]
         self.has_phases = False  # then charges neither come nor go: what patches them must find them
 
     def chance(self, share):
@@ -89,7 +90,7 @@ class Life:
     # ---- changes
 
     def document_now(self):
-        return self.plan if self.plan_now == "@plan" else self.other
+        return self.plan if self.plan_now == self.ids[0] else self.other
 
     def changes(self, count):
         """Steps, in the order in which they become known. Plans, overrides and pauses in the order of their
@@ -112,7 +113,7 @@ class Life:
         self.at = self.instant(self.at)
         body = {"effectiveAt": exact.print_instant(self.at)}
         if self.chance(0.4):
-            self.plan_now = "@other" if self.plan_now == "@plan" else "@plan"
+            self.plan_now = next(id for id in self.ids if id != self.plan_now)
             body["plan"] = self.plan_now
         if "plan" not in body or self.chance(0.3):
             body["overrides"] = None if self.chance(0.2) else self.patch(self.document_now())
@@ -129,9 +130,8 @@ class Life:
         return self.step("cancel", at=exact.print_instant(self.instant()),
                          credit=self.random.choice(["prorated", "none"]))
 
-    @staticmethod
-    def step(action, **body):
-        return {"do": "change", "action": action, "body": body}
+    def step(self, action, **body):
+        return {"do": "change", "action": action, "body": body, "dry": self.chance(0.2)}
 
 
 def sibling(random, plan):

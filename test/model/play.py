@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plays scripts against a server and the oracle at once: many at a time, each step by step. A player yields
 what it wants sent and is given the answers; events of all players travel in common batches."""
+import json
 import random
 import traceback
 
@@ -10,9 +11,6 @@ from client import quote
 from subscription import subscription_bill
 from timeline import FOREVER, Change, Timeline
 from wire import Request
-
-
-RECORDED = exact.instant("2026-11-01T00:00:00Z")  # changes become known when they are made: after all ratedAt
 
 
 class Differs(Exception):
@@ -43,6 +41,7 @@ class Player:
         self.log = []
         self.voids = []
         self.id = script["subscription"]["plan"] + ".s"
+        self.invoiced = []  # lines of invoices that changes brought
 
     def run(self):
         script = self.script
@@ -71,14 +70,33 @@ class Player:
                                for sent, is_, should in zip(step["events"], got, wanted) if is_ != should))
 
     def do_change(self, step):
-        """One more entry of the subscription's log."""
-        yield from self.expect(Request("POST", f"/v1/subscriptions/{quote(self.id)}/{step['action']}", step["body"]))
+        """One more entry of the subscription's log; a dry run before it says what comes."""
+        def request(body):
+            return Request("POST", f"/v1/subscriptions/{quote(self.id)}/{step['action']}", body)
+        dry = None
+        if step.get("dry"):
+            dry = yield from self.expect(request({**step["body"], "dryRun": True}))
+        got = yield from self.expect(request(step["body"]))
         body = dict(step["body"])
         at = exact.instant(body.pop("effectiveAt", None) or body.pop("at"))
         if "plan" in body:
             body["planVersion"] = 1
         kind = "terms" if step["action"] == "change" else step["action"]
-        self.log.append(Change(kind, at, RECORDED, body))
+        recorded = exact.instant(got["change"]["recordedAt"])
+        self.log.append(Change(kind, at, recorded, body))
+        self.check_change(got, dry, at, recorded)
+
+    def check_change(self, got, dry, at, recorded):
+        """The bill that the answer shows; what a dry run said is what happened."""
+        if got["bill"] is not None:
+            wanted = self.wanted_bill(min(at, exact.instant(got["bill"]["period"]["end"]) - 1), None, recorded)
+            self.compare(got["bill"], wanted, f"the bill after {self.log[-1]}")
+        if got["invoice"] is not None:
+            self.invoiced += checked_invoice(got["invoice"])["lines"]
+        if dry is not None and (got["bill"] is None or exact.instant(got["bill"]["period"]["end"]) < recorded):
+            said, done = timeless(dry), timeless(got)
+            if said != done:
+                raise Differs("a dry run said something else\n" + "\n".join(differences(done, said)))
 
     def do_void(self, step):
         ids = step.get("ids")
@@ -147,6 +165,28 @@ class Player:
             raise Differs(f"{what}\n" + "\n".join(differences(got, wanted)))
 
 
+def timeless(answer):
+    """An answer without the moment at which it was given."""
+    made = json.loads(json.dumps(answer).replace(answer["change"]["recordedAt"], "now"))
+    for name in ("bill", "invoice", "upcomingInvoice"):
+        (made[name] or {}).pop("sequence", None)
+    return made
+
+
+def checked_invoice(invoice):
+    """Its totals are those of its lines, and never below 0."""
+    def units(name):
+        return int(invoice[name].replace(".", ""))
+    lines = invoice["lines"]
+    subtotal = sum(int(line["amount"].replace(".", "")) for line in lines)
+    discounts = sum(int(line["discount"].replace(".", "")) for line in lines)
+    total = max(0, subtotal + discounts)
+    if (units("subtotal"), units("discounts"), units("total"), units("toBalance")) != (
+            subtotal, discounts, total, total - subtotal - discounts):
+        raise Differs(f"the totals of an invoice are not those of its lines: {invoice}")
+    return invoice
+
+
 def differences(got, wanted, path=""):
     """Where two answers differ, one line each."""
     if isinstance(got, dict) and isinstance(wanted, dict):
@@ -175,6 +215,7 @@ class Stage:
         self.random = random.Random(seed)
         self.failures = {}
         self.wants = {}
+        self.restart = None  # two calls that end the server and begin it again, for once in between
         self.runs = {index: player.run() for index, player in enumerate(players)}
 
     def declare(self):
@@ -188,8 +229,14 @@ class Stage:
     def play(self):
         for index in list(self.runs):
             self.step(index, None)
+        rounds, pause = 0, self.random.randint(1, 6)
         while self.runs:
             self.send_requests()
+            rounds += 1
+            if self.restart is not None and rounds == pause:
+                self.wire.close()
+                for call in self.restart:
+                    call()
             self.send_events()
         return self.failures
 

@@ -1,35 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A history as a script: meters, a plan, a subscription, and what happens, step by step, as plain JSON.
-`@` stands for the prefix of every name, so that a script can be played again beside itself."""
+"""A history as a script: meters, plans, a subscription, and what happens, step by step, as plain JSON. All its
+names begin with its prefix, `@` where it is shown, so that a script can be played again beside itself."""
 import json
 from decimal import Decimal
 
 import exact
-from client import dump
 from lives import DAY, Life, sibling
+from wire import encode
 from world import FROM, HOUR, UNTIL, World
 
 
-def text_of(script):
-    return dump(script)
-
-
-def named(text, prefix):
+def renamed(script, before, after):
     """The script again, its names with another prefix."""
-    return json.loads(text.replace("@", prefix), parse_float=Decimal)
+    return json.loads(encode(script).decode().replace(before, after), parse_float=Decimal)
 
 
 class Writer:
     """Writes one random script: world.random decides everything."""
 
-    def __init__(self, seed, meters, streams):
-        self.world = world = World(seed, "@", streams=streams)
+    def __init__(self, seed, prefix, meters, streams):
+        self.world = world = World(seed, prefix, streams=streams)
         self.random = world.random
         self.known = []   # events that were sent, each once
         self.steps = []
         plan = world.plan(meters)
         other = sibling(self.random, plan)
         self.choose_life()
+        self.ids = [f"{prefix}plan", f"{prefix}other"]
         self.life = Life(self, plan, other)
         if self.random.random() < 0.15:
             plan["trial"] = self.life.trial(plan)
@@ -40,7 +37,7 @@ class Writer:
             plan["phases"] = self.life.phases(plan)
         self.script = {"meters": meters, "account": world.accounts[0], "zone": world.zone,
                        "accountBody": {"currency": plan["currency"], "timeZone": world.zone},
-                       "plans": {"@plan": plan, "@other": other}, "subscription": self.subscription(plan, has_own),
+                       "plans": dict(zip(self.ids, (plan, other))), "subscription": self.subscription(plan, has_own),
                        "steps": self.steps}
 
     def choose_life(self):
@@ -50,7 +47,7 @@ class Writer:
             self.ends = self.starts + self.random.randint(10, 90) * DAY
 
     def subscription(self, plan, has_own_phases):
-        made = {"account": self.world.accounts[0], "plan": "@plan", "startsAt": exact.print_instant(self.starts)}
+        made = {"account": self.world.accounts[0], "plan": self.ids[0], "startsAt": exact.print_instant(self.starts)}
         if self.has_end:
             made["endsAt"] = exact.print_instant(self.ends)
         if self.life.has_seats():
@@ -129,8 +126,10 @@ class Writer:
         if self.random.random() < 0.3:
             self.correct()
         self.bills(3, 2)
+        if not any(step.get("body", {}).get("plan") for step in self.steps):
+            del self.script["plans"][self.ids[1]]
         return self.script
 
 
-def write(seed, meters, streams):
-    return text_of(Writer(seed, meters, streams).write())
+def write(seed, prefix, meters, streams):
+    return Writer(seed, prefix, meters, streams).write()

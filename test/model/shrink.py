@@ -5,7 +5,7 @@ import itertools
 
 import script as scripts
 from play import Player, Stage
-from wire import Wire
+from wire import Wire, encode
 
 ATTEMPTS = 600
 KEPT = {"id", "meter", "model", "currency", "charges", "tiers", "unitPrice", "amount", "packageSize", "packagePrice",
@@ -76,17 +76,17 @@ class Shrinking:
     def difference(self, script):
         """What differs when it is played under fresh names; None when nothing does, or when it cannot be played."""
         prefix = f"shrunk{self.seed}.{next(self.numbers)}"
-        player = Player(scripts.named(scripts.text_of(script), prefix))
+        player = Player(scripts.renamed(script, "@", prefix))
         wire = Wire(self.server)
         stage = Stage(wire, [player], self.seed)
         stage.declare()
         failure = stage.play().get(0)
         wire.close()
-        return None if failure is None or "answered 4" in failure or "KeyError" in failure or "Traceback" in failure else failure
+        unplayable = failure is not None and any(word in failure for word in ("answered 4", "KeyError", "Traceback"))
+        return None if unplayable else failure
 
-    def shrink(self, text):
+    def shrink(self, script):
         """(script, what differs); None when it does not differ alone."""
-        script = scripts.named(text, "@")
         failure, left = self.difference(script), ATTEMPTS
         if failure is None:
             return None
@@ -101,7 +101,6 @@ class Shrinking:
                     break
                 if left == 0:
                     break
-        used = scripts.text_of([script["plans"], [step.get("events") for step in script["steps"]]])
-        script["meters"] = [meter for meter in script["meters"] if f'"{meter["id"]}"' in used
-                            or f'"{meter.get("event")}"' in used]
-        return script, failure
+        used = encode([script["plans"], [step.get("events") for step in script["steps"]]]).decode()
+        meters = [meter for meter in script["meters"] if f'"{meter["id"]}"' in used or f'"{meter["event"]}"' in used]
+        return {**script, "meters": meters}, failure

@@ -32,10 +32,11 @@ def test_a_difference_is_found_and_made_small(monkeypatch):
         take_off(made, rule)
     with histories.Server(seal_bits=12) as server:
         shrinking = histories.Shrinking(server, seed)
-        texts = [text for text in histories.flock_texts(seed, range(20)).values() if '"discounts"' in text]
-        assert texts and all(shrinking.shrink(text) is None for text in texts[:2])
+        scripts = [script for i in range(20) for script in histories.flock(seed, [i]).values()
+                   if any("discounts" in plan for plan in script["plans"].values())]
+        assert scripts and all(shrinking.shrink(script) is None for script in scripts[:2])
         monkeypatch.setattr(bill.Bill, "discount", twice)
-        found = [made for made in map(shrinking.shrink, texts) if made is not None]
+        found = [made for made in map(shrinking.shrink, scripts) if made is not None]
     script, failure = found[0]
     assert "the server says" in failure or "only the" in failure
     assert len(script["steps"]) <= 3 and sum(len(step.get("events", [])) for step in script["steps"]) <= 2

@@ -41,6 +41,11 @@ def api(server, contract):
     return Api(server, contract=contract)
 
 
+def seats(plan):
+    """The quantities that the plan prices."""
+    return {"quantities": {"seats": "3"}} if any("quantity" in charge for charge in plan["charges"]) else {}
+
+
 def compare(bill, wanted):
     got = {name: value for name, value in bill.items() if name not in ("sequence", "ratedAt")}
     assert got == wanted, "\n".join(differences(got, wanted))
@@ -161,8 +166,7 @@ class History:
         for i, account in enumerate(self.world.accounts):
             self.api.put(f"/v1/accounts/{quote(account)}", {"currency": self.plan["currency"]})
             starts = self.world.random.choice([FROM - 40 * 24 * HOUR, self.world.instant()])
-            made = {"account": account, "plan": plan_id, "startsAt": print_instant(starts),
-                    "quantities": {"seats": "3"}}
+            made = {"account": account, "plan": plan_id, "startsAt": print_instant(starts), **seats(self.plan)}
             if self.world.random.random() < 0.3:
                 made["endsAt"] = print_instant(starts + self.world.random.randint(10, 90) * 24 * HOUR)
             self.api.put(f"/v1/subscriptions/{quote(plan_id + str(i))}", made)
@@ -179,7 +183,7 @@ class History:
                 query["asOf"], upto = self.world.random.choice(self.moments)
             bill = self.api.bill(id, **query)
             timeline = unchanged(self.plan, subscription, self.world.zone)
-            wanted = subscription_bill(self.oracle, timeline, at, upto)
+            wanted = subscription_bill(self.oracle, timeline, at, upto, instant(bill["ratedAt"]))
             compare(bill, {"subscription": id, **wanted})
 
 
@@ -230,9 +234,9 @@ def bills_of(seed, arrange):
         bills = []
         for i, account in enumerate(world.accounts):
             api.put(f"/v1/accounts/{quote(account)}", {"currency": plan["currency"]})
-            api.subscribe(f"w{i}", account, "w.plan", print_instant(FROM))
+            api.subscribe(f"w{i}", account, "w.plan", print_instant(FROM), **seats(plan))
             for at in (FROM, FROM + 40 * 24 * HOUR, FROM + 70 * 24 * HOUR):
-                bill = api.bill(f"w{i}", at=print_instant(at))
+                bill = api.bill(f"w{i}", at=print_instant(at), ratedAt="2026-10-01T00:00:00Z")
                 bills.append({name: value for name, value in bill.items() if name not in ("sequence", "ratedAt")})
         server.stop()
         server.verify()

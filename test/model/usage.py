@@ -5,7 +5,7 @@ import json
 from fractions import Fraction
 
 import calendars
-from exact import ZERO, ceiling, exact, instant, show, to_places
+from exact import ONE, ZERO, ceiling, exact, instant, show, to_places
 
 PER = {"second": calendars.SECOND, "hour": calendars.HOUR, "day": calendars.DAY}
 KINDS = {"string": 1, "number": 2, "bool": 3, "null": 4, "json": 5}
@@ -183,9 +183,9 @@ class Aggregate:
         """(event, value), for an eventPrice (event, value, what it says it costs), by time."""
         if charge["model"] != "eventPrice":
             return in_order(self.taken)
-        values = {}  # a meter that only counts measures no value
-        if self.meter["aggregation"] not in ("count", "uniqueCount"):
-            values = {event.uid: value for event, value in self.taken}
+        kind = self.meter["aggregation"]  # one that counts measures 1, one that compares texts no value
+        values = {event.uid: ONE if kind == "count" else ZERO if kind == "uniqueCount" else value
+                  for event, value in self.taken}
         return [(event, values.get(event.uid, ZERO), decimal_in(event, charge["property"]) or ZERO)
                 for event in sorted(self.every, key=Event.order)]
 
@@ -349,7 +349,8 @@ class Journal:
 
     def chosen(self, account, terms):
         """The ids of one account's events that a filter holds for and that still count."""
-        start, end = instant(terms.get("from", "0001-01-01T00:00:00Z")), instant(terms.get("to", "9999-01-01T00:00:00Z"))
+        start, end = (instant(terms.get(name, other)) for name, other in (("from", "0001-01-01T00:00:00Z"),
+                                                                          ("to", "9999-01-01T00:00:00Z")))
         wanted = {key: [property_of(value)[1] for value in (values if isinstance(values, list) else [values])]
                   for key, values in terms.get("properties", {}).items()}
         return [event.uid for event in self.by_account.get(account, ()) if event.counts_at(None)

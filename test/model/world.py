@@ -164,7 +164,7 @@ class World:
             elif draw < 0.16 and known:
                 made.append(self.other(self.random.choice(known)))
             elif draw < 0.18:
-                made.append({**self.event(), "meter": self.prefix + ".nobody"})
+                made.append({**self.event(), "meter": "nobody"})
             else:
                 known.append(self.event())
                 made.append(known[-1])
@@ -349,17 +349,19 @@ class World:
                     "anchor": self.random.choice(["calendar", "calendar", "subscription", 31, 15])}
         unit = self.random.choice(["day", "week", "month", "quarter", "year"])
         anchor = self.random.choice(["subscription", "subscriptionInstant", "2026-02-28", "2025-12-31"])
-        every = {"day": [9, 28, 30], "week": [1, 2, 3], "month": [2, 3, 6], "quarter": [1, 2], "year": [1]}[unit]
+        lengths = {"day": [9, 28, 30], "week": [1, 2, 3], "month": [2, 3, 6], "quarter": [1, 2], "year": [1]}[unit]
         if unit in ("week", "month", "quarter", "year") and self.random.random() < 0.3:
-            return {"every": self.random.choice([2, 3, 6]) if unit == "month" else 1, "unit": unit, "anchor": "calendar"}
-        return {"every": self.random.choice(every), "unit": unit, "anchor": anchor}
+            every = [2, 3, 6] if unit == "month" else [1]
+            return {"every": self.random.choice(every), "unit": unit, "anchor": "calendar"}
+        return {"every": self.random.choice(lengths), "unit": unit, "anchor": anchor}
 
     def lengths(self, plan):
         """Charges with a period of their own in the plan's, and a commitment over several periods."""
         rule = plan["period"]
         own = {("day", 9): [(3, "day")], ("day", 28): [(7, "day"), (2, "week")], ("day", 30): [(10, "day")],
                ("week", 1): [(1, "day")], ("week", 2): [(1, "week"), (7, "day")], ("week", 3): [(1, "week")],
-               ("month", 2): [(1, "month")], ("month", 3): [(1, "month"), (1, "quarter")], ("month", 6): [(1, "quarter")],
+               ("month", 2): [(1, "month")], ("month", 3): [(1, "month"), (1, "quarter")],
+               ("month", 6): [(1, "quarter")],
                ("quarter", 1): [(1, "month")], ("quarter", 2): [(2, "month"), (1, "quarter")],
                ("year", 1): [(1, "month"), (1, "quarter"), (6, "month")]}.get((rule["unit"], rule["every"]), [])
         for charge in plan["charges"]:
