@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A whole partition against a list in memory: random events with duplicates, conflicts and late
 // ones, meters before and after them, tiny seals and folds, reads of any window as of any sequence,
-// voids, reverts and amendments, closing and opening in between. Whatever way a number is read, it is
-// the number the list gives.
+// voids, reverts and amendments, closing and opening in between. Whatever way a number is read, it
+// is the number the list gives.
 #include "flow/partition_world.h"
 
 // A batch of new events with some of the old among them, unchanged or changed.
