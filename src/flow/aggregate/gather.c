@@ -323,31 +323,53 @@ static void measure_hand_on(Gather *gather, size_t window, const Event *event,
     gather->hand_on.take(gather->hand_on.context, &handed);
 }
 
-static void unique_add(Gather *gather, Bucket *bucket, const Event *event)
+// The bucket and the text, in gather->key.
+static Str text_key(Gather *gather, const Bucket *bucket, Str text)
 {
-    char     number[8];
-    uint64_t there;
+    char number[8];
     bytes_put_u64_be(number, (uint64_t)(bucket - gather->buckets.at));
     text_clear(&gather->key);
     text_add_bytes(&gather->key, number, sizeof number);
-    text_add(&gather->key, measure_text(gather->meter, event, gather->arena));
-    if (map_find(gather->texts, text_str(&gather->key), &there))
+    text_add(&gather->key, text);
+    return text_str(&gather->key);
+}
+
+static void unique_add(Gather *gather, Bucket *bucket, const Event *event)
+{
+    uint64_t there;
+    Str      key = text_key(gather, bucket, measure_text(gather->meter, event, gather->arena));
+    if (map_find(gather->texts, key, &there))
         return;
-    map_set(gather->texts, text_str(&gather->key), 1);
+    map_set(gather->texts, key, 1);
     bucket->unique++;
 }
 
-static void counted_add(Gather *gather, Bucket *bucket, const Event *event,
-                        const Measure *measure)
+static Counted counted_of(Gather *gather, const Event *event, const Measure *measure)
 {
     bool    is_percentile = gather->meter->aggregation == AGGREGATE_PERCENTILE;
     Counted counted = { .ts = event->ts, .value = measure->value, .removes = measure->removes };
     if (!is_percentile)  // of which only the values' own order matters
         counted.unique_id = str_copy(gather->arena, event->unique_id);
     if (gather->meter->aggregation == AGGREGATE_UNIQUE_COUNT)
-        counted.text =
-            str_copy(gather->arena, measure_text(gather->meter, event, gather->arena));
-    vector_push(&bucket->counted, counted);
+        counted.text = str_copy(gather->arena, measure_text(gather->meter, event, gather->arena));
+    return counted;
+}
+
+// Before a window only the last operation on each text matters, and only it is kept.
+static void last_keep(Gather *gather, Bucket *bucket, const Event *event, const Measure *measure)
+{
+    uint64_t place;
+    Str      text = measure_text(gather->meter, event, gather->arena);
+    Counted  now = { .ts = event->ts, .unique_id = event->unique_id };
+    if (!map_find(gather->texts, text_key(gather, bucket, text), &place)) {
+        map_set(gather->texts, text_str(&gather->key), bucket->counted.count);
+        vector_push(&bucket->counted, counted_of(gather, event, measure));
+    } else if (counted_is_later(&now, &bucket->counted.at[place])) {
+        now.unique_id = str_copy(gather->arena, event->unique_id);
+        now.text = bucket->counted.at[place].text;
+        now.removes = measure->removes;
+        bucket->counted.at[place] = now;
+    }
 }
 
 static void measure_take(Gather *gather, size_t piece, const Event *event, const Measure *measure)
@@ -360,10 +382,14 @@ static void measure_take(Gather *gather, size_t piece, const Event *event, const
         return;
     }
     cell_add(&bucket->cell, AGGREGATE_COUNT, measure);
-    if (measure->counts && gather->is_ordered)
-        counted_add(gather, bucket, event, measure);
-    else if (measure->counts)
+    if (!measure->counts)
+        return;
+    if (!gather->is_ordered)
         unique_add(gather, bucket, event);
+    else if (gather->pieces[piece].window == WINDOW_NONE)
+        last_keep(gather, bucket, event, measure);
+    else
+        vector_push(&bucket->counted, counted_of(gather, event, measure));
 }
 
 void gather_event(Gather *gather, const Event *event, uint64_t sequence, const Str *only)

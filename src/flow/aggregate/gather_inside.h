@@ -41,7 +41,7 @@ struct Gather {
     Str              *values;    // of the tuple at hand; .at == NULL: absent
     Text              scratch, key;
     Map              *found;     // piece + account + group -> bucket
-    Map              *texts;     // bucket + text; unique counts whose order does not matter
+    Map              *texts;     // bucket + text; of unique counts
     VECTOR(Bucket)    buckets;
     UsageTake         hand_on;   // .take == NULL: gather
 };

@@ -40,6 +40,11 @@ void counted_sort(Counted *counted, size_t count)
         qsort(counted, count, sizeof *counted, by_time);
 }
 
+bool counted_is_later(const Counted *counted, const Counted *than)
+{
+    return by_time(counted, than) > 0;
+}
+
 static Err *too_large(const Tally *tally)
 {
     return refuse(tally->arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,

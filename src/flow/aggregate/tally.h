@@ -24,6 +24,7 @@ typedef struct Counted {
 
 // By (ts, unique id): the order in which a tally wants them.
 void counted_sort(Counted *counted, size_t count);
+bool counted_is_later(const Counted *counted, const Counted *than);
 
 typedef struct TallyRange {
     UsageWindow        window;
