@@ -227,9 +227,10 @@ $(FUZZ_TARGETS): $(BUILD)/test/fuzz/%: $(BUILD)/test/fuzz/%.c.o $(FUZZ_MAIN) $(c
 # Each run is void unless every total equals the oracle. EVENTS=n and BENCH="--option ..." change them.
 EVENTS ?= 20000000
 .PHONY: bench
-bench: $(BUILD)/toll  ## events a second: batches of 100, single events, resends; EVENTS= BENCH=
+bench: $(BUILD)/toll  ## events a second: batches of 100, single events, resends; bills a second; EVENTS= BENCH=
 	$(BUILD)/toll bench ingest --events $(EVENTS) --baseline --half --resend $(BENCH)
 	$(BUILD)/toll bench ingest --events $$(($(EVENTS) / 10)) --single --half $(BENCH)
+	$(BUILD)/toll bench rate
 
 ##: Check
 .PHONY: tidy
