@@ -33,6 +33,7 @@ static void test_unknown_zones_are_refused(void **state)
         "Europe/Par\x7fis",
         "Europe/Zürich",
         "America/Argentina/ComodRivadaviaAndFurtherDownTheRoadToTheSouthernEnd",
+        "America/Argentina/ComodRivadaviaAndFurtherDownTheRoadToTheSouthE",  // of 64 bytes
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         assert_null(zone_find(str_of(names[i])));
@@ -119,6 +120,12 @@ static void test_a_time_that_comes_twice_is_the_first(void **state)
                   "2026-10-25T00:30:00Z");
     assert_moment(zone_instant(berlin, (Local){ { 2026, 3, 29 }, half_past_two }),
                   "2026-03-29T01:00:00Z");
+    // Three o'clock itself comes once, when two has come twice.
+    assert_moment(zone_instant(berlin, (Local){ { 2026, 10, 25 }, 10800 * INSTANT_SECOND_US }),
+                  "2026-10-25T02:00:00Z");
+    // Sao Paulo went back from midnight to eleven: the day began an hour later.
+    assert_moment(zone_midnight(zone("America/Sao_Paulo"), (Date){ 2018, 2, 18 }),
+                  "2018-02-18T03:00:00Z");
     // Havana repeats the hour before one, midnight included.
     assert_moment(zone_midnight(zone("America/Havana"), (Date){ 2026, 11, 1 }),
                   "2026-11-01T04:00:00Z");
