@@ -39,17 +39,29 @@ static void moment_read(Place place, Moving *moving)
                     "at must be \"periodEnd\", \"now\" or an RFC 3339 instant");
 }
 
+static void account_read(Place element, const Json *first)
+{
+    Str account;
+    if (!place_text(element, &account))
+        return;
+    for (const Json *earlier = first; earlier != element.json; earlier = earlier->next)
+        if (str_equal(earlier->text, account)) {
+            place_fault(element, ERR_FIELD_INVALID, "account %.*s is named twice",
+                        STR_ARG(account));
+            return;
+        }
+}
+
 static void accounts_read(Place place, Moving *moving)
 {
     size_t index = 0;
-    Str    account;
     bool   is_all = place.json != NULL && place.json->kind == JSON_STRING &&
                   str_equal(place.json->text, STR("all"));
     if (!place_required(place) || is_all || !place_array(place, 1, ACCOUNTS_MAX))
         return;
     moving->accounts = place.json;
     for (const Json *json = place.json->first; json != NULL; json = json->next)
-        place_text(place_element(place, json, index++), &account);
+        account_read(place_element(place, json, index++), place.json->first);
 }
 
 static void version_read(Place place, int64_t *number)

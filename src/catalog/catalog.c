@@ -61,6 +61,7 @@ Err *catalog_open(Arena *arena, Db *db, const Pepper *pepper, Catalog **opened)
     catalog->pepper = *pepper;
     catalog->mirror = mirror_open();
     catalog->plans = plan_cache_open();
+    catalog->patched = plan_cache_open();
     Err *err = db_read(db, arena, mirror_fill, catalog);
     if (err != NULL) {
         catalog_close(catalog);
@@ -76,6 +77,7 @@ void catalog_close(Catalog *catalog)
         return;
     mirror_close(catalog->mirror);
     plan_cache_close(catalog->plans);
+    plan_cache_close(catalog->patched);
     sodium_memzero(&catalog->pepper, sizeof catalog->pepper);
     memory_release(catalog);
 }

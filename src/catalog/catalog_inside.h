@@ -12,7 +12,8 @@ struct Catalog {
     Db              *db;
     Pepper           pepper;
     Mirror          *mirror;
-    PlanCache       *plans;
+    PlanCache       *plans;    // versions as they are
+    PlanCache       *patched;  // and under phases and overrides
     AccountSource    source;     // .account is NULL until catalog_accounts_from
     _Atomic uint64_t projected;  // names of the source that are in the books
 };

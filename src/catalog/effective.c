@@ -35,6 +35,13 @@ static bool is_patched(const PlanWanted *wanted)
     return false;
 }
 
+// Versions by themselves are few and used by everybody: what is patched for one does not crowd them
+// out.
+static PlanCache *cache_of(const Catalog *catalog, const PlanWanted *wanted)
+{
+    return is_patched(wanted) ? catalog->patched : catalog->plans;
+}
+
 static Err *patches_apply(Arena *arena, const PlanWanted *wanted, const Json **document)
 {
     Faults faults = { .arena = arena };
@@ -112,7 +119,7 @@ static Err *plan_make(Reading reading, Str key, const Plan **plan)
     Plan        *made;
     Err         *err = version_get(reading, &version);
     if (err == NULL && plan_read(arena, version, reading.wanted, &made) == NULL) {
-        *plan = plan_cache_keep(reading.catalog->plans, key, arena, made);
+        *plan = plan_cache_keep(cache_of(reading.catalog, reading.wanted), key, arena, made);
         if (*plan != NULL)
             return NULL;
     }
@@ -126,7 +133,7 @@ static Err *plan_make(Reading reading, Str key, const Plan **plan)
 Err *catalog__plan_parsed(DbTx *tx, Catalog *catalog, const PlanWanted *wanted, const Plan **plan)
 {
     Str key = key_of(db_arena(tx), wanted);
-    *plan = plan_cache_find(catalog->plans, key);
+    *plan = plan_cache_find(cache_of(catalog, wanted), key);
     return *plan != NULL ? NULL : plan_make((Reading){ tx, catalog, wanted }, key, plan);
 }
 
@@ -145,7 +152,8 @@ static Err *get_work(DbTx *tx, void *context)
 Err *catalog_plan_parsed(Catalog *catalog, Arena *arena, const PlanWanted *wanted,
                          const Plan **plan)
 {
-    PlanGet get = { catalog, wanted, plan_cache_find(catalog->plans, key_of(arena, wanted)) };
+    PlanGet get = { catalog, wanted,
+                    plan_cache_find(cache_of(catalog, wanted), key_of(arena, wanted)) };
     if (get.plan == NULL)
         TRY(db_read(catalog->db, arena, get_work, &get));
     *plan = get.plan;

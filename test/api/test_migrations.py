@@ -133,7 +133,8 @@ def test_a_move_to_come_gives_way_to_what_happens_before_it(api, n, plan, people
     ({"to": 1}, 422, "field_invalid"), ({"from": None}, 422, "field_required"), ({"at": None}, 422, "field_required"),
     ({"at": "soon"}, 422, "invalid_timestamp"), ({"accounts": None}, 422, "field_required"),
     ({"accounts": "some"}, 422, "field_invalid"), ({"accounts": []}, 422, "field_invalid"),
-    ({"accounts": [1]}, 422, "field_invalid"), ({"why": 1}, 400, "unknown_member")], ids=str)
+    ({"accounts": [1]}, 422, "field_invalid"), ({"accounts": ["a", "b", "a"]}, 422, "field_invalid"),
+    ({"why": 1}, 400, "unknown_member")], ids=str)
 def test_what_a_migration_cannot_be(api, plan, people, body, status, code):
     answer = migrate(api, plan, **body)
     assert (answer.status, answer.code) == (status, code), answer
