@@ -123,7 +123,8 @@ static Result graduated_one_tier(Case *test)
     case_member_add(&text, test->config, "up_to", "upTo");
     case_member_add(&text, test->config, "unit_price", "unitPrice");
     case_member_add(&text, test->config, "flat_fee", "flatFee");
-    text_print(&text, "},{\"unitPrice\":\"0\"}]");
+    text_print(&text, case_text(test->config, "up_to").at == NULL ? "}]"
+                                                                   : "},{\"unitPrice\":\"0\"}]");
     return case_exact_amount(test, text_str(&text), case_text(test->input, "quantity"));
 }
 

@@ -131,7 +131,7 @@ static Result graduated_percentage_one_tier(Case *test)
     case_member_add(&text, test->config, "rate_percent", "ratePercent");
     case_member_add(&text, test->config, "flat_fee", "flatFee");
     text_print(&text,
-               case_member(test->config, "up_to") == NULL ? "}]" : "},{\"ratePercent\":\"0\"}]");
+               case_text(test->config, "up_to").at == NULL ? "}]" : "},{\"ratePercent\":\"0\"}]");
     return case_exact_amount(test, text_str(&text), case_text(test->input, "quantity"));
 }
 
