@@ -160,6 +160,23 @@ def test_another_projects_object_is_404(as_key, filled):
     assert publish.status == 404
 
 
+def test_another_projects_simulation_is_404(as_key, filled):
+    plan = {"currency": "USD", "charges": [{"id": "c", "model": "flat", "amount": "1"}]}
+    operation = as_key("all").expect(202, "POST", "/v1/simulations", {
+        "plan": plan, "against": "current", "from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z",
+        "accounts": [filled["acct"]]})
+    api = as_key("other")
+    for method, path, code in (("GET", f"/v1/operations/{operation['id']}", "operation_not_found"),
+                               ("POST", f"/v1/operations/{operation['id']}/cancel", "operation_not_found"),
+                               ("GET", operation["result"], "simulation_not_found"),
+                               ("GET", operation["result"] + "/accounts", "simulation_not_found")):
+        answer = api.call(method, path)
+        assert (answer.status, answer.code) == (404, code), (path, answer)
+    body = {"plan": plan, "against": "current", "from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z",
+            "accounts": [filled["acct"]]}
+    assert api.call("POST", "/v1/simulations", body).code == "account_not_found"
+
+
 def test_lists_show_nothing_of_another_project(as_key, filled):
     api = as_key("other")
     for path in ("/v1/meters", "/v1/accounts", "/v1/plans", "/v1/subscriptions", "/v1/operations"):

@@ -410,3 +410,107 @@ def test_a_kill_in_the_midst_changes_nothing(fresh, event):
     first, second = (api.call("GET", f"/v1/simulations/{one['id']}/accounts", query={"format": "csv"})
                      for one in (whole, resumed))
     assert first.body == second.body and first.body.count(b"\r\n") > 3600
+
+
+# ---- lives of subscriptions
+
+def bills_in_range(api, sub, simulation):
+    """The bills of all periods that begin in the range, as of what the simulation names."""
+    made, at = [], FROM
+    more = {"asOf": simulation["sequence"], "ratedAt": simulation["ratedAt"]}
+    start = api.get(f"/v1/subscriptions/{quote(sub)}")["startsAt"]
+    at = max(FROM, start)
+    while at < TO:
+        answer = api.call("GET", f"/v1/subscriptions/{quote(sub)}/bill", query={"at": at, **more})
+        if answer.code == "outside_subscription":
+            break
+        bill = answer.json
+        if bill["period"]["start"] >= FROM:
+            made.append(bill)
+        at = bill["period"]["end"]
+    return made
+
+
+def lines_of(bills):
+    found = {}
+    for bill in bills:
+        for line in bill["lines"]:
+            key = (bill["period"]["start"], bill["period"]["end"], line["charge"], line["kind"],
+                   str(line["group"]))
+            found[key] = found.get(key, Decimal(0)) + Decimal(line["net"])
+    return {key: net for key, net in found.items() if net != 0}
+
+
+def simulated_lines(account, side):
+    return {(line["period"]["start"], line["period"]["end"], line["charge"], line["kind"], str(line["group"])):
+            Decimal(line[side]) for line in account["lines"] if Decimal(line[side]) != 0}
+
+
+def test_bills_of_lives_that_change(api, n, event):
+    """Seats over time, pauses, cancellations, changes of plan, overrides, phases, trials, zones, late usage and
+    voids: against "current" the side before is what each bill says, line by line."""
+    meter, plan, other = n("meter"), n("plan"), n("other")
+    api.meter(meter, dimensions=["region"])
+    charges = [{"id": "calls", "meter": meter, "model": "graduated", "groupBy": ["region"],
+                "tiers": [{"upTo": "100", "unitPrice": "0.07"}, {"unitPrice": "0.03"}]},
+               {"id": "seats", "quantity": "seats", "model": "perUnit", "unitPrice": "12.50", "timing": "advance"},
+               {"id": "base", "model": "flat", "amount": "33.00", "timing": "advance", "prorate": "second"}]
+    trial = {"trial": {"days": 10, "charges": ["base"]}}
+    commitment = {"commitment": {"amount": "100", "term": {"every": 3, "unit": "month"}}}
+    api.publish(plan, {"currency": "USD", "charges": charges, **trial})
+    api.publish(other, {"currency": "USD", "charges": charges[:1] + [
+        {**charges[1], "unitPrice": "9"}], **commitment, "minimum": {"amount": "20"},
+        "period": {"every": 1, "unit": "month", "anchor": "subscription"}})
+    subs = {}
+
+    def sub(kind, starts="2026-02-20T10:00:00Z", on=plan, zone=None, **members):
+        account = n(kind)
+        api.put(f"/v1/accounts/{quote(account)}", {"timeZone": zone} if zone else {})
+        subs[account] = api.subscribe(f"{account}.s", account, on, starts, quantities={"seats": "3"}, **members)["id"]
+        return subs[account]
+
+    def change(sub, kind="change", **body):
+        api.post(f"/v1/subscriptions/{quote(sub)}/{kind}", body)
+
+    plain, zoned = sub("plain"), sub("zoned", zone="Asia/Tokyo")
+    seats = sub("seats")
+    change(seats, quantities={"seats": "7"}, effectiveAt="2026-03-11T08:00:00Z")
+    change(seats, quantities={"seats": "2"}, effectiveAt="2026-04-21T20:00:00Z")
+    paused = sub("paused", zone="America/New_York")
+    change(paused, "pause", at="2026-03-10T00:00:00Z", usage="free")
+    change(paused, "resume", at="2026-04-05T06:00:00Z")
+    gone = sub("gone")
+    change(gone, "cancel", at="2026-04-17T12:00:00Z", credit="prorated")
+    moved = sub("moved")
+    change(moved, plan=other, effectiveAt="2026-04-09T12:30:00Z")
+    patched = sub("patched", overrides={"charges": {"calls": {"tiers": [{"unitPrice": "0.01"}]}}})
+    phased = sub("phased", phases=[{"periods": 2, "overrides": {"charges": {"base": {"amount": "1.00"}}}},
+                                   {"periods": 100, "overrides": {}}])
+    term, late = sub("term", on=other), sub("late", starts="2026-04-10T00:00:00Z", on=other)
+    assert len({plain, zoned, patched, phased, term, late}) == 6
+    events = [event(meter, account, value=(17 * i) % 41, uid=f"{account}.{i}", region=["eu", "us"][i % 2],
+                    ts=f"2026-{2 + i % 4:02}-{1 + (5 * i) % 28:02}T{i % 24:02}:10:00Z")
+              for account in subs for i in range(40)]
+    api.send(events)
+    api.post("/v1/measurements/void", {"uniqueIds": [f"{account}.{i}" for account in subs for i in (3, 11)]})
+    simulation = simulate(api, {"planVersion": {"plan": plan, "version": 1}}, accounts=sorted(subs))
+    found = accounts_of(api, simulation)
+    for account, sub in subs.items():
+        bills = bills_in_range(api, sub, simulation)
+        assert bills and found[account]["problem"] is None, account
+        assert simulated_lines(found[account], "before") == lines_of(bills), account
+    for account in ("plain", "zoned", "seats", "paused", "gone"):
+        account, = (name for name in subs if f".{account}" in name)
+        assert simulated_lines(found[account], "after") == simulated_lines(found[account], "before"), account
+    # The others, under the plan all their life, are what a twin is billed that always had it.
+    for account in subs:
+        if not any(f".{kind}" in account for kind in ("patched", "phased", "term", "moved", "late")):
+            continue
+        twin = n("twin")
+        start = api.get(f"/v1/subscriptions/{quote(subs[account])}")["startsAt"]
+        api.put(f"/v1/accounts/{quote(twin)}", {})
+        api.subscribe(f"{twin}.s", twin, plan, start, quantities={"seats": "3"})
+        api.send([{**one, "account": twin, "uniqueId": f"{twin}.{i}"} for i, one in enumerate(
+            one for k, one in enumerate(events) if one["account"] == account and k % 40 not in (3, 11))])
+        twins = simulate(api, {"planVersion": {"plan": plan, "version": 1}}, accounts=[twin])
+        assert simulated_lines(found[account], "after") == lines_of(bills_in_range(api, f"{twin}.s", twins)), account

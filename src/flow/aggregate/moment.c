@@ -16,7 +16,15 @@ typedef struct CopiedGeneration {
     size_t        stream_count;
 } CopiedGeneration;
 
+// An answer that was given before: the same question has the same.
+typedef struct KnownPieces {
+    const Activation   *activation;
+    MomentPiece        *pieces;
+    struct KnownPieces *next;
+} KnownPieces;
+
 struct MomentAccount {
+    KnownPieces      *known;
     uint32_t          account;
     CopiedGeneration *generations;
     MomentAccount    *next;
@@ -192,23 +200,41 @@ static MomentPiece piece_of_all(const UsageMoment *moment, const MomentQuestion 
     return piece;
 }
 
-MomentPiece *moment_pieces(UsageMoment *moment, const MomentQuestion *question, size_t *count)
+static MomentPiece *pieces_of_account(UsageMoment *moment, const MomentQuestion *question)
 {
-    bool           is_all = question->account == NAME_NONE;
-    MomentAccount *copied =
-        is_all ? NULL : account_of(moment, question->activation->project, question->account);
-    if (is_all)
-        lock_take(&moment->partition->state_lock);
-    if (is_all && !moment->is_fixed)
+    MomentAccount *copied = account_of(moment, question->activation->project, question->account);
+    for (const KnownPieces *at = copied->known; at != NULL; at = at->next)
+        if (at->activation == question->activation)
+            return at->pieces;
+    KnownPieces *made = arena_new(moment->arena, KnownPieces);
+    made->activation = question->activation;
+    made->pieces = arena_array(moment->arena, MomentPiece, moment->generations.count);
+    for (size_t i = 0; i < moment->generations.count; i++)
+        made->pieces[i] = piece_of_account(moment, question, copied, i);
+    made->next = copied->known;
+    copied->known = made;
+    return made->pieces;
+}
+
+static MomentPiece *pieces_of_all(UsageMoment *moment, const MomentQuestion *question)
+{
+    lock_take(&moment->partition->state_lock);
+    if (!moment->is_fixed)
         moment_take(moment);
     moment->is_fixed = true;
+    MomentPiece *pieces = arena_array(moment->arena, MomentPiece, moment->generations.count);
+    for (size_t i = 0; i < moment->generations.count; i++)
+        pieces[i] = piece_of_all(moment, question, i);
+    lock_release(&moment->partition->state_lock);
+    return pieces;
+}
+
+MomentPiece *moment_pieces(UsageMoment *moment, const MomentQuestion *question, size_t *count)
+{
+    bool         is_all = question->account == NAME_NONE;
+    MomentPiece *pieces = is_all ? pieces_of_all(moment, question)
+                                 : pieces_of_account(moment, question);
     *count = moment->generations.count;
-    MomentPiece *pieces = arena_array(moment->arena, MomentPiece, *count);
-    for (size_t i = 0; i < *count; i++)
-        pieces[i] = is_all ? piece_of_all(moment, question, i)
-                           : piece_of_account(moment, question, copied, i);
-    if (is_all)
-        lock_release(&moment->partition->state_lock);
     return pieces;
 }
 
