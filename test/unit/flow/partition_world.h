@@ -53,6 +53,7 @@ typedef struct World {
     uint32_t      seal_bits;
     Seeded        seeded;
     size_t        made;   // ids given out
+    bool          has_meters;
     VECTOR(Known) known;
     VECTOR(KnownVoid) voids;
 } World;
