@@ -272,6 +272,35 @@ def test_a_charge_of_its_own_period_has_its_own_invoices(api, n, sold, event):
     assert [(invoice["at"], amounts(invoice)) for invoice in data] == [("2026-04-01T00:00:00Z", [("calls", "3.00")])]
 
 
+def test_the_term_of_a_commitment_is_settled_in_its_last_period(api, n, sold, event):
+    """300.00 over June, July and August, at 50.00 of usage a month: what is missing is due with August."""
+    meter = api.meter(n("meter"))["id"]
+    calls = {"id": "calls", "meter": meter, "model": "perUnit", "unitPrice": "1"}
+    sub, account = sold([calls], commitment={"amount": "300", "term": {"every": 3, "unit": "month"}})
+    api.send([event(meter, account, value=50, ts=f"2026-0{month}-10T00:00:00Z") for month in (6, 7, 8, 9)])
+    totals = [api.bill(sub, at=f"2026-0{month}-15T00:00:00Z")["total"] for month in (6, 7, 8, 9)]
+    assert totals == ["50.00", "50.00", "200.00", "50.00"]
+    ended = tried(api, sub, "cancel", rated="2026-07-17T00:00:00Z", at="2026-07-17T00:00:00Z")
+    # 46 of 92 days: 150.00, of which 100.00 were used.
+    assert [(line["kind"], line["amount"]) for line in ended["invoice"]["lines"]] == [
+        ("usage", "50.00"), ("trueUp", "50.00")]
+
+
+def test_a_new_price_within_the_term_of_a_commitment(api, n, sold, event):
+    """Progress goes on under another version; the amount is that of the last one."""
+    meter, plan = api.meter(n("meter"))["id"], n("plan")
+    calls = {"id": "calls", "meter": meter, "model": "perUnit", "unitPrice": "1"}
+    commitment = {"amount": "300", "term": {"every": 3, "unit": "month"}}
+    sub, account = sold([calls], plan=plan, commitment=commitment)
+    api.publish(plan, {"currency": "USD", "charges": [{**calls, "unitPrice": "2"}], "commitment": commitment},
+                "2026-06-02T00:00:00Z")
+    api.send([event(meter, account, value=50, ts=f"2026-0{month}-{day}T00:00:00Z")
+              for month in (6, 7, 8) for day in (10, 20)])
+    ask(api, sub, "change", planVersion=2, effectiveAt="2026-07-15T00:00:00Z")
+    totals = [api.bill(sub, at=f"2026-0{month}-25T00:00:00Z")["total"] for month in (6, 7, 8)]
+    assert totals == ["100.00", "150.00", "200.00"]  # 450 are more than 300: nothing is missing
+
+
 def test_an_account_without_anything_to_bill(api, n):
     account = n("acct")
     api.put(f"/v1/accounts/{account}", {})

@@ -341,19 +341,15 @@ static Err *settled_before(Arena *arena, const InvoiceQuery *query, const State 
     return NULL;
 }
 
-static Instant period_start(const Timeline *timeline, Instant at)
-{
-    return timeline_active(timeline, at) ? timeline_period(timeline, at).service.start : at;
-}
-
-// From a boundary of all calendars on.
-static Instant boundary_of_all(const Timeline *const *timelines, size_t count, Instant from)
+// From a boundary of all calendars on, and whole terms of commitments.
+static Instant boundary_of_all(Arena *arena, const Timeline *const *timelines, size_t count,
+                               Instant from)
 {
     Instant start = from;
     do {
         from = start;
         for (size_t i = 0; i < count; i++)
-            start = earlier(start, period_start(timelines[i], from));
+            start = earlier(start, period_bill_since(arena, timelines[i], from));
     } while (start.us < from.us);
     return start;
 }
@@ -365,7 +361,8 @@ typedef struct Pair {
 } Pair;
 
 // What is behind the settled invoice, and what changes that became known since then reach back to.
-static Instant range_start(const InvoiceQuery *query, const Pair *pair, const State *settled)
+static Instant range_start(Arena *arena, const InvoiceQuery *query, const Pair *pair,
+                           const State *settled)
 {
     const SubscriptionHistory *history = &query->facts->history;
     const Timeline            *timelines[] = { &pair->now.timeline, &pair->before.timeline,
@@ -380,7 +377,7 @@ static Instant range_start(const InvoiceQuery *query, const Pair *pair, const St
     for (size_t i = 1; i < sizeof timelines / sizeof *timelines; i++)
         if (timelines[i]->active.end.us != timelines[0]->active.end.us)
             from = earlier(from, earlier(timelines[i]->active.end, timelines[0]->active.end));
-    return boundary_of_all(timelines, sizeof timelines / sizeof *timelines, from);
+    return boundary_of_all(arena, timelines, sizeof timelines / sizeof *timelines, from);
 }
 
 static Err *pair_of(Arena *arena, const InvoiceQuery *query, Instant at, Pair *pair)
@@ -389,7 +386,7 @@ static Err *pair_of(Arena *arena, const InvoiceQuery *query, Instant at, Pair *p
     TRY(state_of(arena, query, at, &pair->now));
     TRY(state_before(arena, query, at, &pair->before));
     TRY(settled_before(arena, query, &pair->before, &settled));
-    pair->from = range_start(query, pair, &settled);
+    pair->from = range_start(arena, query, pair, &settled);
     return NULL;
 }
 

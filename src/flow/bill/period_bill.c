@@ -242,8 +242,8 @@ static TermProgress progress_of(const PeriodBill *made, const TermBill *bill)
 {
     const Timeline *timeline = made->timeline;
     const TermBill *next = bill + 1;
-    Period          period = made->period;
-    Span active = { bill->term->since, stretch_end(timeline, bill->term) };
+    Span   active = { bill->term->since, stretch_end(timeline, bill->term) };
+    Period period = calendar_period_at(&timeline->calendar, made->period.service.start);
     period.index = index_under_plan(made, bill->term);
     TermProgress progress =
         price_term_at(bill->term->plan, &timeline->calendar, &period, active);
@@ -332,4 +332,19 @@ Err *period_bill(Arena *arena, const PeriodQuery *query, const Period *period, B
     CommitmentCount before;
     TRY(commitment_before(arena, query, period, &before));
     return bill_make(arena, query, period, &before, bill);
+}
+
+Instant period_bill_since(Arena *arena, const Timeline *timeline, Instant at)
+{
+    PeriodBill  made;
+    PeriodQuery query = { .timeline = timeline };
+    if (!timeline_active(timeline, at))
+        return at;
+    Period  period = timeline_period(timeline, at);
+    Instant since = earlier(at, period.service.start);
+    bill_begin(arena, &query, &period, &made);
+    for (size_t i = 0; i < made.term_count; i++)
+        if (has_term(made.terms[i].term->plan))
+            since = earlier(since, progress_of(&made, &made.terms[i]).service.start);
+    return since;
 }

@@ -24,3 +24,8 @@ typedef struct PeriodQuery {
 // is not there), STORE_FAILED.
 Err *period_bill(Arena *arena, const PeriodQuery *query, const Period *period,
                  Bill *bill) MUST_CHECK;
+
+// The start of the earliest period whose bill hangs together with that of the period that holds
+// `at`: of that period itself, or of the term of its commitment, whose amount is shared out over
+// the time that the subscription is active in it. `at` where the subscription is not active.
+Instant period_bill_since(Arena *arena, const Timeline *timeline, Instant at);
