@@ -127,6 +127,12 @@ class Boundaries:
             return midnight(self.date(number), self.zone)
         return to_us(dt.datetime.combine(self.date(number), self.time, ZoneInfo(self.zone)))
 
+    def first_from(self, start):
+        """From somewhere between two boundaries to the first one that is more than half a period later."""
+        number = self.holding(start)
+        before, after = self.at(number), self.at(number + 1)
+        return start, after if 2 * (after - start) > after - before else self.at(number + 2)
+
     def holding(self, us):
         """The number of the last boundary at or before us."""
         date = local(us, self.zone).date()

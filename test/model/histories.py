@@ -37,7 +37,7 @@ def flock(seed, indices, prefix="@"):
 
 
 def play_flock(server, seed, count):
-    """({index: what differed}, bills that were compared)"""
+    """({index: what differed}, bills that were compared, histories that grew too large to be billed)"""
     players = [Player(made) for made in flock(seed, range(count), f"f{seed}.").values()]
     wire = Wire(server)
     stage = Stage(wire, players, seed)
@@ -46,7 +46,7 @@ def play_flock(server, seed, count):
         stage.restart = server.kill9, server.start
     failures = stage.play()
     wire.close()
-    return failures, sum(player.bills for player in players)
+    return failures, sum(player.bills for player in players), stage.too_large
 
 
 def seal_bits(seed):
@@ -59,8 +59,7 @@ def play_stores(seeds, sizes, results):
     for at in range(0, len(seeds), FLOCKS_A_STORE):
         with Server(seal_bits=seal_bits(seeds[at])) as server:
             for seed in seeds[at:at + FLOCKS_A_STORE]:
-                failures, bills = play_flock(server, seed, sizes[seed])
-                results.put((seed, sizes[seed], failures, bills))
+                results.put((seed, sizes[seed], *play_flock(server, seed, sizes[seed])))
             server.stop()
             server.verify()
     results.put(None)
@@ -68,7 +67,7 @@ def play_stores(seeds, sizes, results):
 
 class Totals:
     def __init__(self):
-        self.histories = self.bills = 0
+        self.histories = self.bills = self.too_large = 0
         self.failures = []  # (seed, index, what differed)
 
 
@@ -86,9 +85,10 @@ def run(count, seed, show=print):
         if result is None:
             ended += 1
             continue
-        played, size, failures, bills = result
+        played, size, failures, bills, too_large = result
         totals.histories += size
         totals.bills += bills
+        totals.too_large += too_large
         for index, failure in failures.items():
             totals.failures.append((played, index, failure))
             if len(totals.failures) <= 5:

@@ -126,6 +126,11 @@ class Life:
             made.append(self.step("resume", at=exact.print_instant(self.instant(begin))))
         return made
 
+    def migration(self):
+        document = sibling(self.random, self.plan)
+        document["period"] = self.plan["period"]
+        return {"do": "version", "plan": self.ids[0], "document": document, "at": exact.print_instant(self.instant())}
+
     def cancel(self):
         return self.step("cancel", at=exact.print_instant(self.instant()),
                          credit=self.random.choice(["prorated", "none"]))

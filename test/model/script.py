@@ -5,9 +5,10 @@ import json
 from decimal import Decimal
 
 import exact
+import prices
 from lives import DAY, Life, sibling
 from wire import encode
-from world import FROM, HOUR, UNTIL, World
+from world import FROM, HOUR, UNTIL, ZONES, World
 
 
 def renamed(script, before, after):
@@ -21,6 +22,7 @@ class Writer:
     def __init__(self, seed, prefix, meters, streams):
         self.world = world = World(seed, prefix, streams=streams)
         self.random = world.random
+        self.meters = meters
         self.known = []   # events that were sent, each once
         self.steps = []
         plan = world.plan(meters)
@@ -33,6 +35,9 @@ class Writer:
         has_own = self.random.random() < 0.1
         has_phases = self.random.random() < 0.1
         self.life.has_phases = has_own or has_phases
+        for document in (plan, other):
+            if self.random.random() < 0.3:
+                del document["timeZone"]
         if has_phases:
             plan["phases"] = self.life.phases(plan)
         self.script = {"meters": meters, "account": world.accounts[0], "zone": world.zone,
@@ -52,11 +57,18 @@ class Writer:
             made["endsAt"] = exact.print_instant(self.ends)
         if self.life.has_seats():
             made["quantities"] = {"seats": str(self.random.randint(0, 12))}
+        if self.random.random() < 0.3 and self.all_have("region", plan):
+            made["usageFilter"] = {"region": ["eu-1", "us-1", "größe"][:self.random.randint(1, 3)]}
         if self.random.random() < 0.2:
             made["overrides"] = self.life.patch(plan)
         if has_own_phases:
             made["phases"] = self.life.phases(plan)
         return made
+
+    def all_have(self, dimension, plan):
+        """Every meter that the plan reads keeps it apart."""
+        read = {id for charge in plan["charges"] for id in [charge.get("meter"), *prices.several(charge)]}
+        return all(dimension in meter.get("dimensions", ()) for meter in self.meters if meter["id"] in read)
 
     def add(self, do, **members):
         self.steps.append({"do": do, **members})
@@ -75,6 +87,12 @@ class Writer:
             if self.random.random() < 0.3:
                 step["ratedAt"] = exact.print_instant(at + self.random.randint(-5, 40) * DAY)
             self.add("bill", **step)
+
+    def moves(self):
+        """The account gets another zone; bills from then on."""
+        self.add("zone", zone=self.random.choice(ZONES))
+        for _ in range(3):
+            self.add("bill", **{"in": self.random.choice([0, 1, 30, 31, 45, 60, 90, 400])})
 
     def correct(self):
         """Voids by id and by filter, one of them reverted; an amendment."""
@@ -119,6 +137,12 @@ class Writer:
         self.bills(2, 1)
         if self.random.random() < 0.7:
             self.steps += self.life.changes(self.random.randint(1, 4))
+        if self.random.random() < 0.15:
+            self.add("invoices")
+        if self.random.random() < 0.1:
+            self.steps.append(self.life.migration())
+        if self.random.random() < 0.1:
+            self.moves()
         for _ in range(self.random.choice([0, 0, 1, 2])):
             self.correct()
         self.add("mark")

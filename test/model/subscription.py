@@ -71,8 +71,12 @@ class Rated:
         if length["unit"] in ("day", "week") and length["anchor"] == "calendar":
             length["anchor"] = calendars.local(self.period.full[0], era.zone).date().isoformat()
         boundaries = calendars.Boundaries(length, era.zone, era.anchor, era.anchor_zone)
-        number = boundaries.holding(at)
-        return (max(boundaries.at(number), self.period.full[0]), min(boundaries.at(number + 1), self.period.full[1]))
+        number, (start, end) = boundaries.holding(at), self.period.full
+        if boundaries.at(boundaries.holding(start)) < start:  # the period after a change of zone
+            first = boundaries.first_from(start)
+            if at < first[1]:
+                return first[0], min(first[1], end)
+        return boundaries.at(number), boundaries.at(number + 1)
 
     def trial_end(self, term, charge=None):
         """Of a charge; of the plan's own amounts, which wait only for a trial of everything."""

@@ -117,15 +117,7 @@ class Calendar:
             return
         running = self.period(at)
         begin = running.full[1]
-        boundaries = calendars.Boundaries(last.rule, zone, last.anchor, last.anchor_zone)
-        number = boundaries.holding(begin)
-        natural = boundaries.at(number), boundaries.at(number + 1)
-        if natural[0] == begin:
-            first = natural
-        elif 2 * (natural[1] - begin) > natural[1] - natural[0]:
-            first = (begin, natural[1])
-        else:
-            first = (begin, boundaries.at(number + 2))
+        first = calendars.Boundaries(last.rule, zone, last.anchor, last.anchor_zone).first_from(begin)
         self.eras.append(Era(last.rule, zone, last.anchor, begin, first, running.index + 1, last.anchor_zone))
 
     def change_rule(self, at, rule):

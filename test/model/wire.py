@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import urllib.parse
 
 IN_FLIGHT = 24
 NUMBER = re.compile(r'"\\u0001([^"]*)"')
@@ -12,6 +13,11 @@ def encode(value):
     """JSON in which a Decimal is a number exactly as written."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=lambda number: f"\1{number}")
     return NUMBER.sub(r"\1", text).encode()
+
+
+def quote(text):
+    """A caller's id as one path segment."""
+    return urllib.parse.quote(text, safe="")
 
 
 class Request:

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An invoice is a difference of bills: what invoices contained of the periods that are over sums to their last
+bills, line by line, and nothing is credited beyond what was charged."""
+import time
+
+import exact
+from subscription import Rated
+from timeline import Timeline
+from wire import Request, quote
+
+
+class Differs(Exception):
+    """The server says something else than the oracle."""
+
+
+def units(text):
+    return int(text.replace(".", ""))
+
+
+def key_of(line):
+    """By this a line is known again in later invoices."""
+    return line["kind"], line["charge"], str(line["group"]), line["period"]["start"]
+
+
+def totals_hold(invoice):
+    """They are those of the lines, and the total is never below 0."""
+    subtotal = sum(units(line["amount"]) for line in invoice["lines"])
+    discounts = sum(units(line["discount"]) for line in invoice["lines"])
+    total = max(0, subtotal + discounts)
+    wanted = {"subtotal": subtotal, "discounts": discounts, "total": total, "toBalance": total - subtotal - discounts}
+    if {name: units(invoice[name]) for name in wanted} != wanted:
+        raise Differs(f"the totals of an invoice are not those of its lines: {invoice}")
+    return invoice
+
+
+def of_boundaries(player, until):
+    """Lines of all invoices due up to an instant, as they were known then: each asked for from the one before."""
+    lines, at = [], player.starts() - 1
+    while True:
+        target = f"/v1/accounts/{quote(player.script['account'])}/upcomingInvoice?ratedAt={exact.print_instant(at)}"
+        answer = yield from player.expect(Request("GET", target))
+        if not answer["data"] or exact.instant(answer["data"][0]["at"]) > until:
+            return lines
+        invoice = totals_hold(answer["data"][0])
+        lines.append(invoice["lines"])
+        at = exact.instant(invoice["at"])
+
+
+def last_bills(player, timeline, until):
+    """{key: net} of every period that is over, and the instant up to which that is."""
+    nets, at = {}, timeline.starts
+    while at < timeline.ends:
+        period = timeline.period(at)
+        if period.service[1] > until:
+            break
+        rated = Rated(player.journal, timeline, period, None, until)
+        for bill in rated.bills:
+            for line in bill.lines:
+                shown = line.wire(bill.currency, None)
+                nets[key_of(shown)] = nets.get(key_of(shown), 0) + line.net
+        at = period.service[1]
+    return nets, at
+
+
+def settles_later(player):
+    """A commitment with a term is prorated by when it ends, which changes the bills of its earlier periods."""
+    return any("term" in plan.get("commitment", {}) for plan in player.versions.values())
+
+
+def check(player):
+    if settles_later(player):
+        return
+    now = time.time_ns() // 1000
+    first = min([change.recorded for change in player.log], default=now)
+    invoices = yield from of_boundaries(player, first)
+    sums, negative = {}, may_be_negative(player)
+    for lines in invoices + player.invoiced:
+        for line in lines:
+            key = key_of(line)
+            sums[key] = sums.get(key, 0) + units(line["amount"]) + units(line["discount"])
+            if sums[key] < 0 and line["charge"] not in negative:
+                raise Differs(f"credited {-sums[key]} more than was charged: {line}")
+    timeline = Timeline(player.subscription, player.log, player.versions, player.zones, now)
+    nets, cut = last_bills(player, timeline, now)
+    for key in sorted({*sums, *nets}, key=str):
+        if exact.instant(key[3]) < cut and sums.get(key, 0) != nets.get(key, 0):
+            raise Differs(f"invoices of {key} come to {sums.get(key, 0)}, its last bill to {nets.get(key, 0)}")
+
+
+def may_be_negative(player):
+    """Charges that say so, and those that are a share of others."""
+    return {charge["id"] for plan in player.versions.values() for charge in plan["charges"]
+            if charge.get("allowNegative") or charge["model"] == "percentOf"}
