@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "base/thread.h"
 #include "flow/simulate/simulation.h"
+#include "ops/books.h"
 
 enum { BATCH = 1000, IN_FLIGHT = 24, SUBSCRIBERS = 64, ACCOUNT_DIGITS = 8 };
 
@@ -168,18 +169,9 @@ static bool account_name(void *partition, uint64_t index, Str *project, Str *acc
     return partition_account(partition, index, project, account);
 }
 
-static Err *books_open(Market *market)
+static Err *market_books_open(Market *market)
 {
-    size_t count = 0;
-    for (; catalog_tables[count] != NULL; count++) {
-        assert_that(count + 3 < MARKET_TABLES_MAX);
-        market->tables[count] = catalog_tables[count];
-    }
-    market->tables[count++] = &operation_table;
-    market->tables[count++] = &simulation_table;
-    DbOptions options = { .place = market->dir->books, .migrations = db_migrations(),
-                          .tables = market->tables, .readers = 4 };
-    TRY(db_open(market->arena, &options, &market->books));
+    TRY(books_open(market->arena, market->dir->books, 4, &market->books));
     return catalog_open(market->arena, market->books, &market->dir->pepper, &market->catalog);
 }
 
@@ -201,7 +193,7 @@ Err *market_open(Arena *arena, const MarketOptions *options, Market *market)
     market->used = memory_map(options->accounts * options->months * MARKET_METERS *
                               sizeof(uint64_t));
     TRY(datadir_begin(arena, &wanted, &market->dir));
-    TRY(books_open(market));
+    TRY(market_books_open(market));
     TRY(usage_open(market));
     TRY(datadir_finish(arena, market->dir));
     TRY(project_make(market));

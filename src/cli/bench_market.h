@@ -8,7 +8,7 @@
 #include "flow/aggregate/usage.h"
 #include "operation/operation.h"
 
-enum { MARKET_METERS = 4, MARKET_MONTHS_MAX = 12, MARKET_TABLES_MAX = 32 };
+enum { MARKET_METERS = 4, MARKET_MONTHS_MAX = 12 };
 
 typedef struct MarketOptions {
     Str      folder;  // an empty one
@@ -26,7 +26,6 @@ typedef struct Market {
     Partition    *partition;
     Principal     by;
     uint64_t     *used;  // [(account * months + month) * MARKET_METERS + meter]
-    const StatementTable *tables[MARKET_TABLES_MAX];
 } Market;
 
 // Everything but usage: directory, books, meters, plans "now" (published) and accounts' names.
