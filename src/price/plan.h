@@ -155,8 +155,8 @@ typedef struct Trial {
 } Trial;
 
 // A stretch of a subscription's life under another document: of another version of the plan, or
-// changed by overrides. It lasts so many periods, or all that begin before `until`; with neither,
-// for ever.
+// changed by overrides. It lasts so many periods, or until an instant, and what is then left of the
+// period is the next phase's first; with neither, for ever.
 typedef struct Phase {
     uint32_t    periods;  // 0: not given
     bool        has_until;
@@ -229,7 +229,7 @@ Plan *plan_from_json(const Json *document, Str base, Str id, Faults *faults);
 bool phases_from_json(const Json *list, const Json *document, Str base, Faults *faults,
                       Phases *phases);
 
-// The phase that a period of the calendar is in; NULL: none, the document itself.
+// The phase in which a period of the calendar begins; NULL: none, the document itself.
 const Phase *phase_at(const Phases *phases, const Calendar *calendar, const Period *period);
 
 // Reads the stored text of a published version. A text that no longer parses is STORE_FAILED.

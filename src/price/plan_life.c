@@ -51,10 +51,10 @@ static void phase_length_read(Place place, bool is_last, Phase *phase)
         place_fault(place, ERR_PLAN_INVALID, "every phase but the last has periods or until");
 }
 
-// What identifies a plan, and its phases, are the same in all of them.
+// What identifies a plan and cuts its time, and its phases, are the same in all of them.
 static bool overrides_allowed(Place overrides)
 {
-    static const char *const fixed[] = { "id", "currency", "phases" };
+    static const char *const fixed[] = { "id", "currency", "period", "timeZone", "phases" };
     size_t                   before = overrides.faults->count;
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         if (json_find(overrides.json, str_of(fixed[i])) != NULL)
@@ -114,27 +114,33 @@ bool phases_from_json(const Json *list, const Json *document, Str base, Faults *
     return faults->count == before;
 }
 
-// The index of the first period behind the phase that begins with period `first`.
+// The index of the period that the phase behind this one begins in, when this one begins in period
+// `first` and does not hold the one asked for.
 static int64_t phase_end(const Phase *phase, const Calendar *calendar, int64_t first)
 {
     if (phase->periods > 0)
         return first + phase->periods;
-    if (!phase->has_until)
-        return INT64_MAX;
     if (phase->until.us <= calendar->eras[0].from.us)
         return first;
-    Period  holding = calendar_period_at(calendar, phase->until);
-    int64_t end = holding.index + (holding.service.start.us < phase->until.us);
+    int64_t end = calendar_period_at(calendar, phase->until).index;
     return end < first ? first : end;
+}
+
+static bool phase_holds(const Phase *phase, const Period *period, int64_t first)
+{
+    if (phase->periods > 0)
+        return period->index < first + phase->periods;
+    return !phase->has_until || period->service.start.us < phase->until.us;
 }
 
 const Phase *phase_at(const Phases *phases, const Calendar *calendar, const Period *period)
 {
     int64_t first = 0;
     for (size_t i = 0; i < phases->count; i++) {
-        first = phase_end(&phases->at[i], calendar, first);
-        if (period->index < first)
-            return &phases->at[i];
+        const Phase *phase = &phases->at[i];
+        if (phase_holds(phase, period, first))
+            return phase;
+        first = phase_end(phase, calendar, first);
     }
     return NULL;
 }

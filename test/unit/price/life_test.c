@@ -359,6 +359,33 @@ static void test_phases_change_the_plan(void **state)
                 "{}", ",\"activeFrom\":\"2026-01-01T00:00:00Z\"", "5.00");
 }
 
+// What is left of a period in which a phase ends is the next phase's first.
+static void test_a_phase_that_ends_within_a_period(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *phases, *from, *total;
+    } rows[] = {
+        { "{\"until\":\"2026-05-15T00:00:00Z\"},{\"periods\":1},", "2026-04-01", "5.00" },
+        { "{\"until\":\"2026-05-15T00:00:00Z\"},{\"periods\":2},", "2026-04-01", "30.00" },
+        { "{\"until\":\"2026-06-15T00:00:00Z\"},", "2026-04-01", "30.00" },
+        { "{\"until\":\"2026-06-01T00:00:00Z\"},", "2026-04-01", "5.00" },
+        { "{\"periods\":3},{\"until\":\"2026-04-20T00:00:00Z\"},", "2026-02-01", "5.00" },
+        { "{\"periods\":3},{\"until\":\"2026-04-20T00:00:00Z\"},{\"periods\":2},", "2026-02-01",
+          "30.00" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *more =
+            str_terminated(arena, str_print(arena,
+                                            ",\"phases\":[%s{\"overrides\":{\"charges\":{\"fee\":{"
+                                            "\"amount\":5}}}}]",
+                                            rows[i].phases));
+        char *from = str_terminated(
+            arena, str_print(arena, ",\"activeFrom\":\"%sT00:00:00Z\"", rows[i].from));
+        check_total(plan_of(FLAT "}", more), "{}", from, rows[i].total);
+    }
+}
+
 static void test_phases_that_are_refused(void **state)
 {
     (void)state;
@@ -378,6 +405,10 @@ static void test_phases_that_are_refused(void **state)
         { "[{\"overrides\":7}]", ERR_FIELD_INVALID, "/plan/phases/0/overrides" },
         { "[{\"overrides\":{\"currency\":\"EUR\"}}]", ERR_PLAN_INVALID,
           "/plan/phases/0/overrides/currency" },
+        { "[{\"overrides\":{\"period\":{\"unit\":\"year\"}}}]", ERR_PLAN_INVALID,
+          "/plan/phases/0/overrides/period" },
+        { "[{\"overrides\":{\"timeZone\":null}}]", ERR_PLAN_INVALID,
+          "/plan/phases/0/overrides/timeZone" },
         { "[{\"overrides\":{\"phases\":null}}]", ERR_PLAN_INVALID,
           "/plan/phases/0/overrides/phases" },
         { "[{\"overrides\":{\"charges\":{\"fee\":{\"amount\":-1}}}}]", ERR_FIELD_INVALID,
@@ -551,6 +582,7 @@ int main(void)
         test_of(test_a_share_of_charges_by_the_month),
         test_of(test_own_periods_that_are_refused),
         test_of(test_phases_change_the_plan),
+        test_of(test_a_phase_that_ends_within_a_period),
         test_of(test_phases_that_are_refused),
         test_of(test_phases_of_a_subscription),
         test_of(test_a_term_is_trued_up_at_its_end),
