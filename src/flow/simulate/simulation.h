@@ -19,7 +19,9 @@ enum {
     SIMULATION_ACCOUNTS_MAX = 10000,  // named one by one; "all" has no limit
     SIMULATION_DAYS_MAX = 1100,       // of the range
     SIMULATION_QUANTITIES_MAX = 50,
-    SIMULATION_CHUNK_ACCOUNTS = 500,
+    SIMULATION_CHUNK_ACCOUNTS = 500,     // of a result's pieces, fewer when the range is long
+    SIMULATION_CHUNK_DAYS = 50000,       // accounts times days of the range, so that pieces stay
+    SIMULATION_CHUNK_LEAST = 20,         // of a few megabytes even for daily bills
     SIMULATION_DEPTH = 24,  // of the body: a plan inside nests deeper than an event
 };
 

@@ -177,6 +177,15 @@ static uint64_t names_count(Partition *partition)
     return low;
 }
 
+static int64_t chunk_accounts(const SimulationRequest *request)
+{
+    int64_t days = 1 + (request->to.us - request->from.us) / INSTANT_DAY_US;
+    int64_t accounts = SIMULATION_CHUNK_DAYS / days;
+    if (accounts > SIMULATION_CHUNK_ACCOUNTS)
+        return SIMULATION_CHUNK_ACCOUNTS;
+    return accounts < SIMULATION_CHUNK_LEAST ? SIMULATION_CHUNK_LEAST : accounts;
+}
+
 Err *simulation_start(Arena *arena, const SimulationStart *start, const SimulationRequest *request,
                       Operation *operation)
 {
@@ -193,7 +202,7 @@ Err *simulation_start(Arena *arena, const SimulationStart *start, const Simulati
         .position = position,
         .names = names_count(start->partition),
         .rated_at = start->now,
-        .chunk_accounts = SIMULATION_CHUNK_ACCOUNTS,
+        .chunk_accounts = chunk_accounts(request),
     };
     *operation = (Operation){
         .project = simulation.project,
