@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/books.h"
 
+#include "audit/answered.h"
 #include "base/assert.h"
 #include "catalog/catalog.h"
 #include "flow/ledger/ledger.h"
@@ -8,7 +9,7 @@
 #include "operation/operation.h"
 
 static const StatementTable *const others[] = { &operation_table, &simulation_table,
-                                                &ledger_table };
+                                                &ledger_table, &answered_table };
 enum { OTHERS = sizeof others / sizeof *others, TABLES_MAX = 32 };
 
 Err *books_open(Arena *arena, Str place, size_t readers, Db **books)
