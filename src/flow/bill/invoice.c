@@ -513,10 +513,7 @@ Err *invoice_lines(Arena *arena, const InvoiceQuery *query, Instant at,
 
 Err *invoice_due(Arena *arena, const InvoiceQuery *query, Instant at, InvoiceLines *lines)
 {
-    Pair         pair;
-    InvoiceLines due, billed;
-    TRY(pair_of(arena, query, at, &pair));
-    TRY(lines_invoiced(arena, query, &pair.now, pair.from, &due));
-    TRY(lines_invoiced(arena, query, &pair.before, pair.from, &billed));
-    return lines_subtract(arena, &due, &billed, lines);
+    InvoiceLines invoiced;
+    TRY(invoice_earlier(arena, query, at, &invoiced));
+    return invoice_lines(arena, query, at, &invoiced, lines);
 }
