@@ -9,7 +9,7 @@
 Line *rating_line(Rating *rating, LineKind kind, const Charge *charge)
 {
     if (rating->count == rating->room) {
-        size_t room = rating->room == 0 ? 16 : 2 * rating->room;
+        size_t room = rating->room == 0 ? LINES_FIRST : 2 * rating->room;
         Line  *lines = arena_array(rating->arena, Line, room);
         for (size_t i = 0; i < rating->count; i++)
             lines[i] = rating->lines[i];

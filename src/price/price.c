@@ -44,6 +44,8 @@ Err *price_bill(Arena *arena, const Plan *plan, const PriceInputs *inputs, Bill 
     Rating rating = { .arena = arena,
                       .plan = plan,
                       .inputs = inputs,
+                      .lines = arena_array(arena, Line, LINES_FIRST),
+                      .room = LINES_FIRST,
                       .whole = whole_of(plan, inputs),
                       .size = money_zero(plan->currency),
                       .commitment = commitment_count_none(plan->currency) };

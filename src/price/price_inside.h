@@ -4,6 +4,8 @@
 #include "price/model.h"
 #include "price/price.h"
 
+enum { LINES_FIRST = 16 };
+
 // One bill in the making. Lines are in the order of the plan's charges; those of a charge are
 // together.
 typedef struct Rating {

@@ -524,6 +524,14 @@ static void test_what_is_due_at_an_instant(void **state)
     assert_at(bill, "/total", "1000.00");
 }
 
+static void test_nothing_is_due_yet(void **state)
+{
+    (void)state;
+    check_total(plan_of(API ",\"groupBy\":[\"a\"],\"minimumPerGroup\":2}", ""), "{}", DUE("15"),
+                "0.00");
+    check_total(plan_of(API ",\"groupBy\":[\"a\"],\"minimumPerGroup\":2}", ""), "{}", "", "0.00");
+}
+
 static void test_a_term_is_settled_when_it_is_over(void **state)
 {
     (void)state;
@@ -589,6 +597,7 @@ int main(void)
         test_of(test_overage_counts_from_the_whole_term),
         test_of(test_terms_that_are_refused),
         test_of(test_what_is_due_at_an_instant),
+        test_of(test_nothing_is_due_yet),
         test_of(test_a_term_is_settled_when_it_is_over),
         test_of(test_bills_of_two_terms),
     };
