@@ -33,15 +33,20 @@ def totals_hold(invoice):
     return invoice
 
 
+def upcoming(player, query=""):
+    """The next invoice; None when there is none."""
+    target = f"/v1/accounts/{quote(player.script['account'])}/upcomingInvoice{query}"
+    answer = yield from player.expect(Request("GET", target))
+    return totals_hold(answer["data"][0]) if answer["data"] else None
+
+
 def of_boundaries(player, until):
     """Lines of all invoices due up to an instant, as they were known then: each asked for from the one before."""
     lines, at = [], player.starts() - 1
     while True:
-        target = f"/v1/accounts/{quote(player.script['account'])}/upcomingInvoice?ratedAt={exact.print_instant(at)}"
-        answer = yield from player.expect(Request("GET", target))
-        if not answer["data"] or exact.instant(answer["data"][0]["at"]) > until:
+        invoice = yield from upcoming(player, f"?ratedAt={exact.print_instant(at)}")
+        if invoice is None or exact.instant(invoice["at"]) > until:
             return lines
-        invoice = totals_hold(answer["data"][0])
         lines.append(invoice["lines"])
         at = exact.instant(invoice["at"])
 
@@ -62,19 +67,13 @@ def last_bills(player, timeline, until):
     return nets, at
 
 
-def settles_later(player):
-    """A commitment with a term is prorated by when it ends, which changes the bills of its earlier periods."""
-    return any("term" in plan.get("commitment", {}) for plan in player.versions.values())
-
-
 def check(player):
-    if settles_later(player):
-        return
     now = time.time_ns() // 1000
     first = min([change.recorded for change in player.log], default=now)
     invoices = yield from of_boundaries(player, first)
+    following = yield from upcoming(player)  # with increases that wait for it
     sums, negative = {}, may_be_negative(player)
-    for lines in invoices + player.invoiced:
+    for lines in [*invoices, *player.invoiced, following["lines"] if following else []]:
         for line in lines:
             key = key_of(line)
             sums[key] = sums.get(key, 0) + units(line["amount"]) + units(line["discount"])

@@ -59,7 +59,7 @@ class Rated:
                 if begin < finish:
                     parts.append(Part((begin, finish), full, is_trial=begin < trial_end))
             start = until
-        return parts
+        return [part for part in parts if part.service[0] < self.timeline.ends]  # the rest had not begun
 
     def own_period(self, charge, at):
         """The natural period of a charge: the plan's, or its own in it."""
@@ -142,7 +142,7 @@ class Rated:
             return None
         count = length_of(rule) // length_of(term.document.get("period", {"unit": "month"}))
         place = self.index(term) % count
-        first = last = self.period
+        first = last = self.timeline.calendar.period(self.period.service[0])  # whole, whenever it ends
         for _ in range(place):
             first = self.timeline.calendar.period(first.service[0] - 1)
         for _ in range(place + 1, count):
