@@ -391,10 +391,18 @@ def test_a_kill_in_the_midst_changes_nothing(fresh, event):
     for batch in range(8):
         api.send([event("m", f"a{batch}.{i}", value=i % 13, ts=f"2026-03-{1 + i % 28:02}T03:00:00Z")
                   for i in range(500)])
-    whole = simulate(api, {"plan": dearer}, against={"plan": document})
-    operation = start(api, {"plan": dearer}, against={"plan": document})
+    seats = {"id": "seats", "quantity": "seats", "model": "perUnit", "unitPrice": "3"}
+    api.publish("p", {**document, "charges": document["charges"] + [seats]}, "2026-01-01T00:00:00Z")
+    for i in range(40):
+        api.subscribe(f"s{i}", f"a0.{i}", "p", "2026-02-11T07:00:00Z", quantities={"seats": str(i)})
+    dearer["charges"].append({**seats, "unitPrice": "4"})
+    more = {"against": {"plan": {**document, "charges": document["charges"] + [seats]}},
+            "quantities": {"seats": "1"}}
+    # Pinned first, run second: what happens meanwhile is the same for both.
+    operation = start(api, {"plan": dearer}, **more)
+    first = api.get(operation["result"])
     kills = 0
-    for _ in range(400):
+    for _ in range(20000):
         row = api.get(f"/v1/operations/{operation['id']}")
         if row["status"] not in ("queued", "running"):
             break
@@ -406,10 +414,51 @@ def test_a_kill_in_the_midst_changes_nothing(fresh, event):
         time.sleep(0.005)
     assert kills > 0, "it was too fast to be killed"
     resumed = api.get(finished(api, operation)["result"])
-    assert resumed["result"] == whole["result"] and resumed["result"]["accounts"] == 4000
-    first, second = (api.call("GET", f"/v1/simulations/{one['id']}/accounts", query={"format": "csv"})
-                     for one in (whole, resumed))
-    assert first.body == second.body and first.body.count(b"\r\n") > 3600
+    assert resumed["result"]["accounts"] == 4000
+    assert (resumed["sequence"], resumed["ratedAt"]) == (first["sequence"], first["ratedAt"])
+    whole = simulate(api, {"plan": dearer}, **more)
+    assert resumed["result"] == whole["result"]
+    one, two = (api.call("GET", f"/v1/simulations/{each['id']}/accounts", query={"format": "csv"})
+                for each in (whole, resumed))
+    assert one.body == two.body and one.body.count(b"\r\n") > 3600
+
+
+def test_what_happens_while_it_waits_does_not_count(fresh, event):
+    """Queued, then everything moves: usage, voids, seats, a zone, new accounts, a restart. The result is that of
+    the moment at which it was asked for, and so are the bills as of it."""
+    api = fresh(seal_bits=4)
+    api.meter("m", event="m", dimensions=["region"])
+    document = {"currency": "USD", "charges": [
+        {"id": "c", "meter": "m", "model": "perUnit", "unitPrice": "1.5"},
+        {"id": "seats", "quantity": "seats", "model": "perUnit", "unitPrice": "3", "timing": "advance"}]}
+    dearer = {**document, "charges": [{**document["charges"][0], "unitPrice": "2"}, document["charges"][1]]}
+    api.publish("p", document, "2026-01-01T00:00:00Z")
+    names = [f"a{i}" for i in range(12)]
+    for name in names:
+        api.put(f"/v1/accounts/{name}", {})
+        api.subscribe(f"{name}.s", name, "p", "2026-02-11T07:00:00Z", quantities={"seats": "2"})
+    api.send([event("m", name, value=i + k, ts=f"2026-03-{1 + 3 * k:02}T05:00:00Z", uid=f"{name}.{k}", region="eu")
+              for i, name in enumerate(names) for k in range(9)])
+    before = accounts_of(api, simulate(api, {"plan": dearer}))
+    blocker = start(api, {"plan": dearer})  # something is always before it in the queue
+    operation = start(api, {"plan": dearer})
+    api.send([event("m", name, value=1000, ts="2026-03-20T05:00:00Z") for name in names + ["fresh"]])
+    api.post("/v1/measurements/void", {"uniqueIds": ["a1.1", "a2.3"]})
+    api.meter("m", event="m", dimensions=["region", "tier"])
+    api.post("/v1/subscriptions/a3.s/change", {"quantities": {"seats": "9"}, "effectiveAt": "2026-03-09T00:00:00Z"})
+    api.post("/v1/subscriptions/a4.s/cancel", {"at": "2026-03-09T00:00:00Z"})
+    api.put("/v1/accounts/a5", {"timeZone": "Asia/Tokyo"})
+    api.put("/v1/accounts/new", {})
+    api.subscribe("new.s", "new", "p", "2026-03-01T00:00:00Z", quantities={"seats": "1"})
+    api.drop_connection()
+    api.server.kill9()
+    api.server.start()
+    finished(api, blocker)
+    simulation = api.get(finished(api, operation)["result"])
+    assert accounts_of(api, simulation) == before
+    assert simulation["result"]["accounts"] == len(names)
+    for name in names:
+        assert simulated_lines(before[name], "before") == lines_of(bills_in_range(api, f"{name}.s", simulation))
 
 
 # ---- lives of subscriptions
