@@ -154,12 +154,6 @@ def period(rule, zone, starts, at):
     return boundaries.at(number), boundaries.at(number + 1)
 
 
-def period_index(rule, zone, starts, at):
-    """0 for the period that holds the start."""
-    boundaries = Boundaries(rule, zone, starts)
-    return boundaries.holding(at) - boundaries.holding(starts)
-
-
 def local_days(span, zone):
     return (local(span[1], zone).date() - local(span[0], zone).date()).days
 

@@ -50,6 +50,11 @@ class Player:
         self.invoiced = []  # lines of invoices that changes brought
 
     def run(self):
+        yield from self.set_up()
+        for step in self.script["steps"]:
+            yield from getattr(self, "do_" + step["do"])(step)
+
+    def set_up(self):
         script = self.script
         yield from self.expect(Request("PUT", f"/v1/accounts/{quote(script['account'])}", script["accountBody"]))
         for id, plan in script["plans"].items():
@@ -57,8 +62,6 @@ class Player:
             yield from self.expect(Request("POST", f"/v1/plans/{quote(id)}/publish",
                                            {"effectiveFrom": "2020-01-01T00:00:00Z"}))
         yield from self.expect(Request("PUT", f"/v1/subscriptions/{quote(self.id)}", script["subscription"]))
-        for step in script["steps"]:
-            yield from getattr(self, "do_" + step["do"])(step)
 
     def expect(self, request):
         """The answer to what must succeed."""

@@ -5,7 +5,7 @@ import calendars
 import prices
 import usage
 from bill import Bill, Inputs, Part, TermProgress, totals
-from exact import ONE, ZERO, exact, print_span
+from exact import ZERO, print_span
 from timeline import FOREVER
 
 

@@ -218,54 +218,6 @@ def test_history(api, server, i):
     history.check_event_list()
 
 
-def bills_of(seed, arrange):
-    """The bills of one world's events, arranged in another order, batches and repetitions."""
-    world = World(seed, "w")
-    with Server(seal_bits=world.random.choice([4, 6])) as server:
-        api = Api(server)
-        meters = [world.meter(stream) for stream in world.streams for _ in range(3)]
-        for meter in meters:
-            api.put(f"/v1/meters/{meter['id']}", meter)
-        plan = world.plan(meters)
-        events = [world.event() for _ in range(300)]
-        for batch in arrange(events):
-            api.send(batch)
-        api.publish("w.plan", plan)
-        bills = []
-        for i, account in enumerate(world.accounts):
-            api.put(f"/v1/accounts/{quote(account)}", {"currency": plan["currency"]})
-            api.subscribe(f"w{i}", account, "w.plan", print_instant(FROM), **seats(plan))
-            for at in (FROM, FROM + 40 * 24 * HOUR, FROM + 70 * 24 * HOUR):
-                bill = api.bill(f"w{i}", at=print_instant(at), ratedAt="2026-10-01T00:00:00Z")
-                bills.append({name: value for name, value in bill.items() if name not in ("sequence", "ratedAt")})
-        server.stop()
-        server.verify()
-        return json.dumps(bills, ensure_ascii=False)
-
-
-def arrangements(seed):
-    rng = random.Random(seed)
-
-    def as_is(events):
-        return [events]
-
-    def backwards_one_by_one(events):
-        return [[event] for event in reversed(events)]
-
-    def shuffled_twice(events):
-        both = events + events
-        rng.shuffle(both)
-        return [both[at:at + 17] for at in range(0, len(both), 17)]
-    return [as_is, backwards_one_by_one, shuffled_twice]
-
-
-def test_order_batches_and_duplicates_leave_the_bills_byte_identical():
-    print(f"replay with: SEED={SEED}")
-    made = [bills_of(SEED, arrange) for arrange in arrangements(SEED)]
-    assert made[0] == made[1]
-    assert made[0] == made[2]
-
-
 def test_the_books_and_the_store_verify_after_all_that(server):
     server.stop()
     print(server.verify(), file=sys.stderr)
