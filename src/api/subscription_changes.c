@@ -167,7 +167,9 @@ static Err *subscription_change(Request *request, Response *response)
     asking.change.plan = body_text(asking.body, "plan", 255, &asking.faults);
     version_read(&asking);
     overrides_take(&asking);
-    if (quantities == NULL && body_find(asking.body, "plan") == NULL &&
+    bool names_none = quantities == NULL ||
+                      (quantities->kind == JSON_OBJECT && quantities->first == NULL);
+    if (names_none && body_find(asking.body, "plan") == NULL &&
         body_find(asking.body, "planVersion") == NULL && !asking.change.has_overrides)
         faults_add(&asking.faults, ERR_FIELD_REQUIRED, STR(""),
                    "a change has quantities, plan, planVersion or overrides");

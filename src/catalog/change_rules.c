@@ -25,21 +25,23 @@ bool change_asks_same(const SubscriptionChange *wanted, const SubscriptionChange
 
 // ---- when
 
-static Err *instant_check(Arena *arena, const SubscriptionHistory *history, Instant at)
+static Err *instant_check(Arena *arena, const SubscriptionHistory *history,
+                          const SubscriptionChange *entry)
 {
     const Subscription *first = history->first;
-    Instant             end;
+    Instant             end, at = entry->effective_at;
+    Str                 place = entry->kind == CHANGE_TERMS ? STR("/effectiveAt") : STR("/at");
     if (at.us < first->starts_at.us)
-        return refuse(arena, ERR_OUTSIDE_SUBSCRIPTION, STR("/effectiveAt"),
+        return refuse(arena, ERR_OUTSIDE_SUBSCRIPTION, place,
                       "subscription %.*s begins at %.*s", STR_ARG(first->id),
                       STR_ARG(instant_print(arena, first->starts_at)));
     if (!subscription_end(history, &end) || at.us < end.us)
         return NULL;
     if (subscription_cancellation(history) != NULL)
-        return refuse(arena, ERR_SUBSCRIPTION_CANCELED, STR("/effectiveAt"),
+        return refuse(arena, ERR_SUBSCRIPTION_CANCELED, place,
                       "subscription %.*s is canceled from %.*s on", STR_ARG(first->id),
                       STR_ARG(instant_print(arena, end)));
-    return refuse(arena, ERR_OUTSIDE_SUBSCRIPTION, STR("/effectiveAt"),
+    return refuse(arena, ERR_OUTSIDE_SUBSCRIPTION, place,
                   "subscription %.*s ends at %.*s", STR_ARG(first->id),
                   STR_ARG(instant_print(arena, end)));
 }
@@ -127,7 +129,7 @@ static Err *terms_rules(DbTx *tx, const CatalogChange *change, const Subscriptio
 Err *change_rules(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
                   SubscriptionChange *entry)
 {
-    TRY(instant_check(db_arena(tx), before, entry->effective_at));
+    TRY(instant_check(db_arena(tx), before, entry));
     switch (entry->kind) {
     case CHANGE_TERMS: return terms_rules(tx, change, before, entry);
     case CHANGE_CANCEL: return NULL;

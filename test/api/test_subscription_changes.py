@@ -12,10 +12,10 @@ JUNE, HALF, JULY = "2026-06-01T00:00:00Z", "2026-06-16T00:00:00Z", "2026-07-01T0
 @pytest.fixture
 def sold(api, n):
     """sold(charges, …) -> (subscription, account): a plan of its own from 1 June on."""
-    def make(charges, starts=JUNE, account=None, quantities=None, plan=None, **members):
+    def make(charges, starts=JUNE, account=None, quantities=None, plan=None, plan_since="2020-01-01T00:00:00Z", **members):
         plan, account = plan or n("plan"), account or n("acct")
         api.put(f"/v1/accounts/{account}", {})
-        api.publish(plan, {"currency": "USD", "charges": charges, **members})
+        api.publish(plan, {"currency": "USD", "charges": charges, **members}, plan_since)
         more = {"quantities": quantities} if quantities else {}
         return api.subscribe(n("sub"), account, plan, starts, **more)["id"], account
     return make
@@ -335,9 +335,20 @@ def test_a_change_id_makes_a_repetition_harmless(api, sold):
     assert (answer.status, answer.code) == (409, "change_conflict")
 
 
+def test_a_start_of_long_ago_is_billed_in_one_invoice(api, n, sold):
+    """Every day since 1970: each has its line, and the work grows with their number, not its square."""
+    sub, account = sold([flat("1")], starts="1970-01-02T00:00:00Z", plan_since="1970-01-01T00:00:00Z",
+                        period={"every": 1, "unit": "day", "anchor": "subscription"})
+    invoice = tried(api, sub, "cancel", rated="2026-06-01T12:00:00Z", at="1970-02-01T00:00:00Z")["invoice"]
+    days = (dt.date(2026, 6, 1) - dt.date(1970, 2, 1)).days + 1
+    assert len(invoice["lines"]) == days
+    assert (invoice["subtotal"], invoice["toBalance"]) == (f"-{days}.00", f"{days}.00")
+
+
 @pytest.mark.parametrize("kind, body, status, code, pointer", [
     ("change", {}, 422, "field_required", ""),
     ("change", [], 422, "field_invalid", ""),
+    ("change", {"quantities": {}}, 422, "field_required", ""),
     ("change", {"quantity": 1}, 400, "unknown_member", "/quantity"),
     ("change", {"quantities": {"seats": "-1"}}, 422, "invalid_value", "/quantities/seats"),
     ("change", {"quantities": {"seats": 1}, "effectiveAt": "soon"}, 422, "invalid_timestamp", "/effectiveAt"),
@@ -346,9 +357,10 @@ def test_a_change_id_makes_a_repetition_harmless(api, sold):
     ("change", {"planVersion": 0}, 422, "field_invalid", "/planVersion"),
     ("change", {"plan": 5}, 422, "field_invalid", "/plan"),
     ("change", {"overrides": []}, 422, "field_invalid", "/overrides"),
-    ("change", {"quantities": {"seats": 1}, "effectiveAt": "2020-01-01T00:00:00Z"}, 422, "outside_subscription", None),
+    ("change", {"quantities": {"seats": 1}, "effectiveAt": "2020-01-01T00:00:00Z"}, 422, "outside_subscription",
+     "/effectiveAt"),
     ("cancel", {"credit": "all"}, 422, "field_invalid", "/credit"),
-    ("cancel", {"at": "2020-01-01T00:00:00Z"}, 422, "outside_subscription", None),
+    ("cancel", {"at": "2020-01-01T00:00:00Z"}, 422, "outside_subscription", "/at"),
     ("pause", {"usage": "some"}, 422, "field_invalid", "/usage"),
     ("pause", {"at": True}, 422, "invalid_timestamp", "/at"),
     ("resume", {"usage": "free"}, 400, "unknown_member", "/usage"),

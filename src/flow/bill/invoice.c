@@ -187,14 +187,18 @@ static Err *state_before(Arena *arena, const InvoiceQuery *query, Instant at, St
     return found ? state_of(arena, query, last, state) : NULL;
 }
 
-static void lines_append(Arena *arena, InvoiceLines *lines, const Bill *bill)
+// Lines that grow: a start long ago has tens of thousands of periods.
+static void lines_append(Arena *arena, InvoiceLines *lines, size_t *room, const Bill *bill)
 {
-    Line *all = arena_array(arena, Line, lines->count + bill->count);
-    for (size_t i = 0; i < lines->count; i++)
-        all[i] = lines->at[i];
+    if (lines->count + bill->count > *room) {
+        *room = 2 * (lines->count + bill->count);
+        Line *more = arena_array(arena, Line, *room);
+        for (size_t i = 0; i < lines->count; i++)
+            more[i] = lines->at[i];
+        lines->at = more;
+    }
     for (size_t i = 0; i < bill->count; i++)
-        all[lines->count + i] = bill->lines[i];
-    *lines = (InvoiceLines){ all, lines->count + bill->count };
+        lines->at[lines->count++] = bill->lines[i];
 }
 
 // The due lines of every period from the one that holds `from` on.
@@ -209,12 +213,13 @@ static Err *lines_due(Arena *arena, const InvoiceQuery *query, const State *stat
                               .at = state->at,
                               .lines = LINES_DUE };
     Instant         at = later(from, timeline->active.start);
+    size_t          room = 0;
     *lines = (InvoiceLines){ 0 };
     while (at.us <= state->at.us && at.us < timeline->active.end.us) {
         Bill   bill;
         Period period = timeline_period(timeline, at);
         TRY(period_bill(arena, &rated, &period, &bill));
-        lines_append(arena, lines, &bill);
+        lines_append(arena, lines, &room, &bill);
         at = period.service.end;
     }
     return NULL;
