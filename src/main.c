@@ -33,7 +33,7 @@ static const Command commands[] = {
     { "migrate", cli_migrate, "the schema of the books: status|plan|up|verify --data DIR" },
     { "config", cli_config, "check or show the settings: check|show [--config FILE]" },
     { "print", cli_print, "the reference: openapi|config|errors|metrics|scopes|steps|postings" },
-    { "bench", cli_bench, "how fast, proved right by an oracle: ingest ..." },
+    { "bench", cli_bench, "how fast, proved right by an oracle: ingest, rate, simulate" },
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 

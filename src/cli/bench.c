@@ -210,5 +210,6 @@ int cli_bench(int argc, char **argv)
     if (argc >= 2 && strcmp(argv[1], "rate") == 0)
         return rate(argc - 1, argv + 1);
     fputs(USAGE, stderr);
+    fputs(BENCH_SIMULATE_USAGE, stderr);
     return 2;
 }

@@ -36,8 +36,8 @@ static const char *const definitions[METERS] = {
     "{\"id\":\"latest\",\"event\":\"calls\",\"aggregation\":\"latest\"}",
     "{\"id\":\"most\",\"event\":\"calls\",\"aggregation\":\"max\"}",
     "{\"id\":\"by\",\"event\":\"calls\",\"aggregation\":\"sum\",\"dimensions\":[\"region\"]}",
-    "{\"id\":\"unique\",\"event\":\"calls\",\"aggregation\":\"uniqueCount\","
-    "\"property\":\"region\"}",
+    ("{\"id\":\"unique\",\"event\":\"calls\",\"aggregation\":\"uniqueCount\","
+     "\"property\":\"region\"}"),
     "{\"id\":\"gauge\",\"event\":\"calls\",\"aggregation\":\"timeWeighted\"}",
     "{\"id\":\"late\",\"event\":\"calls\",\"aggregation\":\"sum\"}",
 };
