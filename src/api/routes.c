@@ -12,6 +12,7 @@ Router *api_router_open(void)
         LIST(measurements), LIST(voids), LIST(usage), LIST(meters), LIST(accounts), LIST(plans),
         LIST(migrations), LIST(subscriptions), LIST(subscription_changes), LIST(rate), LIST(bills),
         LIST(unbilled), LIST(operations), LIST(operations_api), LIST(simulations),
+        LIST(ledger),
     };
     return router_open(lists, sizeof lists / sizeof *lists);
 }

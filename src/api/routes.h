@@ -26,6 +26,7 @@ API_RESOURCE(subscription_changes)
 API_RESOURCE(rate)
 API_RESOURCE(bills)
 API_RESOURCE(unbilled)
+API_RESOURCE(ledger)
 
 #undef API_RESOURCE
 

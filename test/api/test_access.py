@@ -15,7 +15,7 @@ def keys():
     """{name: key} on a server of its own, with a second project `other`."""
     with_server = Server(seal_bits=6)
     scopes = ["usage:write", "usage:correct", "usage:read", "catalog:write", "catalog:read", "bills:read",
-              "simulations:write", "simulations:read", "ops:read"]
+              "simulations:write", "simulations:read", "ledger:read", "ledger:write", "ops:read"]
     with Books(with_server) as books:
         books.add_project("other")
         books.add_project("strict", unknown_accounts="reject", horizon_us=30 * 86_400_000_000)
@@ -102,6 +102,11 @@ SCOPES = {"usage:write": [("POST", "/v1/measurements"), ("POST", "/ingest/usage"
           "simulations:write": [("POST", "/v1/simulations"), ("POST", "/v1/operations/{id}/cancel")],
           "simulations:read": [("GET", "/v1/simulations/{id}"), ("GET", "/v1/simulations/{id}/accounts"),
                                ("GET", "/v1/operations"), ("GET", "/v1/operations/{id}")],
+          "ledger:read": [("GET", "/v1/ledger/accounts"), ("GET", "/v1/ledger/accounts/{kind}/{owner}/statement"),
+                          ("GET", "/v1/ledger/transactions"), ("GET", "/v1/ledger/transactions/{source}"),
+                          ("GET", "/v1/ledger/trialBalance"), ("GET", "/v1/ledger/verify"),
+                          ("GET", "/v1/ledger/months")],
+          "ledger:write": [("POST", "/v1/ledger/months/{month}/close"), ("POST", "/v1/ledger/months/{month}/open")],
           "ops:read": [("GET", "/metrics")]}
 
 

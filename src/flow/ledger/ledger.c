@@ -98,14 +98,24 @@ static Err *month_check(DbTx *tx, const LedgerPost *post)
                   "the accounting month %.*s is closed", STR_ARG(month));
 }
 
-Err *ledger_month_close(DbTx *tx, ProjectId project, Str month, bool closed)
+bool ledger_month_is(Str text)
+{
+    uint64_t year, month;
+    return text.length == MONTH_BYTES && text.at[4] == '-' &&
+           str_whole((Str){ text.at, 4 }, 9999, &year) && year >= 1 &&
+           str_whole((Str){ text.at + 5, 2 }, 12, &month) && month >= 1;
+}
+
+Err *ledger_month_close(DbTx *tx, ProjectId project, Str month, bool closed,
+                        bool *changed)
 {
     DbValues values = DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(month));
-    bool     added;
     uint64_t removed;
     if (closed)
-        return db_insert(tx, &ledger_sql[LEDGER_MONTH_ADD], values, &added);
-    return db_run(tx, &ledger_sql[LEDGER_MONTH_REMOVE], values, &removed);
+        return db_insert(tx, &ledger_sql[LEDGER_MONTH_ADD], values, changed);
+    TRY(db_run(tx, &ledger_sql[LEDGER_MONTH_REMOVE], values, &removed));
+    *changed = removed > 0;
+    return NULL;
 }
 
 // ---- posting
@@ -229,7 +239,15 @@ Err *ledger_balance(DbTx *tx, ProjectId project, const LedgerName *name, int64_t
     TRY(db_find(tx, &ledger_sql[LEDGER_DAYS_SUM], values, &days));
     TRY(db_find(tx, &ledger_sql[LEDGER_UNSEALED_SUM], values, &tail));
     if (__builtin_add_overflow(row_whole(&days, 0), row_whole(&tail, 0), minor))
-        return refuse(db_arena(tx), ERR_AMOUNT_TOO_LARGE, STR_NONE,
-                      "a balance of the ledger is beyond 63 bits of minor units");
+        return ledger_too_large(tx);
+    return NULL;
+}
+
+Err *ledger_chain_length(DbTx *tx, ProjectId project, int64_t *length)
+{
+    DbRow row;
+    TRY(db_find(tx, &ledger_sql[LEDGER_CHAIN_GET],
+                DB_VALUES(db_text(project.tenant), db_text(project.id)), &row));
+    *length = row.columns == NULL ? 0 : row_whole(&row, 0);
     return NULL;
 }

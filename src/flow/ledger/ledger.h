@@ -102,8 +102,13 @@ typedef struct LedgerName {
 Err *ledger_balance(DbTx *tx, ProjectId project, const LedgerName *name, int64_t *minor) MUST_CHECK;
 
 // Closes a month for accounting (or opens it again): a later post with effective_at in it is
-// refused. "2026-11".
-Err *ledger_month_close(DbTx *tx, ProjectId project, Str month, bool closed) MUST_CHECK;
+// refused. "2026-11". `changed`: it was the other before.
+Err *ledger_month_close(DbTx *tx, ProjectId project, Str month, bool closed,
+                        bool *changed) MUST_CHECK;
+// The closed ones, oldest first.
+Err *ledger_months_closed(DbTx *tx, ProjectId project, Str **months, size_t *count) MUST_CHECK;
+// "2026-11": a year from 0001 and a month of it.
+bool ledger_month_is(Str text);
 
 // ---- reading
 
@@ -165,5 +170,21 @@ typedef struct LedgerSum {
 } LedgerSum;
 
 Err *ledger_trial_balance(DbTx *tx, ProjectId project, LedgerSum **sums, size_t *count) MUST_CHECK;
+
+// Accounts of the ledger that have an entry, with their balances, by kind's name, owner and
+// currency.
+typedef struct LedgerAccountsPage {
+    ProjectId         project;
+    const LedgerKind *kind;   // NULL: all
+    Str               owner;  // STR_NONE: all
+    const LedgerName *after;  // NULL: from the first
+    size_t            limit;
+} LedgerAccountsPage;
+
+Err *ledger_accounts(DbTx *tx, const LedgerAccountsPage *page, LedgerSum **accounts,
+                     size_t *count) MUST_CHECK;
+
+// How far the project's chain is; 0: nothing is sealed.
+Err *ledger_chain_length(DbTx *tx, ProjectId project, int64_t *length) MUST_CHECK;
 
 extern const StatementTable ledger_table;

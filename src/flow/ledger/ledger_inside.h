@@ -22,7 +22,14 @@ enum {
 // A row of those columns, without its legs. STORE_FAILED: a rule or currency that this Toll does
 // not know.
 Err *ledger_row_read(Arena *arena, const DbRow *row, LedgerTransaction *transaction) MUST_CHECK;
+Err *ledger_currency_read(Arena *arena, Str code, Currency *currency) MUST_CHECK;
 Err *ledger_kind_read(Arena *arena, Str name, LedgerKind *kind) MUST_CHECK;
+
+// By the first columns, which are text; an index past the end is behind everything.
+int ledger_rows_compare(const DbRows *a, size_t i, const DbRows *b, size_t j, size_t columns);
+// By their names, the order of the books.
+void ledger_kinds_sorted(LedgerKind kinds[LEDGER_KIND_COUNT]);
+Err *ledger_too_large(DbTx *tx) MUST_CHECK;
 
 // Statements of all files, one table.
 typedef enum LedgerStatementIndex {
@@ -30,9 +37,11 @@ typedef enum LedgerStatementIndex {
     LEDGER_TRANSACTIONS, LEDGER_TRANSACTIONS_OF, LEDGER_ENTRY_ADD, LEDGER_ENTRIES_OF,
     LEDGER_BALANCE_ADD, LEDGER_BALANCE_MORE, LEDGER_BALANCE_GET, LEDGER_DAYS_SUM,
     LEDGER_UNSEALED_SUM, LEDGER_ENTRIES_SUM, LEDGER_ENTRIES_AFTER, LEDGER_MONTH_GET,
-    LEDGER_MONTH_ADD, LEDGER_MONTH_REMOVE, LEDGER_TRIAL_BALANCES, LEDGER_TRIAL_DAYS,
+    LEDGER_MONTH_ADD, LEDGER_MONTH_REMOVE, LEDGER_MONTHS,
+    LEDGER_TRIAL_BALANCES, LEDGER_TRIAL_DAYS,
     LEDGER_TRIAL_UNSEALED, LEDGER_CHAIN_GET, LEDGER_CHAIN_ADD, LEDGER_CHAIN_MOVE,
     LEDGER_UNSEALED, LEDGER_SEAL, LEDGER_DAY_MORE, LEDGER_DAY_ADD, LEDGER_SEALED, LEDGER_BALANCES,
+    LEDGER_BALANCE_KINDS, LEDGER_DAYS, LEDGER_TAIL,
     LEDGER_STATEMENTS
 } LedgerStatementIndex;
 extern const Statement ledger_sql[LEDGER_STATEMENTS];

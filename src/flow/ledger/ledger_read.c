@@ -12,7 +12,7 @@ Err *ledger_kind_read(Arena *arena, Str name, LedgerKind *kind)
                   STR_ARG(name));
 }
 
-static Err *currency_read(Arena *arena, Str code, Currency *currency)
+Err *ledger_currency_read(Arena *arena, Str code, Currency *currency)
 {
     if (currency_find(code, currency))
         return NULL;
@@ -34,7 +34,7 @@ Err *ledger_row_read(Arena *arena, const DbRow *row, LedgerTransaction *transact
     if (!posting_find(row_text(row, COLUMN_RULE), &transaction->rule))
         return refuse(arena, ERR_STORE_FAILED, STR_NONE, "ledger transaction %.*s has a rule %.*s",
                       STR_ARG(transaction->id), STR_ARG(row_text(row, COLUMN_RULE)));
-    return currency_read(arena, row_text(row, COLUMN_CURRENCY), &transaction->currency);
+    return ledger_currency_read(arena, row_text(row, COLUMN_CURRENCY), &transaction->currency);
 }
 
 Err *ledger_legs_read(DbTx *tx, ProjectId project, Str transaction, LedgerLeg **legs, size_t *count)
@@ -98,7 +98,7 @@ Err *ledger_transaction_find(DbTx *tx, ProjectId project, Str source,
 
 // ---- a statement
 
-static Err *too_large(DbTx *tx)
+Err *ledger_too_large(DbTx *tx)
 {
     return refuse(db_arena(tx), ERR_AMOUNT_TOO_LARGE, STR_NONE,
                   "a balance of the ledger is beyond 63 bits of minor units");
@@ -112,7 +112,7 @@ static Err *entry_read(DbTx *tx, const DbRow *row, int64_t *balance, LedgerEntry
                             .effective_at = { row_whole(row, 4) },
                             .amount = row_whole(row, 5) };
     if (__builtin_add_overflow(*balance, entry->amount, balance))
-        return too_large(tx);
+        return ledger_too_large(tx);
     entry->balance = *balance;
     if (!posting_find(row_text(row, 2), &entry->rule))
         return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE,
@@ -157,19 +157,18 @@ static Err *sum_read(DbTx *tx, const DbRow *row, bool has_owner, LedgerSum *sum)
 {
     Str code = row_text(row, has_owner ? 2 : 1);
     TRY(ledger_kind_read(db_arena(tx), row_text(row, 0), &sum->kind));
-    TRY(currency_read(db_arena(tx), code, &sum->currency));
+    TRY(ledger_currency_read(db_arena(tx), code, &sum->currency));
     sum->owner = has_owner ? row_text(row, 1) : STR_NONE;
     sum->minor = row_whole(row, has_owner ? 3 : 2);
     return NULL;
 }
 
-// By kind, owner and currency; past the end is behind everything.
-static int name_compare(const DbRows *a, size_t i, const DbRows *b, size_t j)
+int ledger_rows_compare(const DbRows *a, size_t i, const DbRows *b, size_t j, size_t columns)
 {
     if (i == a->count || j == b->count)
         return i == a->count ? 1 : -1;
     int order = 0;
-    for (size_t column = 0; order == 0 && column < 3; column++)
+    for (size_t column = 0; order == 0 && column < columns; column++)
         order = str_compare(row_text(&a->at[i], column), row_text(&b->at[j], column));
     return order;
 }
@@ -179,12 +178,12 @@ static int name_compare(const DbRows *a, size_t i, const DbRows *b, size_t j)
 static Err *shared_add(DbTx *tx, const DbRows *days, const DbRows *tail, Sums *sums)
 {
     for (size_t d = 0, t = 0; d < days->count || t < tail->count;) {
-        int       order = name_compare(days, d, tail, t);
+        int       order = ledger_rows_compare(days, d, tail, t, 3);
         LedgerSum sum;
         TRY(sum_read(tx, order <= 0 ? &days->at[d] : &tail->at[t], true, &sum));
         if (order == 0 &&
             __builtin_add_overflow(sum.minor, row_whole(&tail->at[t], 3), &sum.minor))
-            return too_large(tx);
+            return ledger_too_large(tx);
         if (ledger_kind_whose(sum.kind) == LEDGER_SHARED)
             sums->at[sums->count++] = sum;
         d += order <= 0;

@@ -44,6 +44,7 @@ const Statement ledger_sql[LEDGER_STATEMENTS] = {
     [LEDGER_MONTH_GET] = { "select month from ledger_month where " PROJECT " and month = ?" },
     [LEDGER_MONTH_ADD] = { "insert into ledger_month (tenant, project, month) values (?, ?, ?)" },
     [LEDGER_MONTH_REMOVE] = { "delete from ledger_month where " PROJECT " and month = ?" },
+    [LEDGER_MONTHS] = { "select month from ledger_month where " PROJECT " order by month" },
     [LEDGER_TRIAL_BALANCES] = { "select kind, currency, sum(amount) from ledger_balance where "
                                 PROJECT " group by kind, currency order by kind, currency" },
     [LEDGER_TRIAL_DAYS] = { "select kind, owner, currency, sum(amount) from ledger_day where "
@@ -70,10 +71,21 @@ const Statement ledger_sql[LEDGER_STATEMENTS] = {
                          " amount) values (?, ?, ?, ?, ?, ?, ?)" },
     [LEDGER_SEALED] = { "select " LEDGER_COLUMNS ", content, hash from ledger_transaction where "
                         PROJECT " and position > ? order by position limit ?" },
-    [LEDGER_BALANCES] = { "select kind, owner, currency, amount from ledger_balance where " PROJECT
-                          " and (kind > ? or (kind = ? and owner > ?) or"
-                          " (kind = ? and owner = ? and currency > ?))"
-                          " order by kind, owner, currency limit ?" },
+    // Behind an owner and a currency: the plain bound is what finds the place in the index.
+    [LEDGER_BALANCES] = { "select owner, currency, amount from ledger_balance where " PROJECT
+                          " and kind = ? and owner >= ? and (owner > ? or currency > ?)"
+                          " order by owner, currency limit ?" },
+    [LEDGER_BALANCE_KINDS] = { "select kind from ledger_balance where " PROJECT
+                               " group by kind order by kind" },
+    [LEDGER_DAYS] = { "select owner, currency, sum(amount) from ledger_day where " PROJECT
+                      " and kind = ? and owner >= ? and (owner > ? or currency > ?)"
+                      " group by owner, currency order by owner, currency limit ?" },
+    [LEDGER_TAIL] = { "select e.owner, e.currency, sum(e.amount)"
+                      " from ledger_transaction t join ledger_entry e"
+                      " on e.tenant = t.tenant and e.project = t.project and e.id = t.id"
+                      " where t.tenant = ? and t.project = ? and t.position is null"
+                      " and e.kind = ? and e.owner >= ? and (e.owner > ? or e.currency > ?)"
+                      " group by e.owner, e.currency order by e.owner, e.currency limit ?" },
 };
 
 const StatementTable ledger_table = { "ledger", ledger_sql, LEDGER_STATEMENTS };

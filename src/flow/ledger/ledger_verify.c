@@ -130,13 +130,18 @@ static Err *tail_add(DbTx *tx, Walk *walk)
 
 // ---- what is kept beside the entries
 
-static void row_check(Walk *walk, Arena *arena, const DbRow *row, Amounts *wanted)
+typedef struct Kept {
+    Str     kind, owner, currency;
+    int64_t minor;
+} Kept;
+
+static void kept_check(Walk *walk, Arena *arena, const Kept *kept, Amounts *wanted)
 {
-    size_t place = place_of(walk, arena, row_text(row, 0), row_text(row, 1), row_text(row, 2));
-    if (wanted->at[place] != row_whole(row, 3))
+    size_t place = place_of(walk, arena, kept->kind, kept->owner, kept->currency);
+    if (wanted->at[place] != kept->minor)
         drift(walk, str_print(arena, "the %.*s of %.*s in %.*s is kept as %lld and its entries "
-                              "differ", STR_ARG(row_text(row, 0)), STR_ARG(row_text(row, 1)),
-                              STR_ARG(row_text(row, 2)), (long long)row_whole(row, 3)));
+                              "differ", STR_ARG(kept->kind), STR_ARG(kept->owner),
+                              STR_ARG(kept->currency), (long long)kept->minor));
     wanted->at[place] = 0;
 }
 
@@ -176,26 +181,55 @@ static void currencies_check(Walk *walk, Arena *arena)
     map_close(codes);
 }
 
-static Err *balances_check(DbTx *tx, Walk *walk)
+static Err *kind_check(DbTx *tx, Walk *walk, LedgerKind kind)
 {
     DbValue tenant = db_text(walk->project.tenant), project = db_text(walk->project.id);
-    Str     kind = STR(""), owner = STR(""), currency = STR("");
+    Str     name = str_of(ledger_kind_name(kind)), owner = STR(""), currency = STR("");
     DbRows  rows;
     do {
         TRY(db_rows(tx, &ledger_sql[LEDGER_BALANCES],
-                    DB_VALUES(tenant, project, db_text(kind), db_text(kind), db_text(owner),
-                              db_text(kind), db_text(owner), db_text(currency), db_whole(PAGE)),
+                    DB_VALUES(tenant, project, db_text(name), db_text(owner), db_text(owner),
+                              db_text(currency), db_whole(PAGE)),
                     &rows));
         for (size_t i = 0; i < rows.count; i++) {
-            row_check(walk, db_arena(tx), &rows.at[i], &walk->all);
-            kind = row_text(&rows.at[i], 0);
-            owner = row_text(&rows.at[i], 1);
-            currency = row_text(&rows.at[i], 2);
+            owner = row_text(&rows.at[i], 0);
+            currency = row_text(&rows.at[i], 1);
+            Kept kept = { name, owner, currency, row_whole(&rows.at[i], 2) };
+            kept_check(walk, db_arena(tx), &kept, &walk->all);
         }
     } while (rows.count == PAGE);
-    TRY(db_rows(tx, &ledger_sql[LEDGER_TRIAL_DAYS], DB_VALUES(tenant, project), &rows));
-    for (size_t i = 0; i < rows.count; i++)
-        row_check(walk, db_arena(tx), &rows.at[i], &walk->sealed);
+    return NULL;
+}
+
+// A balance of another kind than a customer's accounts have is nobody's.
+static Err *kinds_check(DbTx *tx, Walk *walk)
+{
+    DbRows rows;
+    TRY(db_rows(tx, &ledger_sql[LEDGER_BALANCE_KINDS],
+                DB_VALUES(db_text(walk->project.tenant), db_text(walk->project.id)), &rows));
+    for (size_t i = 0; i < rows.count; i++) {
+        LedgerKind kind;
+        Str        name = row_text(&rows.at[i], 0);
+        if (ledger_kind_find(name, &kind) && ledger_kind_whose(kind) == LEDGER_ACCOUNT)
+            TRY(kind_check(tx, walk, kind));
+        else
+            drift(walk, str_print(db_arena(tx), "a balance is kept of %.*s, which has none",
+                                  STR_ARG(name)));
+    }
+    return NULL;
+}
+
+static Err *balances_check(DbTx *tx, Walk *walk)
+{
+    DbRows rows;
+    TRY(kinds_check(tx, walk));
+    TRY(db_rows(tx, &ledger_sql[LEDGER_TRIAL_DAYS],
+                DB_VALUES(db_text(walk->project.tenant), db_text(walk->project.id)), &rows));
+    for (size_t i = 0; i < rows.count; i++) {
+        const DbRow *row = &rows.at[i];
+        Kept kept = { row_text(row, 0), row_text(row, 1), row_text(row, 2), row_whole(row, 3) };
+        kept_check(walk, db_arena(tx), &kept, &walk->sealed);
+    }
     rest_check(walk, db_arena(tx), &walk->all, LEDGER_ACCOUNT);
     rest_check(walk, db_arena(tx), &walk->sealed, LEDGER_SHARED);
     return NULL;

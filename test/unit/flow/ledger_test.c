@@ -335,12 +335,14 @@ static void test_a_mistake_is_answered_by_its_opposite(void **state)
 
 static Err *close_work(DbTx *tx, void *context)
 {
-    return ledger_month_close(tx, ((Place *)context)->project, STR("2024-10"), true);
+    bool changed;
+    return ledger_month_close(tx, ((Place *)context)->project, STR("2024-10"), true, &changed);
 }
 
 static Err *open_work(DbTx *tx, void *context)
 {
-    return ledger_month_close(tx, ((Place *)context)->project, STR("2024-10"), false);
+    bool changed;
+    return ledger_month_close(tx, ((Place *)context)->project, STR("2024-10"), false, &changed);
 }
 
 static void test_a_closed_month_takes_no_entry(void **state)
