@@ -49,6 +49,8 @@ static Result case_run(Case *test)
         adapter = adapter_times(test->model);
     if (adapter == NULL)
         adapter = adapter_usage(test->model);
+    if (adapter == NULL)
+        adapter = adapter_invoices(test->model);
     return adapter == NULL ? CASE_UNKNOWN : adapter(test);
 }
 

@@ -22,6 +22,7 @@ Adapter adapter_slices(Str model);  // slices.c
 Adapter adapter_parts(Str model);   // parts.c
 Adapter adapter_times(Str model);   // times.c
 Adapter adapter_usage(Str model);   // usage.c
+Adapter adapter_invoices(Str model);  // invoices.c
 
 // Why Toll does not offer what the case asks for; NULL: it is not declined. declined.c
 const char *declined(const Case *test);

@@ -33,6 +33,8 @@ static const Declined rows[] = {
       "a meter counts all of its events; free ones are taken off by the price, in its steps" },
     { "position_in_ties", "order", "time, then ingestion time, then id",
       "ties go by time and id, never by arrival, so that a bill does not depend on it" },
+    { "invoice", "line_discount_decimals", NULL,
+      "a line's share of a discount is whole minor units, so that lines sum to their invoice" },
     { "windowed_sum", "window", "minute", "windows are local hours, days, weeks and months" },
 };
 
