@@ -41,7 +41,8 @@ create index credit_grant_wallet on credit_grant (tenant, project, account, curr
 create index credit_grant_expiry on credit_grant (tenant, project, state, expires_at, id);
 
 -- Every change of a grant: amounts that come above zero, that go below. They sum to what is left.
--- cost: what was paid for that part.
+-- cost: what was paid for that part. What takes a draw back has its source
+-- behind the draw's: "{of}|{source}".
 create table credit_entry (
     tenant {{KEY}} not null,
     project {{KEY}} not null,

@@ -4,12 +4,16 @@
 #include "audit/answered.h"
 #include "base/assert.h"
 #include "catalog/catalog.h"
+#include "flow/ledger/charge.h"
 #include "flow/ledger/ledger.h"
+#include "flow/ledger/top_up.h"
 #include "flow/simulate/simulation.h"
 #include "operation/operation.h"
 
-static const StatementTable *const others[] = { &operation_table, &simulation_table,
-                                                &ledger_table, &answered_table };
+static const StatementTable *const others[] = {
+    &operation_table, &simulation_table, &ledger_table, &answered_table,
+    &credit_table, &charge_table, &top_up_table,
+};
 enum { OTHERS = sizeof others / sizeof *others, TABLES_MAX = 32 };
 
 Err *books_open(Arena *arena, Str place, size_t readers, Db **books)

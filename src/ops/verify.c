@@ -2,6 +2,7 @@
 #include "ops/verify.h"
 
 #include "audit/audit.h"
+#include "flow/ledger/credit.h"
 #include "flow/ledger/ledger_seal.h"
 
 typedef struct AuditCheck {
@@ -51,6 +52,17 @@ static void ledger_tell(void *context, Str drift)
                                  STR_ARG(drift)));
 }
 
+typedef struct CreditCheck {
+    ProjectId    project;
+    CreditReport report;
+} CreditCheck;
+
+static Err *credit_work(DbTx *tx, void *context)
+{
+    CreditCheck *check = context;
+    return credit_verify(tx, check->project, &check->report);
+}
+
 static Err *ledger_check(Db *books, Catalog *catalog, Arena *arena, VerifyReport *report)
 {
     Project *projects;
@@ -60,6 +72,8 @@ static Err *ledger_check(Db *books, Catalog *catalog, Arena *arena, VerifyReport
         LedgerTold   told = { report, arena, projects[i].id.id };
         LedgerReport ledger = { .tell = ledger_tell, .context = &told };
         TRY(ledger_verify(books, arena, projects[i].id, &ledger));
+        CreditCheck credit = { projects[i].id, { .tell = ledger_tell, .context = &told } };
+        TRY(db_read(books, arena, credit_work, &credit));
         report->ledger_transactions += ledger.transactions + ledger.unsealed;
     }
     return NULL;

@@ -301,6 +301,14 @@ int64_t draw_total(const Drawing *drawing)
     return sum;
 }
 
+void draw_reserve(const Drawing *drawing, CreditGrants grants)
+{
+    for (size_t i = 0; i < drawing->grants.count; i++)
+        for (size_t k = 0; k < grants.count; k++)
+            if (str_equal(drawing->grants.at[i].id, grants.at[k].id))
+                grants.at[k].reserved += drawing->grants.at[i].drawn - grants.at[k].drawn;
+}
+
 static int compare_draws(const void *a, const void *b)
 {
     return str_compare(((const GrantDraw *)a)->grant, ((const GrantDraw *)b)->grant);

@@ -36,6 +36,7 @@ typedef struct CreditGrant {
     int64_t      amount;  // above 0
     int64_t      price;   // what was paid for all of it; 0..
     int64_t      drawn;   // 0..amount: what is gone
+    int64_t      reserved;  // 0..amount - drawn: kept for something else
     int64_t      priority;
     Instant      effective_at, expires_at;  // [effective, expires); INSTANT_END: never
     AppliesTo    applies_to;
@@ -46,9 +47,10 @@ typedef struct CreditGrants {
     size_t       count;
 } CreditGrants;
 
+// What it can pay now.
 static inline int64_t grant_left(const CreditGrant *grant)
 {
-    return grant->amount - grant->drawn;
+    return grant->amount - grant->drawn - grant->reserved;
 }
 
 // What was paid for the first `drawn` of it: price x drawn / amount, half up. Cumulative, so that
@@ -102,6 +104,10 @@ void draw_after_tax(Drawing *drawing, const int64_t *taxes);
 
 int64_t draw_of_line(const Drawing *drawing, size_t line);  // so far, net and tax
 int64_t draw_total(const Drawing *drawing);
+
+// What the drawing took is reserved in the grants (which it began with) instead: they pay others
+// with the rest.
+void draw_reserve(const Drawing *drawing, CreditGrants grants);
 
 // One grant's sum of a Drawing.
 typedef struct GrantDraw {

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens to grants. Grants are moved first, by id, then the ledger is posted: the order in
+// which rows are locked.
+#include "flow/ledger/credit.h"
+
+#include "base/assert.h"
+#include "flow/ledger/credit_inside.h"
+
+// Owners of shared accounts.
+static const Str external = STR_INIT("external"), credit = STR_INIT("credit");
+
+// A grant with nothing left is used up; it stays in force.
+static GrantState state_left(const CreditGrant *grant, int64_t drawn)
+{
+    return drawn == grant->amount ? GRANT_USED : GRANT_ACTIVE;
+}
+
+// ---- granting
+
+// The customer's balance may pay what it has, no more. Customers' balances are credits: below 0.
+static Err *balance_check(DbTx *tx, ProjectId project, const CreditGrant *grant)
+{
+    LedgerName name = { LEDGER_CUSTOMER_BALANCE, grant->account, grant->currency };
+    int64_t    balance;
+    TRY(ledger_balance(tx, project, &name, &balance));
+    if (-balance >= grant->price)
+        return NULL;
+    Money has = { -balance, grant->currency };
+    return refuse(db_arena(tx), ERR_INSUFFICIENT_BALANCE, STR_NONE,
+                  "the customer's balance is %.*s %s",
+                  STR_ARG(money_print(db_arena(tx), has)), grant->currency.code);
+}
+
+static LedgerLeg price_leg(const StoredGrant *stored)
+{
+    const CreditGrant *grant = &stored->grant;
+    if (stored->paid_by == PAID_BY_US)
+        return (LedgerLeg){ LEDGER_REVENUE, stored->reason, grant->price };
+    if (stored->paid_by == PAID_BY_CUSTOMER_BALANCE)
+        return (LedgerLeg){ LEDGER_CUSTOMER_BALANCE, grant->account, grant->price };
+    return (LedgerLeg){ LEDGER_CASH, external, grant->price };
+}
+
+static Err *price_post(DbTx *tx, ProjectId project, const StoredGrant *stored)
+{
+    const CreditGrant *grant = &stored->grant;
+    LedgerLeg legs[] = { price_leg(stored), { LEDGER_WALLET, grant->account, -grant->price } };
+    bool      posted;
+    LedgerPost post = {
+        .project = project,
+        .rule = stored->paid_by == PAID_BY_US ? POSTING_ADJUSTMENT : POSTING_CREDIT_GRANT,
+        .source = str_print(db_arena(tx), "grant:%.*s", STR_ARG(grant->id)),
+        .currency = grant->currency,
+        .at = stored->created_at,
+        .effective_at = stored->created_at,
+        .account = grant->account,
+        .memo = stored->description,
+        .legs = legs,
+        .count = 2,
+    };
+    return ledger_post(tx, &post, &posted);
+}
+
+Err *credit_grant_add(DbTx *tx, ProjectId project, const StoredGrant *grant)
+{
+    CreditGrant gone = grant->grant;
+    int64_t     cost;
+    CreditMove  move = { .project = project,
+                         .before = &gone,
+                         .amount = grant->grant.amount,
+                         .state = GRANT_ACTIVE,
+                         .expires_at = grant->grant.expires_at,
+                         .kind = ENTRY_GRANT,
+                         .source = str_print(db_arena(tx), "grant:%.*s", STR_ARG(gone.id)),
+                         .at = grant->created_at };
+    assert_that((gone.price == 0) == (grant->paid_by == PAID_BY_NOBODY));
+    gone.drawn = gone.amount;  // the row begins empty; its first entry fills it
+    if (grant->paid_by == PAID_BY_CUSTOMER_BALANCE)
+        TRY(balance_check(tx, project, &grant->grant));
+    TRY(credit_row_add(tx, project, grant));
+    TRY(credit_move(tx, &move, &cost));
+    return price_post(tx, project, grant);
+}
+
+// ---- drawing
+
+static CreditEntryKind entry_of(PostingRule rule)
+{
+    if (rule == POSTING_CHARGE)
+        return ENTRY_CHARGE;
+    return rule == POSTING_ADJUSTMENT ? ENTRY_ADJUSTMENT : ENTRY_DRAW;
+}
+
+// An adjustment takes away what nobody paid for without a trace in the ledger: it was never there.
+static Err *draw_post(DbTx *tx, const CreditUse *use, int64_t amount, int64_t cost)
+{
+    const CreditWallet *wallet = &use->wallet;
+    bool                is_adjustment = use->rule == POSTING_ADJUSTMENT, posted;
+    LedgerKind          against = use->rule == POSTING_CREDIT_DRAW ? LEDGER_RECEIVABLE
+                                                                   : LEDGER_REVENUE;
+    LedgerLeg           legs[] = {
+        { LEDGER_WALLET, wallet->account, cost },
+        { against, against == LEDGER_REVENUE ? use->revenue : wallet->account,
+          is_adjustment ? -cost : -amount },
+        { LEDGER_PROMOTION, credit, amount - cost },
+    };
+    LedgerPost post = { .project = wallet->project,
+                        .rule = use->rule,
+                        .source = str_print(db_arena(tx), "draw:%.*s", STR_ARG(use->source)),
+                        .currency = wallet->currency,
+                        .at = use->at,
+                        .effective_at = use->effective_at,
+                        .account = wallet->account,
+                        .legs = legs,
+                        .count = is_adjustment ? 2 : 3 };
+    return ledger_post(tx, &post, &posted);
+}
+
+static const CreditGrant *grant_of(const Drawing *drawing, Str id)
+{
+    size_t place = 0;
+    while (!str_equal(drawing->grants.at[place].id, id))
+        place++;
+    return &drawing->grants.at[place];
+}
+
+Err *credit_draw(DbTx *tx, const CreditUse *use, const Drawing *drawing, int64_t *drawn)
+{
+    GrantDraw *draws;
+    size_t     count;
+    int64_t    amount = 0, all = 0, cost;
+    assert_that(use->source.length <= CREDIT_SOURCE_BYTES);
+    draw_by_grant(drawing, &draws, &count);
+    for (size_t i = 0; i < count; i++) {
+        const CreditGrant *after = grant_of(drawing, draws[i].grant);
+        CreditGrant        before = *after;
+        before.drawn -= draws[i].amount;
+        CreditMove move = { .project = use->wallet.project,
+                            .before = &before,
+                            .amount = -draws[i].amount,
+                            .state = state_left(after, after->drawn),
+                            .expires_at = after->expires_at,
+                            .kind = entry_of(use->rule),
+                            .source = use->source,
+                            .at = use->at };
+        TRY(credit_move(tx, &move, &cost));
+        amount += draws[i].amount;
+        all -= cost;
+    }
+    if (amount > 0)
+        TRY(draw_post(tx, use, amount, all));
+    *drawn = amount;
+    return NULL;
+}
+
+Err *credit_is_drawn(DbTx *tx, const CreditWallet *wallet, Str source, bool *is_drawn)
+{
+    CreditDrawn *drawn;
+    size_t       count;
+    TRY(credit_drawn_of(tx, wallet, source, &drawn, &count));
+    *is_drawn = count > 0;
+    return NULL;
+}
+
+// ---- restoring
+
+static Err *restore_post(DbTx *tx, const CreditRestore *wanted, int64_t amount, int64_t cost)
+{
+    const CreditWallet *wallet = &wanted->wallet;
+    bool                posted;
+    LedgerLeg           legs[] = { { LEDGER_RECEIVABLE, wallet->account, amount },
+                                   { LEDGER_WALLET, wallet->account, -cost },
+                                   { LEDGER_PROMOTION, credit, cost - amount } };
+    LedgerPost          post = {
+        .project = wallet->project,
+        .rule = POSTING_CREDIT_RESTORE,
+        .source = str_print(db_arena(tx), "restore:%.*s", STR_ARG(wanted->source)),
+        .currency = wallet->currency,
+        .at = wanted->at,
+        .effective_at = wanted->effective_at,
+        .account = wallet->account,
+        .legs = legs,
+        .count = 3,
+    };
+    return ledger_post(tx, &post, &posted);
+}
+
+typedef struct Restoring {
+    const CreditRestore *wanted;
+    StoredGrant        **grants;  // locked by id; then in the order of draw
+    CreditDrawn         *drawn;
+    size_t               count;
+} Restoring;
+
+static Err *restoring_read(DbTx *tx, const CreditRestore *wanted, Restoring *all)
+{
+    all->wanted = wanted;
+    TRY(credit_drawn_of(tx, &wanted->wallet, wanted->of, &all->drawn, &all->count));
+    all->grants = arena_array(db_arena(tx), StoredGrant *, all->count);
+    for (size_t i = 0; i < all->count; i++) {
+        TRY(credit_row_find(tx, wanted->wallet.project, all->drawn[i].grant, &all->grants[i]));
+        if (all->grants[i] == NULL)
+            return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE,
+                          "a draw is of a grant that is not there");
+    }
+    for (size_t i = 1; i < all->count; i++)
+        for (size_t k = i; k > 0; k--) {
+            if (grant_compare(&all->grants[k - 1]->grant, &all->grants[k]->grant) <= 0)
+                break;
+            StoredGrant *grant = all->grants[k];
+            CreditDrawn  drawn = all->drawn[k];
+            all->grants[k] = all->grants[k - 1];
+            all->drawn[k] = all->drawn[k - 1];
+            all->grants[k - 1] = grant;
+            all->drawn[k - 1] = drawn;
+        }
+    return NULL;
+}
+
+static Err *restore_one(DbTx *tx, const Restoring *all, size_t place, int64_t amount,
+                        int64_t *cost)
+{
+    const CreditRestore *wanted = all->wanted;
+    CreditMove           move = {
+        .project = wanted->wallet.project,
+        .before = &all->grants[place]->grant,
+        .amount = amount,
+        .state = GRANT_ACTIVE,
+        .expires_at = all->grants[place]->grant.expires_at,
+        .kind = ENTRY_RESTORE,
+        .source = str_print(db_arena(tx), "%.*s|%.*s", STR_ARG(wanted->of),
+                            STR_ARG(wanted->source)),
+        .at = wanted->at,
+    };
+    return credit_move(tx, &move, cost);
+}
+
+Err *credit_restore(DbTx *tx, const CreditRestore *wanted, int64_t *restored)
+{
+    Restoring all;
+    int64_t   left = wanted->amount, costs = 0, cost;
+    assert_that(wanted->source.length <= CREDIT_SOURCE_BYTES);
+    TRY(restoring_read(tx, wanted, &all));
+    for (size_t i = all.count; i > 0 && left > 0; i--) {
+        int64_t amount = all.drawn[i - 1].amount - all.drawn[i - 1].restored;
+        if (amount > left)
+            amount = left;
+        if (amount <= 0)
+            continue;
+        TRY(restore_one(tx, &all, i - 1, amount, &cost));
+        left -= amount;
+        costs += cost;
+    }
+    int64_t amount = wanted->amount - left;
+    if (amount > 0)
+        TRY(restore_post(tx, wanted, amount, costs));
+    *restored = amount;
+    return NULL;
+}
+
+// ---- ends
+
+static Err *grant_find(DbTx *tx, ProjectId project, Str id, StoredGrant **grant)
+{
+    TRY(credit_row_find(tx, project, id, grant));
+    if (*grant == NULL)
+        return refuse(db_arena(tx), ERR_GRANT_NOT_FOUND, STR_NONE, "there is no grant %.*s",
+                      STR_ARG(id));
+    return NULL;
+}
+
+Err *credit_grant_get(DbTx *tx, ProjectId project, Str id, StoredGrant *grant)
+{
+    StoredGrant *found;
+    TRY(grant_find(tx, project, id, &found));
+    *grant = *found;
+    return NULL;
+}
+
+// How a grant ends, and where what was paid for the rest of it goes.
+typedef struct GrantEnd {
+    ProjectId          project;
+    const CreditGrant *grant;
+    CreditEntryKind    kind;
+    GrantState         state;
+    LedgerLeg          to;  // its amount is not read
+    Instant            at;
+} GrantEnd;
+
+static Err *end_post(DbTx *tx, const GrantEnd *end, Str source, int64_t value)
+{
+    const CreditGrant *grant = end->grant;
+    bool               posted;
+    LedgerLeg          legs[] = { { LEDGER_WALLET, grant->account, value }, end->to };
+    LedgerPost         post = {
+        .project = end->project,
+        .rule = end->kind == ENTRY_EXPIRY ? POSTING_CREDIT_EXPIRY : POSTING_CREDIT_REVOKE,
+        .source = source,
+        .currency = grant->currency,
+        .at = end->at,
+        .effective_at = end->at,
+        .account = grant->account,
+        .legs = legs,
+        .count = 2,
+    };
+    legs[1].amount = -value;
+    return ledger_post(tx, &post, &posted);
+}
+
+static Err *grant_end(DbTx *tx, const GrantEnd *end, int64_t *value)
+{
+    const CreditGrant *grant = end->grant;
+    Instant            expires = grant->expires_at;
+    if (expires.us > end->at.us)
+        expires = end->at;  // what is restored later pays only for what was used until now
+    // A grant may end again, when a restore has brought it back.
+    Str source = str_print(db_arena(tx), "%s:%.*s:%lld", credit_entry_kinds[end->kind],
+                           STR_ARG(grant->id), (long long)end->at.us);
+    int64_t    cost;
+    CreditMove move = { .project = end->project,
+                        .before = grant,
+                        .amount = -grant_left(grant),
+                        .state = end->state,
+                        .expires_at = expires,
+                        .kind = end->kind,
+                        .source = source,
+                        .at = end->at };
+    TRY(credit_move(tx, &move, &cost));
+    *value = -cost;
+    return end_post(tx, end, source, -cost);
+}
+
+Err *credit_revoke(DbTx *tx, const GrantRevoke *revoke, int64_t *value)
+{
+    StoredGrant *stored;
+    TRY(grant_find(tx, revoke->project, revoke->id, &stored));
+    if (stored->state == GRANT_EXPIRED || stored->state == GRANT_REVOKED)
+        return refuse(db_arena(tx), ERR_GRANT_ENDED, STR_NONE, "grant %.*s is %s",
+                      STR_ARG(revoke->id), grant_state_name(stored->state));
+    GrantEnd end = { .project = revoke->project,
+                     .grant = &stored->grant,
+                     .kind = ENTRY_REVOKE,
+                     .state = GRANT_REVOKED,
+                     .to = { .kind = LEDGER_BREAKAGE, .owner = credit },
+                     .at = revoke->at };
+    if (revoke->mode == REVOKE_REFUND)
+        end.to = (LedgerLeg){ .kind = LEDGER_CASH, .owner = external };
+    else if (revoke->mode == REVOKE_REFUND_TO_BALANCE)
+        end.to = (LedgerLeg){ .kind = LEDGER_CUSTOMER_BALANCE, .owner = stored->grant.account };
+    return grant_end(tx, &end, value);
+}
+
+Err *credit_expire(DbTx *tx, ProjectId project, Str id, Instant at, bool *expired)
+{
+    StoredGrant *stored;
+    int64_t      value;
+    TRY(grant_find(tx, project, id, &stored));
+    *expired = stored->state == GRANT_ACTIVE && stored->grant.expires_at.us <= at.us;
+    if (!*expired)
+        return NULL;
+    GrantEnd end = { .project = project,
+                     .grant = &stored->grant,
+                     .kind = ENTRY_EXPIRY,
+                     .state = GRANT_EXPIRED,
+                     .to = { .kind = LEDGER_BREAKAGE, .owner = credit },
+                     .at = at };
+    return grant_end(tx, &end, &value);
+}
