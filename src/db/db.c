@@ -3,6 +3,7 @@
 // seat (a connection with its prepared statements) is used by one thread at a time.
 #include "db/db.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -258,6 +259,25 @@ static void *writer_run(void *argument)
 
 // ---- opening
 
+Str driver_sql(Arena *arena, const char *sql, const char *add)
+{
+    static const char begin[] = "{{ADD ", end[] = "}}";
+    const char       *word = strstr(sql, begin);
+    if (word == NULL)
+        return str_of(sql);
+    const char *column = word + sizeof begin - 1, *rest = strstr(column, end);
+    assert_that(rest != NULL);
+    Text text = text_open(arena);
+    text_add_bytes(&text, sql, (size_t)(word - sql));
+    for (const char *at = add; *at != 0; at++)
+        if (*at == '?')
+            text_add_bytes(&text, column, (size_t)(rest - column));
+        else
+            text_add_char(&text, *at);
+    text_add(&text, str_of(rest + sizeof end - 1));
+    return text_str(&text);
+}
+
 const DbDriver *driver_of(Str place)
 {
     return mariadb_is_address(place) ? &mariadb_driver : &sqlite_driver;
@@ -425,6 +445,20 @@ Err *db_run(DbTx *tx, const Statement *statement, DbValues values, uint64_t *cha
         return refuse(tx->arena, ERR_STORE_FAILED, STR_NONE, "a row of the books is there already");
     if (changed != NULL)
         *changed = result.changed;
+    return NULL;
+}
+
+Err *db_run_many(DbTx *tx, const Statement *statement, DbSets sets, bool *taken)
+{
+    DbResult result = { 0 };
+    assert_that(tx->mode == DB_WRITES);
+    if (sets.count > 0)
+        TRY(tx->db->driver->run_many(prepared_of(tx, statement), tx->arena, sets, taken != NULL,
+                                     &result));
+    if (taken != NULL)
+        *taken = result.key_taken;
+    else if (result.key_taken)
+        return refuse(tx->arena, ERR_STORE_FAILED, STR_NONE, "a row of the books is there already");
     return NULL;
 }
 

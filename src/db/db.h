@@ -10,7 +10,8 @@
 // SQL is written once, in `static const Statement` tables in *_store.c files, in the portable
 // subset: keyed select, insert, update, delete; `?` for values; no statement is ever put together
 // from text. Columns are whole numbers, text, or bytes. Decimals are text and are never compared in
-// SQL.
+// SQL. Behind the values of an insert, {{ADD amount}} adds to that column of the row that has the
+// key already, when there is one.
 #pragma once
 
 #include "base/error.h"
@@ -125,6 +126,17 @@ Err *db_rows(DbTx *tx, const Statement *statement, DbValues values, DbRows *rows
 Err *db_find(DbTx *tx, const Statement *statement, DbValues values, DbRow *row) MUST_CHECK;
 // Insert, update, delete: how many rows matched. A broken constraint is STORE_FAILED.
 Err *db_run(DbTx *tx, const Statement *statement, DbValues values, uint64_t *changed) MUST_CHECK;
+// Sets of values, one behind the other.
+typedef struct DbSets {
+    const DbValue *at;
+    size_t         width;  // values of one set
+    size_t         count;  // sets
+} DbSets;
+
+// The same statement once for each set, in their order, in as few exchanges with the engine as it
+// allows; not for selects. All or none: when one meets its own key nothing of them is there, and
+// `taken` is true (NULL: that is STORE_FAILED, and the transaction must end).
+Err *db_run_many(DbTx *tx, const Statement *statement, DbSets sets, bool *taken) MUST_CHECK;
 // An insert that may meet its own key: `added` is false then, and nothing changed.
 Err *db_insert(DbTx *tx, const Statement *statement, DbValues values, bool *added) MUST_CHECK;
 

@@ -37,6 +37,9 @@ typedef struct DbDriver {
 
     Err *(*prepare)(DbConnection *connection, Arena *arena, const char *sql, DbPrepared **prepared);
     Err *(*run)(DbPrepared *prepared, Arena *arena, DbValues values, DbResult *result);
+    // Once for each set. `guarded`: when a key is taken nothing of them is left behind.
+    Err *(*run_many)(DbPrepared *prepared, Arena *arena, DbSets sets, bool guarded,
+                     DbResult *result);
 
     // Selects (table, column, type) of every table, by table and column; types are the words' own.
     const char *columns_sql;
@@ -48,6 +51,10 @@ typedef struct DbDriver {
     DbCommit (*commit)(DbConnection *connection);
     void (*rollback)(DbConnection *connection);
 } DbDriver;
+
+// The statement with its {{ADD column}}, if it has one, in the engine's words: `add` has ? for the
+// column.
+Str driver_sql(Arena *arena, const char *sql, const char *add);
 
 const DbDriver *driver_of(Str place);  // of a path, or of an address
 

@@ -26,7 +26,8 @@ enum {
     LOCK_SECONDS = 5,            // and wait so long for a row
     FIND_OUT_US = 30 * 1000000,  // for the outcome of a commit
     FIND_OUT_PAUSE_US = 200000,
-    WRITER_BYTES = 16
+    WRITER_BYTES = 16,
+    SETS_MAX = 1000  // in one exchange: far below max_allowed_packet
 };
 
 struct DbConnection {
@@ -247,7 +248,8 @@ static Err *prepared_ready(DbPrepared *prepared, Arena *arena)
     assert_that(prepared->statement != NULL);
     prepared->session = connection->session;
     bool locks = prepared->reads && connection->mode == DB_WRITES;
-    Str  sql = str_print(arena, "%s%s", prepared->sql, locks ? " for update" : "");
+    Str  own = driver_sql(arena, prepared->sql, "on duplicate key update ? = ? + values(?)");
+    Str  sql = str_print(arena, "%.*s%s", STR_ARG(own), locks ? " for update" : "");
     my_bool measures = 1;
     mysql_stmt_attr_set(prepared->statement, STMT_ATTR_UPDATE_MAX_LENGTH, &measures);
     if (mysql_stmt_prepare(prepared->statement, sql.at, sql.length) == 0)
@@ -417,6 +419,81 @@ static Err *statement_run(DbPrepared *prepared, Arena *arena, DbValues values, D
     return err;
 }
 
+// ---- many sets of values at once
+
+// One column of all sets, as the client library takes it.
+static void column_bind(MYSQL_BIND *bind, Arena *arena, DbSets sets, size_t column)
+{
+    const DbValue *first = sets.at + column;
+    char          *null = arena_array(arena, char, sets.count);
+    long long     *wholes = arena_array(arena, long long, sets.count);
+    const char   **texts = arena_array(arena, const char *, sets.count);
+    unsigned long *lengths = arena_array(arena, unsigned long, sets.count);
+    DbKind         kind = DB_NULL;
+    for (size_t i = 0; i < sets.count; i++) {
+        const DbValue *value = first + i * sets.width;
+        assert_that(value->kind == DB_NULL || kind == DB_NULL || kind == value->kind);
+        kind = value->kind == DB_NULL ? kind : value->kind;
+        null[i] = value->kind == DB_NULL ? STMT_INDICATOR_NULL : STMT_INDICATOR_NONE;
+        wholes[i] = value->whole;
+        texts[i] = value->bytes.length == 0 ? "" : value->bytes.at;
+        lengths[i] = value->bytes.length;
+    }
+    bind->u.indicator = null;
+    if (kind == DB_WHOLE) {
+        bind->buffer_type = MYSQL_TYPE_LONGLONG;
+        bind->buffer = wholes;
+        return;
+    }
+    bind->buffer_type = kind == DB_BLOB ? MYSQL_TYPE_BLOB : MYSQL_TYPE_STRING;
+    bind->buffer = texts;
+    bind->length = lengths;
+}
+
+static Err *piece_run(DbPrepared *prepared, Arena *arena, DbSets sets, DbResult *result)
+{
+    MYSQL_STMT *statement = prepared->statement;
+    MYSQL_BIND *binds = arena_array(arena, MYSQL_BIND, sets.width);
+    unsigned    rows = (unsigned)sets.count, none = 0;
+    for (size_t i = 0; i < sets.width; i++)
+        column_bind(&binds[i], arena, sets, i);
+    mysql_stmt_attr_set(statement, STMT_ATTR_ARRAY_SIZE, &rows);
+    assert_that(mysql_stmt_bind_param(statement, binds) == 0);
+    bool failed = mysql_stmt_execute(statement) != 0;
+    result->key_taken = failed && mysql_stmt_errno(statement) == ER_DUP_ENTRY;
+    Err *err = failed && !result->key_taken
+                   ? statement_refusal(prepared, arena, "read or written")
+                   : NULL;
+    mysql_stmt_attr_set(statement, STMT_ATTR_ARRAY_SIZE, &none);
+    return err;
+}
+
+static Err *pieces_run(DbPrepared *prepared, Arena *arena, DbSets sets, DbResult *result)
+{
+    for (size_t at = 0; at < sets.count && !result->key_taken; at += SETS_MAX) {
+        size_t left = sets.count - at;
+        DbSets piece = { sets.at + at * sets.width, sets.width, left < SETS_MAX ? left : SETS_MAX };
+        TRY(piece_run(prepared, arena, piece, result));
+    }
+    return NULL;
+}
+
+static Err *statement_run_many(DbPrepared *prepared, Arena *arena, DbSets sets, bool guarded,
+                               DbResult *result)
+{
+    DbConnection *connection = prepared->connection;
+    if (sets.count == 1)
+        return statement_run(prepared, arena, (DbValues){ sets.at, sets.width }, result);
+    TRY(prepared_ready(prepared, arena));
+    assert_that(mysql_stmt_param_count(prepared->statement) == sets.width);
+    if (guarded)
+        TRY(query(connection, arena, STR("savepoint many")));
+    TRY(pieces_run(prepared, arena, sets, result));
+    if (guarded && result->key_taken)
+        TRY(query(connection, arena, STR("rollback to savepoint many")));
+    return NULL;
+}
+
 // ---- transactions
 
 static Err *begin_once(DbConnection *connection, Arena *arena)
@@ -575,6 +652,7 @@ const DbDriver mariadb_driver = {
     .script = script_run,
     .prepare = statement_prepare,
     .run = statement_run,
+    .run_many = statement_run_many,
     .columns_sql =
         "select table_name, column_name, data_type from information_schema.columns"
         " where table_schema = database() and table_name <> 'writer_commit'"

@@ -102,7 +102,9 @@ static Err *statement_prepare(DbConnection *connection, Arena *arena, const char
 {
     sqlite3_stmt *statement = NULL;
     const char   *rest = NULL;
-    if (sqlite3_prepare_v3(connection->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement,
+    const char   *own = str_terminated(
+        arena, driver_sql(arena, sql, "on conflict do update set ? = ? + excluded.?"));
+    if (sqlite3_prepare_v3(connection->handle, own, -1, SQLITE_PREPARE_PERSISTENT, &statement,
                            &rest) != SQLITE_OK)
         return refuse(arena, ERR_STORE_FAILED, STR_NONE, "%s in: %s",
                       sqlite3_errmsg(connection->handle), sql);
@@ -199,6 +201,30 @@ static Err *statement_run(DbPrepared *prepared, Arena *arena, DbValues values, D
     return err;
 }
 
+static Err *many_run(DbPrepared *prepared, Arena *arena, DbSets sets, DbResult *result)
+{
+    for (size_t i = 0; i < sets.count && !result->key_taken; i++) {
+        DbValues values = { sets.at + i * sets.width, sets.width };
+        TRY(statement_run(prepared, arena, values, result));
+    }
+    return NULL;
+}
+
+static Err *statement_run_many(DbPrepared *prepared, Arena *arena, DbSets sets, bool guarded,
+                               DbResult *result)
+{
+    sqlite3 *handle = sqlite3_db_handle((sqlite3_stmt *)prepared);
+    if (!guarded || sets.count == 1)
+        return many_run(prepared, arena, sets, result);
+    if (sqlite3_exec(handle, "savepoint many", NULL, NULL, NULL) != SQLITE_OK)
+        return refusal(handle, arena, "read or written");
+    TRY(many_run(prepared, arena, sets, result));
+    const char *end = result->key_taken ? "rollback to many; release many" : "release many";
+    if (sqlite3_exec(handle, end, NULL, NULL, NULL) != SQLITE_OK)
+        return refusal(handle, arena, "read or written");
+    return NULL;
+}
+
 static Err *transaction_begin(DbConnection *connection, Arena *arena, DbMode mode)
 {
     const char *sql = mode == DB_WRITES ? "begin immediate" : "begin";
@@ -243,6 +269,7 @@ const DbDriver sqlite_driver = {
     .script = script_run,
     .prepare = statement_prepare,
     .run = statement_run,
+    .run_many = statement_run_many,
     .columns_sql =
         "select t.name, c.name, lower(c.type) from sqlite_schema t join pragma_table_info(t.name) c"
         " where t.type = 'table' and t.name not like 'sqlite_%' order by 1, 2",

@@ -22,12 +22,13 @@ static const char ITEMS[] =
     "create table item (name {{KEY}} not null primary key,\n"
     "  amount {{BIGINT}} not null, note {{TEXT}}, raw {{BLOB}}) {{TABLE}};\n";
 
-enum { ITEM_ADD, ITEM_GET, ITEM_COUNT, ITEM_MORE, ITEMS_ALL, ITEM_STATEMENTS };
+enum { ITEM_ADD, ITEM_GET, ITEM_COUNT, ITEM_MORE, ITEMS_ALL, ITEM_PUT, ITEM_STATEMENTS };
 static const Statement item_sql[ITEM_STATEMENTS] = {
     [ITEM_ADD] = { "insert into item (name, amount, note, raw) values (?, ?, ?, ?)" },
     [ITEM_GET] = { "select amount, note, raw from item where name = ?" },
     [ITEM_COUNT] = { "select count(*) from item" },
     [ITEM_MORE] = { "update item set amount = amount + ? where name = ?" },
+    [ITEM_PUT] = { "insert into item (name, amount) values (?, ?) {{ADD amount}}" },
     [ITEMS_ALL] = { "select name from item order by name limit ?" },
 };
 static const StatementTable        item_table = { "item", item_sql, ITEM_STATEMENTS };
@@ -590,6 +591,116 @@ static void test_a_migration_that_was_cut_short_goes_on(void **state)
     assert_int_equal(text.length, 0);
 }
 
+// ---- many at once
+
+enum { MANY = 2500 };  // of several exchanges
+
+typedef struct Manying {
+    const Statement *statement;
+    DbSets           sets;
+    bool             taken;
+    bool             allows;
+    int64_t          first, last, count;
+} Manying;
+
+static Err *many_work(DbTx *tx, void *context)
+{
+    Manying *many = context;
+    return db_run_many(tx, many->statement, many->sets, many->allows ? &many->taken : NULL);
+}
+
+static Err *many_look(DbTx *tx, void *context)
+{
+    Manying *many = context;
+    DbRow    row;
+    TRY(db_find(tx, &item_sql[ITEM_GET], DB_VALUES(db_text(STR("m0"))), &row));
+    many->first = row.columns == NULL ? -1 : row_whole(&row, 0);
+    if (row.columns != NULL && !row_is_null(&row, 2))
+        assert_true(str_equal(row_blob(&row, 2), STR("a\0b")));
+    TRY(db_find(tx, &item_sql[ITEM_GET], DB_VALUES(db_text(STR("m2499"))), &row));
+    many->last = row.columns == NULL ? -1 : row_whole(&row, 0);
+    assert_true(row.columns == NULL || row_is_null(&row, 1));
+    return count_items(tx, &many->count);
+}
+
+// Of 4 columns, or the first 2 of them.
+static DbSets many_sets(Arena *arena, size_t width, size_t count)
+{
+    DbValue *values = arena_array(arena, DbValue, width * count);
+    for (size_t i = 0; i < count; i++) {
+        DbValue *set = values + i * width;
+        set[0] = db_text(str_print(arena, "m%zu", i));
+        set[1] = db_whole((int64_t)i + 7);
+        if (width == 2)
+            continue;
+        set[2] = i % 2 == 0 ? db_text(STR("")) : db_null();
+        set[3] = i % 3 == 0 ? db_blob("a\0b", 3) : db_null();
+    }
+    return (DbSets){ values, width, count };
+}
+
+static Err *many_write(Place *place, Db *db, Manying *many)
+{
+    return db_write(db, place->arena, (DbWrite){ .work = many_work, .context = many });
+}
+
+static void test_many_sets_are_all_there_or_none(void **state)
+{
+    Place  *place = *state;
+    Db     *db = items_open(place);
+    Manying many = { .statement = &item_sql[ITEM_ADD], .allows = true };
+    assert_null(many_write(place, db, &many));  // none is nothing
+    many.sets = many_sets(place->arena, 4, 1);
+    assert_null(many_write(place, db, &many));
+    assert_false(many.taken);
+    many.sets = many_sets(place->arena, 4, MANY);
+    DbValue *values = (DbValue *)(uintptr_t)many.sets.at;
+    for (int last = 0; last < 2; last++) {  // m0 is there already: as the first, and as the last
+        assert_null(many_write(place, db, &many));
+        assert_true(many.taken);
+        assert_null(db_read(db, place->arena, many_look, &many));
+        assert_int_equal(many.count, 1);
+        DbValue name = values[0];
+        values[0] = values[4 * (MANY - 1)];
+        values[4 * (MANY - 1)] = name;
+    }
+    many.sets = (DbSets){ values + 4, 4, MANY - 1 };
+    assert_null(many_write(place, db, &many));
+    assert_false(many.taken);
+    assert_null(db_read(db, place->arena, many_look, &many));
+    assert_int_equal(many.first, 7);
+    assert_int_equal(many.last, MANY - 1 + 7);
+    assert_int_equal(many.count, MANY);
+    many.allows = false;
+    Err *err = many_write(place, db, &many);
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_STORE_FAILED);
+    db_close(db);
+}
+
+static void test_an_insert_may_add_to_what_is_there(void **state)
+{
+    Place  *place = *state;
+    Db     *db = items_open(place);
+    Manying many = { .statement = &item_sql[ITEM_PUT], .sets = many_sets(place->arena, 2, MANY) };
+    for (int64_t times = 1; times <= 3; times++) {
+        assert_null(many_write(place, db, &many));
+        assert_null(db_read(db, place->arena, many_look, &many));
+        assert_int_equal(many.first, times * 7);
+        assert_int_equal(many.last, times * (MANY - 1 + 7));
+        assert_int_equal(many.count, MANY);
+    }
+    DbValue most[] = { db_text(STR("m0")), db_whole(INT64_MAX) };
+    many.sets = (DbSets){ most, 2, 1 };
+    assert_non_null(many_write(place, db, &many));  // a sum past 64 bits
+    many.sets = many_sets(place->arena, 2, 2);
+    ((DbValue *)(uintptr_t)many.sets.at)[3] = db_whole(INT64_MAX);
+    assert_non_null(many_write(place, db, &many));
+    assert_null(db_read(db, place->arena, many_look, &many));
+    assert_int_equal(many.first, 21);
+    db_close(db);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_open, place_close)
 
 int main(void)
@@ -609,6 +720,8 @@ int main(void)
         TEST(test_a_migration_that_was_cut_short_goes_on),
         TEST(test_a_reader_cannot_write),
         TEST(test_rows_come_in_order_and_as_many_as_asked),
+        TEST(test_many_sets_are_all_there_or_none),
+        TEST(test_an_insert_may_add_to_what_is_there),
     };
     return cmocka_run_group_tests_name("db", tests, NULL, NULL);
 }
