@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "money/decimal.h"
+#include "price/filter.h"
 #include "time/window.h"
 
 typedef enum Aggregation {
@@ -34,18 +35,9 @@ extern const char *const meter_per_names[];  // ends with NULL
 extern const char *const meter_window_units[];         // ends with NULL
 extern const char *const meter_window_aggregations[];  // ends with NULL
 
-// One condition on a property: it is present, and its text is one of the values.
-typedef struct FilterTerm {
-    Str    key;
-    Str   *values;
-    size_t count;
-} FilterTerm;
-
-// All terms hold; no terms hold for everything. Terms are in ascending order of key, values too.
-typedef struct Filter {
-    FilterTerm *terms;
-    size_t      count;
-} Filter;
+// A meter takes what a charge's filter would, of any property.
+typedef ChargeTerm   FilterTerm;
+typedef ChargeFilter Filter;
 
 enum {
     METER_DIMENSIONS_MAX = 16,

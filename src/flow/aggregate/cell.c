@@ -146,7 +146,7 @@ static bool term_holds(const FilterTerm *term, Str properties)
     return false;
 }
 
-static bool filter_holds(const Filter *filter, Str properties)
+bool cell_filter_holds(const Filter *filter, Str properties)
 {
     for (size_t i = 0; i < filter->count; i++)
         if (!term_holds(&filter->terms[i], properties))
@@ -193,10 +193,10 @@ Str measure_text(const Meter *meter, const Event *event, Arena *arena)
 
 bool measure_of(const Meter *meter, const Event *event, Measure *measure)
 {
-    if (!filter_holds(&meter->filter, event->properties))
+    if (!cell_filter_holds(&meter->filter, event->properties))
         return false;
     for (size_t i = 0; i < meter->exclude_count; i++)
-        if (filter_holds(&meter->excludes[i], event->properties))
+        if (cell_filter_holds(&meter->excludes[i], event->properties))
             return false;
     *measure = (Measure){
         .ts = event->ts, .unique_id = event->unique_id, .digest = event->digest,

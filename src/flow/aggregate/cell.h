@@ -39,6 +39,9 @@ bool cell_read(Str value, Cell *cell, Aggregation *aggregation);  // borrows; fa
 // byte 0 when the property is absent, else 1 and the counted text.
 void cell_dimensions(const Meter *meter, Str properties, Text *dimensions);
 
+// Do canonical properties have what the filter wants?
+bool cell_filter_holds(const Filter *filter, Str properties);
+
 // Does the meter count this event, and with what? False: filtered out, nothing is counted.
 bool measure_of(const Meter *meter, const Event *event, Measure *measure);
 

@@ -16,25 +16,11 @@ typedef struct Choice {
     VECTOR(VoidTarget) targets;
 } Choice;
 
-static bool term_holds(const FilterTerm *term, Str properties)
-{
-    Property property;
-    if (!properties_find(properties, term->key, &property))
-        return false;
-    for (size_t i = 0; i < term->count; i++)
-        if (str_equal(term->values[i], property.text))
-            return true;
-    return false;
-}
-
-static bool filter_holds(const VoidFilter *filter, const UsageEvent *event)
+static bool void_takes(const VoidFilter *filter, const UsageEvent *event)
 {
     if (event->ts.us < filter->from.us || event->ts.us >= filter->to.us)
         return false;
-    for (size_t i = 0; i < filter->properties.count; i++)
-        if (!term_holds(&filter->properties.terms[i], event->properties))
-            return false;
-    return true;
+    return cell_filter_holds(&filter->properties, event->properties);
 }
 
 static bool day_is_wanted(void *context, const EventKey *key)
@@ -53,7 +39,7 @@ static bool counts(const Choice *choice, uint64_t sequence)
 static Err *event_choose(void *context, const UsageEvent *event, const VoidTarget *place)
 {
     Choice *choice = context;
-    if (!filter_holds(choice->filter, event) || !counts(choice, place->sequence))
+    if (!void_takes(choice->filter, event) || !counts(choice, place->sequence))
         return NULL;
     if (choice->targets.count == choice->filter->most)
         return refuse(choice->arena, ERR_VOID_TOO_LARGE, STR_NONE, "more than %zu events match: "

@@ -48,31 +48,12 @@ static const Meter *meter_find(const Search *search, Str id)
     return NULL;
 }
 
-static bool term_holds(const ChargeTerm *term, Str properties)
-{
-    Property property;
-    if (!properties_find(properties, term->key, &property))
-        return false;
-    for (size_t i = 0; i < term->count; i++)
-        if (str_equal(term->values[i], property.text))
-            return true;
-    return false;
-}
-
-static bool filter_holds(const ChargeFilter *filter, Str properties)
-{
-    for (size_t i = 0; i < filter->count; i++)
-        if (!term_holds(&filter->terms[i], properties))
-            return false;
-    return true;
-}
-
 static bool charge_takes(const Charge *charge, Str properties)
 {
-    if (!filter_holds(&charge->filter, properties))
+    if (!cell_filter_holds(&charge->filter, properties))
         return false;
     for (size_t i = 0; i < charge->except_count; i++)
-        if (filter_holds(&charge->except[i], properties))
+        if (cell_filter_holds(&charge->except[i], properties))
             return false;
     return true;
 }
@@ -120,7 +101,7 @@ static UnbilledReason timeline_reason(const Search *search, const Timeline *time
     UnbilledReason reason = UNBILLED_NO_CHARGE;
     if (!timeline_active(timeline, event->ts) || is_free(timeline, event->ts))
         return UNBILLED_OUTSIDE_SUBSCRIPTION;
-    if (!filter_holds(&timeline->usage_filter, event->properties))
+    if (!cell_filter_holds(&timeline->usage_filter, event->properties))
         return reason;
     const Plan *plan = plan_at(timeline, event->ts);
     for (size_t i = 0; i < plan->charge_count && !*is_billed; i++)

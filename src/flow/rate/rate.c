@@ -1,15 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flow/rate/rate.h"
 
-static Filter filter_of(Arena *arena, const ChargeFilter *wanted)
-{
-    Filter filter = { arena_array(arena, FilterTerm, wanted->count), wanted->count };
-    for (size_t i = 0; i < wanted->count; i++)
-        filter.terms[i] =
-            (FilterTerm){ wanted->terms[i].key, wanted->terms[i].values, wanted->terms[i].count };
-    return filter;
-}
-
 static ChargeUsage usage_of(Arena *arena, const UsageAnswer *answer)
 {
     GroupUsage *groups = arena_array(arena, GroupUsage, answer->count);
@@ -131,18 +122,15 @@ static Err *charge_read(Arena *arena, const RateQuery *query, const Charge *char
 {
     UsageAnswer answer;
     UsageWindow window = { span.start, span.end };
-    Filter     *except = arena_array(arena, Filter, charge->except_count);
     *usage = (ChargeUsage){ 0 };
     if (filter_apart(&charge->filter, &query->own))
         return NULL;
     ChargeFilter match = filter_both(arena, &charge->filter, &query->own);
-    for (size_t i = 0; i < charge->except_count; i++)
-        except[i] = filter_of(arena, &charge->except[i]);
     UsageQuery wanted = { .project = query->project.id,
                           .meter = charge->meter,
                           .account = query->account,
-                          .match = filter_of(arena, &match),
-                          .except = except,
+                          .match = match,
+                          .except = charge->except,
                           .except_count = charge->except_count,
                           .group_by = charge->read_by,
                           .group_count = charge->read_count,
