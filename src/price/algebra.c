@@ -68,6 +68,17 @@ void take_off(Rating *rating, const Picked *picked, Money off, const Step *told)
 
 // ---- discounts
 
+// The period that holds t, its index counted from the one that holds the start.
+static Period period_since_start(const Rating *rating, Instant t)
+{
+    const PriceInputs *inputs = rating->inputs;
+    if (inputs->calendar == NULL)
+        return period_at(&rating->plan->period, inputs->zone, inputs->start, t);
+    Period period = calendar_period_at(inputs->calendar, t);
+    period.index -= calendar_period_at(inputs->calendar, inputs->start).index;
+    return period;
+}
+
 // Which period of the discount this one is: 0 for the first in which it counts, below 0 before it.
 static int64_t discount_place(const Rating *rating, const Discount *discount)
 {
@@ -76,8 +87,7 @@ static int64_t discount_place(const Rating *rating, const Discount *discount)
         return inputs->index;
     if (discount->starts_at.us > inputs->service.start.us)
         return -1;
-    Period holding =
-        period_at(&rating->plan->period, inputs->zone, inputs->start, discount->starts_at);
+    Period  holding = period_since_start(rating, discount->starts_at);
     int64_t first = holding.index + (holding.service.start.us < discount->starts_at.us);
     return inputs->index - first;
 }

@@ -80,6 +80,7 @@ typedef struct PriceInputs {
     Instant      at;       // T
     Instant      start;    // of the subscription
     const Zone  *zone;     // of the period
+    const Calendar *calendar;  // of the subscription; NULL: the plan's rule from its start on
     const ChargeParts *parts;  // one for each charge of the plan
     const QuantityHistory *quantities;
     size_t                 quantity_count;

@@ -556,3 +556,16 @@ def test_what_was_shown_is_what_is_billed(api, n, event, seed):
             assert invoiced == Decimal(line["net"]) or line["period"]["end"] > last, line
         at = dt.datetime.fromisoformat(bill["period"]["end"].replace("Z", "+00:00"))
     assert not any(net.values()), net
+
+
+def test_a_discount_counts_the_periods_that_there_were(api, n, sold):
+    """A year, a month on another plan, and back: the discount from 13 February on has had one period by then, not two."""
+    plan, monthly = n("plan"), n("plan")
+    year = {"unit": "year", "anchor": "subscription"}
+    sub, account = sold([flat("365")], starts="2026-01-01T00:00:00Z", plan=plan, period=year, discounts=[
+        {"id": "d", "percent": "10", "periods": 2, "startsAt": "2026-02-13T00:00:00Z"}])
+    api.publish(monthly, {"currency": "USD", "charges": [flat("31", id="other")]})
+    ask(api, sub, "change", plan=monthly, effectiveAt="2026-02-10T00:00:00Z")
+    ask(api, sub, "change", plan=plan, effectiveAt="2026-03-11T00:00:00Z")
+    bill = api.bill(sub, at="2026-03-12T00:00:00Z")
+    assert (bill["period"]["start"], bill["subtotal"], bill["discounts"]) == ("2026-03-11T00:00:00Z", "365.00", "-36.50")

@@ -114,6 +114,7 @@ static PriceInputs inputs_of(const PeriodBill *made, const TermBill *bill)
                           .at = made->query->at,
                           .start = bill->term->since,
                           .zone = made->zone,
+                          .calendar = &timeline->calendar,
                           .parts = bill->parts,
                           .quantities = timeline->quantities,
                           .quantity_count = timeline->quantity_count,
