@@ -32,7 +32,8 @@ def exact(text):
 
 def show(number):
     """Without trailing zeros, exponent or -0; p/q when it does not end."""
-    number = Fraction(number)
+    if type(number) is not Fraction:
+        number = Fraction(number)
     rest = number.denominator
     if rest == 1:
         return str(number.numerator)
@@ -57,7 +58,7 @@ def plain(units, places):
 
 def nearest(number, mode="halfUp"):
     """A whole number: halfUp (half away from zero), halfEven, up (away from zero), down."""
-    size = abs(Fraction(number))
+    size = abs(number)
     floor, rest = divmod(size.numerator, size.denominator)
     double = 2 * rest - size.denominator
     if mode == "up":

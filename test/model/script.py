@@ -57,8 +57,9 @@ class Writer:
             made["endsAt"] = exact.print_instant(self.ends)
         if self.life.has_seats():
             made["quantities"] = {"seats": str(self.random.randint(0, 12))}
-        if self.random.random() < 0.3 and self.all_have("region", plan):
-            made["usageFilter"] = {"region": ["eu-1", "us-1", "größe"][:self.random.randint(1, 3)]}
+        for key, texts in (("region", ["eu-1", "us-1", "größe"]), ("tier", ["free", "pro", "max"])):
+            if self.random.random() < 0.4 and self.all_have(key, plan):
+                made["usageFilter"] = {key: texts[:self.random.randint(1, 3)]}
         if self.random.random() < 0.2:
             made["overrides"] = self.life.patch(plan)
         if has_own_phases:
@@ -66,7 +67,9 @@ class Writer:
         return made
 
     def all_have(self, dimension, plan):
-        """Every meter that the plan reads keeps it apart."""
+        """Every meter that the plan reads keeps it apart, and no charge chooses by it."""
+        if any(dimension in charge.get("filter", ()) for charge in plan["charges"]):
+            return False
         read = {id for charge in plan["charges"] for id in [charge.get("meter"), *prices.several(charge)]}
         return all(dimension in meter.get("dimensions", ()) for meter in self.meters if meter["id"] in read)
 
