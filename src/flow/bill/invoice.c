@@ -144,6 +144,7 @@ static Err *invoice_last(Arena *arena, const TimelineFacts *facts, Instant befor
     TimelineFacts known = *facts;
     Instant       end = before;
     size_t        entry = facts->history.count;
+    AUTO(Arena) scratch = arena_open();
     *found = false;
     while (!*found) {
         Timeline timeline;
@@ -152,7 +153,10 @@ static Err *invoice_last(Arena *arena, const TimelineFacts *facts, Instant befor
         Instant begin =
             entry > 0 ? facts->history.changes[entry - 1].recorded_at : INSTANT_FIRST;
         known.known_at = known_at(facts, (Instant){ end.us - 1 });
-        TRY(timeline_fold(arena, &known, &timeline));
+        arena_reset(scratch);
+        Err *err = timeline_fold(scratch, &known, &timeline);
+        if (err != NULL)
+            return refuse(arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
         Around around = instants_around(&known, &timeline, (Instant){ end.us - 1 });
         *found = around.has_last && around.last.us >= begin.us;
         *at = around.last;
@@ -226,6 +230,8 @@ static Err *lines_due(Arena *arena, const InvoiceQuery *query, const State *stat
 }
 
 // ---- charges whose increases wait for the next boundary
+
+enum { UNSETTLED_MAX = 500 };  // invoices between two boundaries that are looked at
 
 static bool charge_waits(const Charge *charge)
 {
@@ -308,7 +314,7 @@ static Err *states_unsettled(Arena *arena, const InvoiceQuery *query, const Stat
             states->at = more;
         }
         states->at[states->count++] = next;
-        if (!next.is_any || is_settled(&next))
+        if (!next.is_any || is_settled(&next) || states->count == UNSETTLED_MAX)
             return NULL;
         TRY(state_before(arena, query, next.at, &next));
     }
@@ -341,7 +347,7 @@ static Err *settled_before(Arena *arena, const InvoiceQuery *query, const State 
                            State *settled)
 {
     *settled = *before;
-    while (settled->is_any && !is_settled(settled))
+    for (int i = 0; i < UNSETTLED_MAX && settled->is_any && !is_settled(settled); i++)
         TRY(state_before(arena, query, settled->at, settled));
     return NULL;
 }

@@ -45,34 +45,39 @@ static void active_fold(Fold *fold)
 
 // ---- quantities
 
-static Err *quantity_value(const Fold *fold, size_t stretch, Str name, Rational *value, bool *held)
+static QuantityHistory *history_find(Timeline *made, QuantityHistory *histories, Str name)
 {
-    Json       *document;
-    const Json *member;
-    TRY(json_parse_copy(fold->arena, fold->stretches[stretch].quantities, &document));
-    member = json_find(document, name);
-    *held = member != NULL;
-    if (member != NULL && !rational_parse(fold->arena, member->text, value))
-        return facts_wrong(fold, "a stored quantity is not a decimal");
+    for (size_t i = 0; i < made->quantity_count; i++)
+        if (str_equal(histories[i].name, name))
+            return &histories[i];
     return NULL;
 }
 
-// Stretches only gain quantities, so the last one names all of them.
-static Err *history_fold(const Fold *fold, Str name, QuantityHistory *history)
+// A change of a history with room for one at each stretch.
+static void history_add(QuantityHistory *history, QuantityChange *changes, QuantityChange change)
 {
-    QuantityChange *changes = arena_array(fold->arena, QuantityChange, fold->stretch_count);
-    *history = (QuantityHistory){ .name = name, .changes = changes };
-    for (size_t i = 0; i < fold->stretch_count; i++) {
-        QuantityChange change = { .from = fold->stretches[i].start };
-        bool           held;
-        TRY(quantity_value(fold, i, name, &change.value, &held));
-        if (held && (history->count == 0 ||
-                     rational_compare(changes[history->count - 1].value, change.value) != 0))
-            changes[history->count++] = change;
+    if (history->count == 0 ||
+        rational_compare(changes[history->count - 1].value, change.value) != 0)
+        changes[history->count++] = change;
+}
+
+static Err *quantities_take(Fold *fold, size_t stretch, QuantityHistory *histories,
+                            QuantityChange *const *changes)
+{
+    Json *document;
+    TRY(json_parse_copy(fold->arena, fold->stretches[stretch].quantities, &document));
+    for (const Json *member = document->first; member != NULL; member = member->next) {
+        QuantityHistory *history = history_find(&fold->made, histories, member->name);
+        QuantityChange   change = { .from = fold->stretches[stretch].start };
+        assert_that(history != NULL);
+        if (!rational_parse(fold->arena, member->text, &change.value))
+            return facts_wrong(fold, "a stored quantity is not a decimal");
+        history_add(history, changes[history - histories], change);
     }
     return NULL;
 }
 
+// Stretches only gain quantities, so the last one names all of them.
 static Err *quantities_fold(Fold *fold)
 {
     Json *all;
@@ -80,8 +85,15 @@ static Err *quantities_fold(Fold *fold)
         return NULL;
     TRY(json_parse_copy(fold->arena, fold->stretches[fold->stretch_count - 1].quantities, &all));
     QuantityHistory *histories = arena_array(fold->arena, QuantityHistory, all->count);
-    for (const Json *member = all->first; member != NULL; member = member->next)
-        TRY(history_fold(fold, member->name, &histories[fold->made.quantity_count++]));
+    QuantityChange **changes = arena_array(fold->arena, QuantityChange *, all->count);
+    for (const Json *member = all->first; member != NULL; member = member->next) {
+        size_t place = fold->made.quantity_count++;
+        changes[place] = arena_array(fold->arena, QuantityChange, fold->stretch_count);
+        histories[place] = (QuantityHistory){ .name = member->name, .changes = changes[place] };
+    }
+    for (size_t i = 0; i < fold->stretch_count; i++)
+        if (i == 0 || !str_equal(fold->stretches[i].quantities, fold->stretches[i - 1].quantities))
+            TRY(quantities_take(fold, i, histories, changes));
     fold->made.quantities = histories;
     return NULL;
 }
