@@ -167,6 +167,53 @@ static Err *invoice_last(Arena *arena, const TimelineFacts *facts, Instant befor
     return NULL;
 }
 
+// Whether other terms than before may begin or end periods elsewhere.
+static bool moves_boundaries(const SubscriptionChange *change)
+{
+    switch (change->kind) {
+    case CHANGE_TERMS: return change->plan.at != NULL || change->has_overrides;
+    case CHANGE_CANCEL:
+    case CHANGE_MIGRATE:
+    case CHANGE_END: return true;
+    case CHANGE_PAUSE:
+    case CHANGE_RESUME:
+    case CHANGE_KINDS: break;
+    }
+    return false;
+}
+
+// The last boundary before an instant, as it was known when it came: found like the last invoice.
+static Err *boundary_last(Arena *arena, const TimelineFacts *facts, Instant before, Instant *at,
+                          bool *found)
+{
+    const SubscriptionChange *changes = facts->history.changes;
+    TimelineFacts             known = *facts;
+    Timeline                  timeline;
+    Instant                   end = before;
+    size_t                    entry = facts->history.count;
+    bool                      is_stale = true;
+    AUTO(Arena) scratch = arena_open();
+    for (*found = false; !*found;) {
+        for (; entry > 0 && changes[entry - 1].recorded_at.us >= end.us; entry--)
+            is_stale |= moves_boundaries(&changes[entry - 1]);
+        known.known_at = known_at(facts, (Instant){ end.us - 1 });
+        if (is_stale)
+            arena_reset(scratch);
+        Err *err = is_stale ? timeline_fold(scratch, &known, &timeline) : NULL;
+        if (err != NULL)
+            return refuse(arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
+        is_stale = false;
+        Instant begin = entry > 0 ? changes[entry - 1].recorded_at : INSTANT_FIRST;
+        Around  around = boundaries_around(&timeline, (Instant){ end.us - 1 });
+        *found = around.has_last && around.last.us >= begin.us;
+        *at = around.last;
+        if (entry == 0)
+            break;
+        end = begin;
+    }
+    return NULL;
+}
+
 // ---- the lines of an instant
 
 // A state of the invoices: after the one at `at`, as known then.
@@ -231,8 +278,6 @@ static Err *lines_due(Arena *arena, const InvoiceQuery *query, const State *stat
 
 // ---- charges whose increases wait for the next boundary
 
-enum { UNSETTLED_MAX = 500 };  // invoices between two boundaries that are looked at
-
 static bool charge_waits(const Charge *charge)
 {
     return charge->timing == TIMING_ADVANCE && charge->on_increase == COUNTS_NEXT_INVOICE;
@@ -273,84 +318,63 @@ static bool charge_sum(const InvoiceLines *lines, Str charge, Int128 *sum)
     return found;
 }
 
-// A rise above what was invoiced waits; what falls is credited at once.
-static bool is_held(const Line *line, const InvoiceLines *before, const InvoiceLines *due)
+// What comes to more than at the last boundary waits; what falls is credited at once.
+static bool is_held(const Line *line, const InvoiceLines *boundary, const InvoiceLines *due)
 {
     Int128 was, is;
     if (line->charge == NULL || !charge_waits(line->charge) ||
-        !charge_sum(before, line->charge->id, &was))
+        !charge_sum(boundary, line->charge->id, &was))
         return false;
     charge_sum(due, line->charge->id, &is);
     return is > was;
 }
 
-static InvoiceLines lines_hold(Arena *arena, const InvoiceLines *before, const InvoiceLines *due)
+static InvoiceLines lines_hold(Arena *arena, const InvoiceLines *boundary, const InvoiceLines *due)
 {
-    InvoiceLines held = { arena_array(arena, Line, due->count + before->count), 0 };
+    InvoiceLines held = { arena_array(arena, Line, due->count + boundary->count), 0 };
     for (size_t i = 0; i < due->count; i++)
-        if (!is_held(&due->at[i], before, due))
+        if (!is_held(&due->at[i], boundary, due))
             held.at[held.count++] = due->at[i];
-    for (size_t i = 0; i < before->count; i++)
-        if (is_held(&before->at[i], before, due))
-            held.at[held.count++] = before->at[i];
+    for (size_t i = 0; i < boundary->count; i++)
+        if (is_held(&boundary->at[i], boundary, due))
+            held.at[held.count++] = boundary->at[i];
     return held;
 }
 
-// The states from this back to the last settled one.
-typedef struct States {
-    State *at;
-    size_t count;
-} States;
-
-static Err *states_unsettled(Arena *arena, const InvoiceQuery *query, const State *state,
-                             States *states)
+// The state that tells what waits in this one: that of the last boundary, or, when nothing waits,
+// the state itself.
+static Err *reference_of(Arena *arena, const InvoiceQuery *query, const State *state,
+                         State *reference)
 {
-    State next = *state;
-    for (;;) {
-        if ((states->count & (states->count - 1)) == 0) {  // 0, 1, 2, 4, … are full
-            State *more = arena_array(arena, State, states->count == 0 ? 1 : 2 * states->count);
-            for (size_t i = 0; i < states->count; i++)
-                more[i] = states->at[i];
-            states->at = more;
-        }
-        states->at[states->count++] = next;
-        if (!next.is_any || is_settled(&next) || states->count == UNSETTLED_MAX)
-            return NULL;
-        TRY(state_before(arena, query, next.at, &next));
-    }
+    Instant last;
+    bool    found;
+    *reference = *state;
+    if (!state->is_any || is_settled(state))
+        return NULL;
+    *reference = (State){ 0 };
+    TRY(boundary_last(arena, query->facts, state->at, &last, &found));
+    return found ? state_of(arena, query, last, reference) : NULL;
 }
 
 // What all invoices up to and with the state's contained.
 static Err *lines_invoiced(Arena *arena, const InvoiceQuery *query, const State *state,
                            Instant from, InvoiceLines *lines)
 {
-    States states = { 0 };
+    State        reference;
+    InvoiceLines boundary;
     *lines = (InvoiceLines){ 0 };
     if (!state->is_any)
         return NULL;
-    TRY(states_unsettled(arena, query, state, &states));
-    for (size_t i = states.count; i > 0; i--) {
-        InvoiceLines due = { 0 };
-        if (!states.at[i - 1].is_any)
-            continue;
-        TRY(lines_due(arena, query, &states.at[i - 1], from, &due));
-        *lines = i == states.count ? due : lines_hold(arena, lines, &due);
-    }
+    TRY(lines_due(arena, query, state, from, lines));
+    TRY(reference_of(arena, query, state, &reference));
+    if (!reference.is_any || reference.at.us == state->at.us)
+        return NULL;
+    TRY(lines_due(arena, query, &reference, from, &boundary));
+    *lines = lines_hold(arena, &boundary, lines);
     return NULL;
 }
 
 // ---- which periods differ
-
-// The invoice behind which lines may differ: the one before, and where lines wait the last one that
-// left none waiting.
-static Err *settled_before(Arena *arena, const InvoiceQuery *query, const State *before,
-                           State *settled)
-{
-    *settled = *before;
-    for (int i = 0; i < UNSETTLED_MAX && settled->is_any && !is_settled(settled); i++)
-        TRY(state_before(arena, query, settled->at, settled));
-    return NULL;
-}
 
 // From a boundary of all calendars on, and whole terms of commitments.
 static Instant boundary_of_all(Arena *arena, const Timeline *const *timelines, size_t count,
@@ -371,33 +395,47 @@ typedef struct Pair {
     Instant from;  // of the first period that may differ
 } Pair;
 
-// What is behind the settled invoice, and what changes that became known since then reach back to.
-static Instant range_start(Arena *arena, const InvoiceQuery *query, const Pair *pair,
-                           const State *settled)
+// What is behind that state, and what changes that became known since then reach back to.
+static Instant behind(const InvoiceQuery *query, const State *state, Instant from)
 {
     const SubscriptionHistory *history = &query->facts->history;
-    const Timeline            *timelines[] = { &pair->now.timeline, &pair->before.timeline,
-                                               &settled->timeline };
-    if (!settled->is_any)
-        return pair->now.timeline.active.start;
-    Instant from = settled->at, known = known_at(query->facts, settled->at);
+    Instant                    known = known_at(query->facts, state->at);
+    from = earlier(from, state->at);
     for (size_t i = 0; i < history->count; i++)
         if (history->changes[i].recorded_at.us > known.us &&
             history->changes[i].recorded_at.us <= query->facts->known_at.us)
             from = earlier(from, history->changes[i].effective_at);
-    for (size_t i = 1; i < sizeof timelines / sizeof *timelines; i++)
+    return from;
+}
+
+// Nothing before the earliest of the states that lines are taken from, and of what became known
+// since, can differ.
+static Instant range_start(Arena *arena, const InvoiceQuery *query, const Pair *pair,
+                           const State *references)
+{
+    const Timeline *timelines[] = { &pair->now.timeline, &pair->before.timeline,
+                                    &references[0].timeline, &references[1].timeline };
+    size_t          count = sizeof timelines / sizeof *timelines;
+    Instant         from = INSTANT_END;
+    if (!pair->before.is_any || !references[0].is_any || !references[1].is_any)
+        return pair->now.timeline.active.start;
+    from = behind(query, &pair->before, from);
+    from = behind(query, &references[0], from);
+    from = behind(query, &references[1], from);
+    for (size_t i = 1; i < count; i++)
         if (timelines[i]->active.end.us != timelines[0]->active.end.us)
             from = earlier(from, earlier(timelines[i]->active.end, timelines[0]->active.end));
-    return boundary_of_all(arena, timelines, sizeof timelines / sizeof *timelines, from);
+    return boundary_of_all(arena, timelines, count, from);
 }
 
 static Err *pair_of(Arena *arena, const InvoiceQuery *query, Instant at, Pair *pair)
 {
-    State settled;
+    State references[2];
     TRY(state_of(arena, query, at, &pair->now));
     TRY(state_before(arena, query, at, &pair->before));
-    TRY(settled_before(arena, query, &pair->before, &settled));
-    pair->from = range_start(arena, query, pair, &settled);
+    TRY(reference_of(arena, query, &pair->now, &references[0]));
+    TRY(reference_of(arena, query, &pair->before, &references[1]));
+    pair->from = range_start(arena, query, pair, references);
     return NULL;
 }
 
