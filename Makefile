@@ -189,7 +189,7 @@ cases: $(BUILD)/test/cases/cases | test-ready  ## prices and calendars against p
 	$(BUILD)/test/cases/cases
 
 .PHONY: model
-model: $(BUILD)/toll | test-ready  ## random plans and events against an oracle with exact fractions (N=, SEED=)
+model: $(BUILD)/toll | test-ready  ## random histories against an oracle with exact fractions (T= seconds, or N=; SEED=)
 	TOLL=$(BUILD)/toll $(PYTHON) -m pytest -q -p no:cacheprovider test/model
 
 .PHONY: crash

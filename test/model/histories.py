@@ -4,6 +4,7 @@
 histories.py --count N --seed S           so many, from that seed on, in two processes
 histories.py --seed S --only K            one again, and the smallest part of it that still differs"""
 import argparse
+import math
 import multiprocessing
 import os
 import random
@@ -54,11 +55,15 @@ def seal_bits(seed):
     return random.Random(seed).choice([4, 12, 20])
 
 
-def play_stores(seeds, sizes, results):
-    """In a process of its own: some flocks in one store after the other."""
+def play_stores(seeds, sizes, results, until):
+    """In a process of its own: some flocks in one store after the other, none begun after `until`."""
     for at in range(0, len(seeds), FLOCKS_A_STORE):
+        if time.monotonic() > until:
+            break
         with Server(seal_bits=seal_bits(seeds[at])) as server:
             for seed in seeds[at:at + FLOCKS_A_STORE]:
+                if time.monotonic() > until:
+                    break
                 results.put((seed, sizes[seed], *play_flock(server, seed, sizes[seed])))
             server.stop()
             server.verify()
@@ -71,13 +76,14 @@ class Totals:
         self.failures = []  # (seed, index, what differed)
 
 
-def run(count, seed, show=print):
-    """Plays `count` histories."""
+def run(count, seed, seconds=math.inf, show=print):
+    """Plays `count` histories, or as many as fit the seconds."""
+    until = time.monotonic() + seconds
     totals, queue, workers = Totals(), multiprocessing.Queue(), []
     sizes = {seed + i: min(FLOCK, count - i * FLOCK) for i in range(-(-count // FLOCK))}
     for worker in range(min(WORKERS, len(sizes))):
         mine = list(sizes)[worker::WORKERS]
-        workers.append(multiprocessing.Process(target=play_stores, args=(mine, sizes, queue)))
+        workers.append(multiprocessing.Process(target=play_stores, args=(mine, sizes, queue, until)))
         workers[-1].start()
     ended = 0
     while ended < len(workers):
