@@ -135,6 +135,17 @@ static Err *asking_begin(Request *request, const char *const *members, ChangeKin
     return now_read(asking);
 }
 
+// What is refused is not stored: the bill that a change leads to is made first.
+static Err *change_try(const Asking *asking, const CatalogChange *change, Str id)
+{
+    SubscriptionChange *tried;
+    if (asking->change.kind != CHANGE_TERMS && asking->change.kind != CHANGE_RESUME)
+        return NULL;  // others only make it smaller
+    TRY(catalog_subscription_change_check(change, id, &asking->change, &tried));
+    ChangeQuery query = { .open = &asking->open, .subscription = id, .change = tried };
+    return tried->is_stored ? NULL : bill_check_change(asking->request->arena, &query);
+}
+
 static Err *asking_end(Asking *asking, Response *response)
 {
     Str                 id = request_path(asking->request, "id");
@@ -144,6 +155,7 @@ static Err *asking_end(Asking *asking, Response *response)
         return asking->faults.first;
     TRY(server_change(asking->request, &change));
     change.now = asking->open.rated_at;
+    TRY(change_try(asking, &change, id));
     if (asking->is_dry)
         TRY(catalog_subscription_change_check(&change, id, &asking->change, &stored));
     else
@@ -264,8 +276,8 @@ static const Field answer_fields[] = {
            .doc = "With the change."),
     MEMBER("change", OBJECT, .required = true, .shape = &subscription_change_shape,
            .doc = "The entry of the log."),
-    MEMBER("invoice", OBJECT, .required = true, .shape = &invoice_shape,
-           .doc = "What is due at the change."),
+    MEMBER("invoice", OBJECT, .required = true, .nullable = true, .shape = &invoice_shape,
+           .doc = "What is due at the change; null: too large to be told."),
     MEMBER("upcomingInvoice", OBJECT, .required = true, .nullable = true, .shape = &invoice_shape,
            .doc = "The account's next invoice in that currency."),
     MEMBER("bill", OBJECT, .required = true, .nullable = true, .shape = &bill_open_shape,
@@ -293,7 +305,7 @@ const Route api_subscription_changes_routes[] = {
       .gives = &answer_shape,
       REFUSES(REFUSES_OF_CHANGES, ERR_FIELD_REQUIRED, ERR_INVALID_VALUE, ERR_PLAN_NOT_FOUND,
               ERR_PLAN_VERSION_NOT_FOUND, ERR_PLAN_NOT_PUBLISHED, ERR_PLAN_INVALID,
-              ERR_CURRENCY_MISMATCH, ERR_USAGE_CLAIMED_TWICE),
+              ERR_CURRENCY_MISMATCH, ERR_USAGE_CLAIMED_TWICE, ERR_AMOUNT_TOO_LARGE),
       .handler = subscription_change,
       .doc = "Other quantities, another plan, version or overrides from an instant on." },
     { .name = "cancelSubscription",
@@ -323,7 +335,7 @@ const Route api_subscription_changes_routes[] = {
       QUERY(change_query),
       .takes = &resume_shape,
       .gives = &answer_shape,
-      REFUSES(REFUSES_OF_CHANGES, ERR_SUBSCRIPTION_NOT_PAUSED),
+      REFUSES(REFUSES_OF_CHANGES, ERR_SUBSCRIPTION_NOT_PAUSED, ERR_AMOUNT_TOO_LARGE),
       .handler = subscription_resume,
       .doc = "Let the fees of a paused subscription run again." },
 };

@@ -12,7 +12,8 @@ JUNE, HALF, JULY = "2026-06-01T00:00:00Z", "2026-06-16T00:00:00Z", "2026-07-01T0
 @pytest.fixture
 def sold(api, n):
     """sold(charges, …) -> (subscription, account): a plan of its own from 1 June on."""
-    def make(charges, starts=JUNE, account=None, quantities=None, plan=None, plan_since="2020-01-01T00:00:00Z", **members):
+    def make(charges, starts=JUNE, account=None, quantities=None, plan=None, plan_since="2020-01-01T00:00:00Z",
+             **members):
         plan, account = plan or n("plan"), account or n("acct")
         api.put(f"/v1/accounts/{account}", {})
         api.publish(plan, {"currency": "USD", "charges": charges, **members}, plan_since)

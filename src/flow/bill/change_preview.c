@@ -82,13 +82,24 @@ static Err *bill_member(const Changed *changed, JsonOut *out)
     Bill          bill;
     OpenBill      open = { &query, changed->moment, &timeline };
     TRY(timeline_fold(changed->arena, &changed->facts, &timeline));
+    bool is_billed = billed_at(&timeline, changed->query->change->effective_at, &query.at);
+    if (is_billed)
+        TRY(open_bill_rate(changed->arena, &open, &bill));
     json_name(out, STR("bill"));
-    if (!billed_at(&timeline, changed->query->change->effective_at, &query.at)) {
+    if (is_billed)
+        open_bill_to_json(&open, &bill, changed->arena, out);
+    else
         json_null(out);
-        return NULL;
-    }
-    TRY(open_bill_rate(changed->arena, &open, &bill));
-    open_bill_to_json(&open, &bill, changed->arena, out);
+    return NULL;
+}
+
+// What is too large to be told is null: the change counts all the same, and may be what mends it.
+static Err *or_null(Err *err, const char *name, JsonOut *out)
+{
+    if (err == NULL || err->code != ERR_AMOUNT_TOO_LARGE)
+        return err;
+    json_name(out, str_of(name));
+    json_null(out);
     return NULL;
 }
 
@@ -100,9 +111,9 @@ static Err *answer_write(const Changed *changed, JsonOut *out)
     subscription_to_json(history, changed->query->open->rated_at, out);
     json_name(out, STR("change"));
     change_to_json(changed->query->change, out);
-    TRY(invoice_write(changed, out));
-    TRY(upcoming_member(changed, out));
-    TRY(bill_member(changed, out));
+    TRY(or_null(invoice_write(changed, out), "invoice", out));
+    TRY(or_null(upcoming_member(changed, out), "upcomingInvoice", out));
+    TRY(or_null(bill_member(changed, out), "bill", out));
     json_object_end(out);
     return NULL;
 }
@@ -138,21 +149,46 @@ static Err *bill_of(Arena *arena, const OpenBill *open, Instant effect, Bill *bi
     return *has ? open_bill_rate(arena, &at_effect, bill) : NULL;
 }
 
-static Err *both_rate(Arena *arena, const ChangeQuery *query, UsageMoment *moment,
-                      ChangePreview *preview)
+static Err *before_rate(Arena *arena, const ChangeQuery *query, UsageMoment *moment,
+                        ChangePreview *preview)
 {
     const OpenBillQuery *open = query->open;
-    Instant              effect = query->change->effective_at;
     Timeline             timeline;
     TimelineFacts        facts;
     OpenBill             bill = { open, moment, &timeline };
     TRY(timeline_facts(arena, open->catalog, open->project, query->subscription, &facts));
     facts.known_at = open->rated_at;
     TRY(timeline_fold(arena, &facts, &timeline));
-    TRY(bill_of(arena, &bill, effect, &preview->before, &preview->has_before));
+    return bill_of(arena, &bill, query->change->effective_at, &preview->before,
+                   &preview->has_before);
+}
+
+static Err *after_rate(Arena *arena, const ChangeQuery *query, UsageMoment *moment,
+                       ChangePreview *preview)
+{
+    Timeline      timeline;
+    TimelineFacts facts;
+    OpenBill      bill = { query->open, moment, &timeline };
     TRY(facts_of(arena, query, &facts));
     TRY(timeline_fold(arena, &facts, &timeline));
-    return bill_of(arena, &bill, effect, &preview->after, &preview->has_after);
+    return bill_of(arena, &bill, query->change->effective_at, &preview->after,
+                   &preview->has_after);
+}
+
+// One of many that is too large to be told holds up nobody.
+static Err *or_none(Err *err, bool *has)
+{
+    if (err == NULL || err->code != ERR_AMOUNT_TOO_LARGE)
+        return err;
+    *has = false;
+    return NULL;
+}
+
+static Err *both_rate(Arena *arena, const ChangeQuery *query, UsageMoment *moment,
+                      ChangePreview *preview)
+{
+    TRY(or_none(before_rate(arena, query, moment, preview), &preview->has_before));
+    return or_none(after_rate(arena, query, moment, preview), &preview->has_after);
 }
 
 Err *bill_preview_change(Arena *arena, const ChangeQuery *query, ChangePreview *preview)
@@ -163,4 +199,15 @@ Err *bill_preview_change(Arena *arena, const ChangeQuery *query, ChangePreview *
     Err *err = both_rate(arena, query, moment, preview);
     usage_moment_close(moment);
     return err;
+}
+
+Err *bill_check_change(Arena *arena, const ChangeQuery *query)
+{
+    UsageMoment  *moment;
+    ChangePreview preview = { 0 };
+    TRY(usage_moment_open(query->open->partition, arena, query->open->as_of, &moment));
+    Err *after = after_rate(arena, query, moment, &preview);
+    Err *before = after != NULL ? before_rate(arena, query, moment, &preview) : NULL;
+    usage_moment_close(moment);
+    return before == NULL ? after : NULL;
 }

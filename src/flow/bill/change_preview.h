@@ -14,13 +14,18 @@ typedef struct ChangeQuery {
 
 // Writes {"subscription","change","invoice","upcomingInvoice","bill"}: what is due at the change,
 // the account's next invoice in that currency, and the bill of the period that holds the change.
+// What of these is too large to be told is null.
 Err *change_write(Arena *arena, const ChangeQuery *query, Text *out) MUST_CHECK;
 
 typedef struct ChangePreview {
-    bool has_before, has_after;  // the subscription is active then, without and with the change
+    bool has_before, has_after;  // active then, without and with the change, and not too large
     Bill before, after;          // of the period that holds the change
 } ChangePreview;
 
 // The bill of the period that holds the change's effect, without it and with it.
 Err *bill_preview_change(Arena *arena, const ChangeQuery *query,
                          ChangePreview *preview) MUST_CHECK;
+
+// Refuses a change, asked before it is stored, that makes the bill of its period one that cannot be
+// told: AMOUNT_TOO_LARGE. NULL where it could not be told without the change either.
+Err *bill_check_change(Arena *arena, const ChangeQuery *query) MUST_CHECK;
