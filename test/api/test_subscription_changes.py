@@ -238,6 +238,24 @@ def test_a_bill_knows_what_was_recorded_by_then(api, sold):
     assert (answer.status, answer.code) == (422, "outside_subscription")
 
 
+def test_a_charge_apart_from_what_is_the_subscriptions_own_counts_nothing(api, n, event):
+    """Like a filter that no event matches: 0 for a sum, one empty window for a count of windows."""
+    meter, windows = n("meter"), n("meter")
+    api.meter(meter, dimensions=["region"])
+    api.meter(windows, "count", event=meter, dimensions=["region"], window={"unit": "month", "aggregation": "count"})
+    account, plan = n("acct"), n("plan")
+    api.put(f"/v1/accounts/{account}", {})
+    us = {"model": "perUnit", "unitPrice": "1", "filter": {"region": ["us"]}}
+    api.publish(plan, {"currency": "USD", "charges": [{"id": "sum", "meter": meter, **us},
+                                                      {"id": "windows", "meter": windows, **us}]})
+    api.send([event(meter, account, ts="2026-06-10T00:00:00Z", region=region) for region in ("eu", "us")])
+    used = {}
+    for region in ("eu", "ap", "us"):
+        sub = api.subscribe(n("sub"), account, plan, JUNE, usageFilter={"region": [region]})["id"]
+        used[region] = [line["usage"] for line in api.bill(sub, at=HALF)["lines"]]
+    assert used == {"eu": ["0", "1"], "ap": ["0", "1"], "us": ["1", "1"]}
+
+
 # ---- invoices
 
 def test_the_upcoming_invoice_is_one_a_currency(api, n):

@@ -100,7 +100,7 @@ static ChargeTerm term_both(Arena *arena, const ChargeTerm *a, const ChargeTerm 
     return both;
 }
 
-// What both filters take. They are not apart.
+// What both filters take. Of a key for which they are apart no value is left: nothing matches.
 static ChargeFilter filter_both(Arena *arena, const ChargeFilter *a, const ChargeFilter *b)
 {
     ChargeFilter both = { arena_array(arena, ChargeTerm, a->count + b->count), 0 };
@@ -122,9 +122,6 @@ static Err *charge_read(Arena *arena, const RateQuery *query, const Charge *char
 {
     UsageAnswer answer;
     UsageWindow window = { span.start, span.end };
-    *usage = (ChargeUsage){ 0 };
-    if (filter_apart(&charge->filter, &query->own))
-        return NULL;
     ChargeFilter match = filter_both(arena, &charge->filter, &query->own);
     UsageQuery wanted = { .project = query->project.id,
                           .meter = charge->meter,
