@@ -362,6 +362,8 @@ def test_a_start_of_long_ago_is_billed_in_one_invoice(api, n, sold):
     days = (dt.date(2026, 6, 1) - dt.date(1970, 2, 1)).days + 1
     assert len(invoice["lines"]) == days
     assert (invoice["subtotal"], invoice["toBalance"]) == (f"-{days}.00", f"{days}.00")
+    answer = tried(api, sub, "cancel", rated="9999-12-01T00:00:00Z", at="1970-02-01T00:00:00Z")
+    assert answer["invoice"] is None and answer["subscription"]["endsAt"] == "1970-02-01T00:00:00Z"
 
 
 @pytest.mark.parametrize("kind, body, status, code, pointer", [
@@ -578,7 +580,7 @@ def test_what_was_shown_is_what_is_billed(api, n, event, seed):
 
 
 def test_a_discount_counts_the_periods_that_there_were(api, n, sold):
-    """A year, a month on another plan, and back: the discount from 13 February on has had one period by then, not two."""
+    """A year, a month on another plan, and back: the discount from 13 February on has had one period by then."""
     plan, monthly = n("plan"), n("plan")
     year = {"unit": "year", "anchor": "subscription"}
     sub, account = sold([flat("365")], starts="2026-01-01T00:00:00Z", plan=plan, period=year, discounts=[
@@ -587,4 +589,5 @@ def test_a_discount_counts_the_periods_that_there_were(api, n, sold):
     ask(api, sub, "change", plan=monthly, effectiveAt="2026-02-10T00:00:00Z")
     ask(api, sub, "change", plan=plan, effectiveAt="2026-03-11T00:00:00Z")
     bill = api.bill(sub, at="2026-03-12T00:00:00Z")
-    assert (bill["period"]["start"], bill["subtotal"], bill["discounts"]) == ("2026-03-11T00:00:00Z", "365.00", "-36.50")
+    assert bill["period"]["start"] == "2026-03-11T00:00:00Z"
+    assert (bill["subtotal"], bill["discounts"]) == ("365.00", "-36.50")
