@@ -252,6 +252,18 @@ static void lines_append(Arena *arena, InvoiceLines *lines, size_t *room, const 
         lines->at[lines->count++] = bill->lines[i];
 }
 
+// Periods and lines that one invoice may look at: 137 years of days with a line each.
+enum { INVOICE_WORK = 100000 };
+
+static Err *work_take(Arena *arena, size_t *work, size_t lines)
+{
+    if (*work <= lines)
+        return refuse(arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,
+                      "the invoice would look at more than %d periods and lines", INVOICE_WORK);
+    *work -= lines + 1;
+    return NULL;
+}
+
 // The due lines of every period from the one that holds `from` on.
 static Err *lines_due(Arena *arena, const InvoiceQuery *query, const State *state, Instant from,
                       InvoiceLines *lines)
@@ -264,12 +276,13 @@ static Err *lines_due(Arena *arena, const InvoiceQuery *query, const State *stat
                               .at = state->at,
                               .lines = LINES_DUE };
     Instant         at = later(from, timeline->active.start);
-    size_t          room = 0;
+    size_t          room = 0, work = INVOICE_WORK;
     *lines = (InvoiceLines){ 0 };
     while (at.us <= state->at.us && at.us < timeline->active.end.us) {
         Bill   bill;
         Period period = timeline_period(timeline, at);
         TRY(period_bill(arena, &rated, &period, &bill));
+        TRY(work_take(arena, &work, bill.count));
         lines_append(arena, lines, &room, &bill);
         at = period.service.end;
     }
@@ -476,11 +489,17 @@ static bool same_line(const Line *a, const Line *b)
            (str_equal(a->charge->id, b->charge->id) && same_group(a, b));
 }
 
-static Line *line_find(const InvoiceLines *lines, const bool *taken, const Line *wanted)
+// Both bills are in much the same order: the line is sought from behind the one found last.
+static Line *line_find(const InvoiceLines *lines, const bool *taken, size_t *next,
+                       const Line *wanted)
 {
-    for (size_t i = 0; i < lines->count; i++)
-        if (!taken[i] && same_line(&lines->at[i], wanted))
-            return &lines->at[i];
+    for (size_t i = 0; i < lines->count; i++) {
+        size_t place = *next + i < lines->count ? *next + i : *next + i - lines->count;
+        if (taken[place] || !same_line(&lines->at[place], wanted))
+            continue;
+        *next = place + 1;
+        return &lines->at[place];
+    }
     return NULL;
 }
 
@@ -524,11 +543,12 @@ static Line line_gone(const Line *billed)
 static Err *lines_subtract(Arena *arena, const InvoiceLines *due, const InvoiceLines *billed,
                            InvoiceLines *rest)
 {
-    bool *taken = arena_array(arena, bool, billed->count);
+    bool  *taken = arena_array(arena, bool, billed->count);
+    size_t next = 0;
     *rest = (InvoiceLines){ arena_array(arena, Line, due->count + billed->count), 0 };
     for (size_t i = 0; i < due->count; i++) {
         Line  line = due->at[i];
-        Line *before = line_find(billed, taken, &line);
+        Line *before = line_find(billed, taken, &next, &line);
         if (before != NULL) {
             taken[before - billed->at] = true;
             TRY(line_less(arena, &line, before));
