@@ -184,38 +184,13 @@ static const SubscriptionPhase *phase_find(Fold *fold, Instant since)
     return NULL;
 }
 
-static Str patch_text(Arena *arena, const Json *patch)
-{
-    Text    text = text_open(arena);
-    JsonOut out = json_out(&text);
-    if (patch == NULL)
-        return STR_NONE;
-    json_value(&out, patch);
-    return text_str(&text);
-}
-
-static SubscriptionPhases plan_phases(Arena *arena, const Phases *phases)
-{
-    SubscriptionPhases made = { arena_array(arena, SubscriptionPhase, phases->count), 0 };
-    for (; made.count < phases->count; made.count++) {
-        const Phase *phase = &phases->at[made.count];
-        made.at[made.count] = (SubscriptionPhase){ .periods = phase->periods,
-                                                   .has_until = phase->has_until,
-                                                   .until = phase->until,
-                                                   .plan_version = phase->plan_version,
-                                                   .overrides =
-                                                       patch_text(arena, phase->overrides) };
-    }
-    return made;
-}
-
 // The subscription's own stand in place of the plan's.
 static void phases_take(Fold *fold, const Plan *plan)
 {
     Str own = fold->stretches[fold->stretch].phases;
     fold->own_phases = own.length > 0;
     fold->phases =
-        fold->own_phases ? phases_of(fold->arena, own) : plan_phases(fold->arena, &plan->phases);
+        fold->own_phases ? phases_of(fold->arena, own) : phases_of_plan(fold->arena, plan);
 }
 
 // ---- terms
