@@ -67,9 +67,7 @@ class Writer:
         return made
 
     def all_have(self, dimension, plan):
-        """Every meter that the plan reads keeps it apart, and no charge chooses by it."""
-        if any(dimension in charge.get("filter", ()) for charge in plan["charges"]):
-            return False
+        """Every meter that the plan reads keeps it apart."""
         read = {id for charge in plan["charges"] for id in [charge.get("meter"), *prices.several(charge)]}
         return all(dimension in meter.get("dimensions", ()) for meter in self.meters if meter["id"] in read)
 
