@@ -545,7 +545,7 @@ static const Field affected_fields[] = {
     MEMBER("subscription", TEXT, .required = true, .doc = "Whose bill."),
     MEMBER("account", TEXT, .required = true, .doc = "Who pays it."),
     MEMBER("period", OBJECT, .required = true, .shape = &period_shape,
-           .doc = "One that holds such events."),
+           .doc = "One that holds such events, or looks back to them."),
     MEMBER("currency", TEXT, .required = true, .doc = "Of both amounts."),
     MEMBER("before", DECIMAL, .required = true, .nullable = true,
            .doc = "Its total with the events; null when it cannot be rated."),
@@ -566,10 +566,11 @@ static const Field effect_fields[] = {
     MEMBER("token", TEXT, .required = true, .nullable = true,
            .doc = "Of a dry run: sent back, it voids exactly these events."),
     MEMBER("bills", ARRAY, .required = true, .shape = &affected_shape,
-           .doc = "Bills of the periods that hold the events, when their totals change; at most "
-                  "1,000 periods are rated."),
+           .doc = "Bills whose totals change: of the periods that hold the events, and of later ones "
+                  "that look back to them; at most 1,000 periods are rated."),
     MEMBER("accountsLeftOut", WHOLE, .required = true,
-           .doc = "Accounts with such events that are not among them for that reason."),
+           .doc = "Accounts with such events that are not among them, or not with all of their "
+                  "bills, for that reason."),
 };
 static const Shape effect_shape = SHAPE("VoidEffect", effect_fields,
                                         .doc = "What a void takes away.");

@@ -185,6 +185,30 @@ def test_a_dry_run_says_what_it_does_to_which_bills(api, n, event):
     assert api.bill(sub, at="2026-02-15T00:00:00Z")["total"] == "5.00"
 
 
+@pytest.mark.parametrize("meter, commitment, bills", [
+    ({"aggregation": "sum", "carryOver": True}, None, [("7", "5.00", "0.00"), ("8", "5.00", "0.00")]),
+    ({"aggregation": "timeWeighted", "per": "period"}, None, [("6", "3.33", "0.00"), ("7", "5.00", "0.00"),
+                                                               ("8", "5.00", "0.00")]),
+    ({"aggregation": "sum"}, {"amount": "7", "discountPercent": "0", "term": {"every": 3, "unit": "month"}},
+     [("6", "5.00", "0.00"), ("8", "2.00", "7.00")])])
+def test_bills_that_look_back_change_too(api, n, meter, commitment, bills):
+    """An event of 11 June: a level, a sum that carries over, and what is left of a commitment are other ones later."""
+    made, account, plan = api.meter(n("m"), **meter)["id"], n("acct"), n("plan")
+    api.put(f"/v1/accounts/{account}", {})
+    charges = [{"id": "c", "meter": made, "model": "perUnit", "unitPrice": "0.5"}]
+    api.publish(plan, {"currency": "USD", "charges": charges, **({"commitment": commitment} if commitment else {})})
+    sub = api.subscribe(n("sub"), account, plan, starts="2026-06-01T00:00:00Z", endsAt="2026-09-01T00:00:00Z")["id"]
+    event = {"meter": made, "account": account, "value": 10, "ts": "2026-06-11T00:00:00Z", "uniqueId": n("e")}
+    api.send([event])
+
+    def totals():
+        return [api.bill(sub, at=f"2026-0{month}-15T00:00:00Z")["total"] for month in (6, 7, 8)]
+    before, answer = totals(), void(api, uniqueIds=[event["uniqueId"]])
+    told = [(row["period"]["start"][6], row["before"], row["after"]) for row in answer["bills"]]
+    assert told == [row for row in zip("678", before, totals()) if row[1] != row[2]]
+    assert set(bills) <= set(told)
+
+
 # ---- bringing back
 
 def test_a_revert_brings_events_back_from_its_own_sequence_on(api, meter, events):

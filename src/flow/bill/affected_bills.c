@@ -11,6 +11,7 @@ typedef struct Affecting {
     const AffectedQuery *query;
     AffectedBills       *bills;
     size_t               rated;
+    bool                 is_cut;  // a period was left out, because so many were rated
 } Affecting;
 
 // The total at one moment; a bill that cannot be rated as it stands has none.
@@ -50,26 +51,93 @@ static Err *period_compare(Affecting *affecting, Arena *arena, const Timeline *t
     return NULL;
 }
 
+// ---- which periods
+
+// Does a charge's meter say in a later period what happened before it: a gauge's level, a sum that
+// carries over?
+static Err *charge_looks_back(const Affecting *affecting, Arena *arena, const Charge *charge,
+                              bool *looks)
+{
+    const AffectedQuery *query = affecting->query;
+    for (size_t i = 0; i < charge_meter_count(charge) && !*looks; i++) {
+        Meter *meter;
+        TRY(catalog_meter_get(query->catalog, arena, query->project, charge_meter(charge, i),
+                              &meter));
+        *looks = meter_looks_back(meter);
+    }
+    return NULL;
+}
+
+// Are there terms under which usage of one period counts in the bills of later ones?
+static Err *timeline_looks_back(const Affecting *affecting, Arena *arena,
+                                const Timeline *timeline, bool *looks)
+{
+    *looks = false;
+    for (size_t i = 0; i < timeline->term_count && !*looks; i++) {
+        const Plan *plan = timeline->terms[i].plan;
+        *looks = plan->commitment.term.every != 0;
+        for (size_t k = 0; k < plan->charge_count && !*looks; k++)
+            TRY(charge_looks_back(affecting, arena, &plan->charges[k], looks));
+    }
+    return NULL;
+}
+
+static bool is_spent(Affecting *affecting)
+{
+    affecting->is_cut |= affecting->rated == AFFECTED_PERIODS_MAX;
+    return affecting->is_cut;
+}
+
 // Each period of the subscription that holds one of the instants, once.
+static Err *periods_holding(Affecting *affecting, Arena *arena, const Timeline *timeline,
+                            const VoidInstants *instants)
+{
+    Instant done = INSTANT_FIRST;
+    for (size_t i = 0; i < instants->count; i++) {
+        Instant at = instants->at[i];
+        if (at.us < done.us || !timeline_active(timeline, at))
+            continue;
+        if (is_spent(affecting))
+            return NULL;
+        Period period = timeline_period(timeline, at);
+        done = period.service.end;
+        TRY(period_compare(affecting, arena, timeline, &period));
+    }
+    return NULL;
+}
+
+// Each period from the first instant on, up to the one that runs or holds the last instant.
+static Err *periods_since(Affecting *affecting, Arena *arena, const Timeline *timeline,
+                          const VoidInstants *instants)
+{
+    Instant last = instants->at[instants->count - 1], at = instants->at[0];
+    if (last.us < affecting->query->rated_at.us)
+        last = affecting->query->rated_at;
+    if (at.us < timeline->active.start.us)
+        at = timeline->active.start;
+    while (at.us <= last.us && timeline_active(timeline, at)) {
+        if (is_spent(affecting))
+            return NULL;
+        Period period = timeline_period(timeline, at);
+        TRY(period_compare(affecting, arena, timeline, &period));
+        at = period.service.end;
+    }
+    return NULL;
+}
+
 static Err *subscription_compare(Affecting *affecting, Arena *arena,
                                  const SubscriptionHistory *history, const VoidInstants *instants)
 {
     const AffectedQuery *query = affecting->query;
     TimelineFacts        facts;
     Timeline             timeline;
-    Instant              done = INSTANT_FIRST;
+    bool                 looks;
     TRY(timeline_facts_of(arena, query->catalog, query->project, history, &facts));
     facts.known_at = query->rated_at;
     TRY(timeline_fold(arena, &facts, &timeline));
-    for (size_t i = 0; i < instants->count && affecting->rated < AFFECTED_PERIODS_MAX; i++) {
-        Instant at = instants->at[i];
-        if (at.us < done.us || !timeline_active(&timeline, at))
-            continue;
-        Period period = timeline_period(&timeline, at);
-        done = period.service.end;
-        TRY(period_compare(affecting, arena, &timeline, &period));
-    }
-    return NULL;
+    TRY(timeline_looks_back(affecting, arena, &timeline, &looks));
+    return looks ? periods_since(affecting, arena, &timeline, instants)
+                 : periods_holding(affecting, arena, &timeline, instants);
 }
 
 static Err *account_compare(Affecting *affecting, Arena *arena, const VoidInstants *instants)
@@ -84,7 +152,7 @@ static Err *account_compare(Affecting *affecting, Arena *arena, const VoidInstan
             TRY(subscription_compare(affecting, arena, &histories[i], instants));
         if (count > 0)
             page.after = histories[count - 1].first->id;
-    } while (count == PAGE_ROWS && affecting->rated < AFFECTED_PERIODS_MAX);
+    } while (count == PAGE_ROWS && !affecting->is_cut);
     return NULL;
 }
 
@@ -94,13 +162,13 @@ Err *bill_affected(Arena *arena, const AffectedQuery *query, AffectedBills *bill
     *bills = (AffectedBills){ .at = arena_array(arena, AffectedBill, AFFECTED_PERIODS_MAX) };
     for (size_t i = 0; i < query->account_count; i++) {
         AUTO(Arena) inner = arena_open();
-        if (affecting.rated == AFFECTED_PERIODS_MAX) {
-            bills->left_out = query->account_count - i;
-            return NULL;
-        }
         Err *err = account_compare(&affecting, inner, &query->accounts[i]);
         if (err != NULL)
             return refuse(arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
+        if (affecting.is_cut) {
+            bills->left_out = query->account_count - i;
+            return NULL;
+        }
     }
     return NULL;
 }

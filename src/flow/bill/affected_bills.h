@@ -1,5 +1,6 @@
-// What taking events away does to bills: the open periods and the past ones that hold the events,
-// rated at two moments.
+// What taking events away does to bills, rated at two moments: those of the periods that hold the
+// events and, where meters or a commitment's term look back, of all later ones up to the one that
+// runs.
 #pragma once
 
 #include "flow/aggregate/corrections.h"
@@ -27,8 +28,7 @@ enum { AFFECTED_PERIODS_MAX = 1000 };  // that are rated
 typedef struct AffectedBills {
     AffectedBill *at;   // whose totals differ, account by account
     size_t        count;
-    size_t        left_out;  // accounts that were not looked at any more
+    size_t        left_out;  // accounts that were not looked at, or not to their end
 } AffectedBills;
 
-// Bills of other periods may differ too: a commitment's term, meters that carry over.
 Err *bill_affected(Arena *arena, const AffectedQuery *query, AffectedBills *bills) MUST_CHECK;
