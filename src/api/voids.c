@@ -566,8 +566,8 @@ static const Field effect_fields[] = {
     MEMBER("token", TEXT, .required = true, .nullable = true,
            .doc = "Of a dry run: sent back, it voids exactly these events."),
     MEMBER("bills", ARRAY, .required = true, .shape = &affected_shape,
-           .doc = "Bills whose totals change: of the periods that hold the events, and of later ones "
-                  "that look back to them; at most 1,000 periods are rated."),
+           .doc = "Bills whose totals change: of the periods that hold the events, and of later "
+                  "ones that look back to them; at most 1,000 periods are rated."),
     MEMBER("accountsLeftOut", WHOLE, .required = true,
            .doc = "Accounts with such events that are not among them, or not with all of their "
                   "bills, for that reason."),
