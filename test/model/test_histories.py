@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""N random histories, or as many of 20,000 as fit T seconds (240) when no N is given; SEED= replays. Every bill of
+"""N random histories, or as many of 20,000 as fit T seconds (420) when no N is given; SEED= replays. Every bill of
 each, in every step and digest, equals the oracle's."""
 import os
 import random
@@ -9,7 +9,7 @@ import conftest
 import histories
 
 N = int(os.environ.get("N", 0))
-T = int(os.environ.get("T", 240))
+T = int(os.environ.get("T", 420))
 SEED = int(os.environ.get("SEED", random.SystemRandom().randrange(10 ** 9)))
 
 
