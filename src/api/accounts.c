@@ -2,6 +2,7 @@
 // Accounts: whom usage is billed to. Usage makes them too; PUT gives them a name, a zone, a
 // currency.
 #include "api/page.h"
+#include "api/party_shape.h"
 #include "api/routes.h"
 
 static void account_answer(Response *response, const Account *account)
@@ -55,6 +56,8 @@ static Err *account_list(Request *request, Response *response)
 
 // ---- shapes and routes
 
+static const char *const tax_statuses[] = { "taxable", "exempt", "reverseCharge", NULL };
+
 static const Field body_fields[] = {
     MEMBER("id", TEXT, .least = 1, .most = 255, .doc = "The id in the path, when it is given."),
     MEMBER("name", TEXT, .nullable = true, .least = 1, .most = 255, .doc = "For people."),
@@ -65,6 +68,20 @@ static const Field body_fields[] = {
     MEMBER("email", TEXT, .nullable = true, .least = 3, .most = 254, .doc = "Where to write to."),
     MEMBER("metadata", MAP, .nullable = true, .of = KIND_TEXT,
            .doc = "At most 50 texts of the caller's own."),
+    MEMBER("legalName", TEXT, .nullable = true, .least = 1, .most = 255,
+           .doc = "As it stands on invoices; the name when absent."),
+    MEMBER("address", OBJECT, .nullable = true, .shape = &party_address_shape,
+           .doc = "As it stands on invoices."),
+    MEMBER("taxIds", ARRAY, .nullable = true, .of = KIND_TEXT, .most = 10,
+           .doc = "Its tax numbers, as they stand on invoices."),
+    MEMBER("taxRates", ARRAY, .nullable = true, .of = KIND_TEXT, .most = 10,
+           .doc = "Ids of tax rates; those of the legal entity when absent."),
+    MEMBER("netDays", WHOLE, .nullable = true, .most = 365,
+           .doc = "Days from an invoice to when it is due; the legal entity's, else 0."),
+    MEMBER("taxStatus", ENUM, .nullable = true, .choices = tax_statuses,
+           .doc = "taxable when absent; the others bear no tax."),
+    MEMBER("poNumber", TEXT, .nullable = true, .least = 1, .most = 255,
+           .doc = "The buyer's order, as it stands on invoices."),
 };
 static const Shape body_shape =
     SHAPE("AccountBody", body_fields, .doc = "An account; what is absent is taken away.");
@@ -76,6 +93,20 @@ static const Field account_fields[] = {
     MEMBER("currency", TEXT, .required = true, .nullable = true, .doc = "ISO 4217."),
     MEMBER("email", TEXT, .required = true, .nullable = true, .doc = "Where to write to."),
     MEMBER("metadata", MAP, .required = true, .of = KIND_TEXT, .doc = "The caller's own."),
+    MEMBER("legalName", TEXT, .required = true, .nullable = true, .least = 1, .most = 255,
+           .doc = "As it stands on invoices; the name when absent."),
+    MEMBER("address", OBJECT, .required = true, .nullable = true, .shape = &party_address_shape,
+           .doc = "As it stands on invoices."),
+    MEMBER("taxIds", ARRAY, .required = true, .nullable = true, .of = KIND_TEXT, .most = 10,
+           .doc = "Its tax numbers, as they stand on invoices."),
+    MEMBER("taxRates", ARRAY, .required = true, .nullable = true, .of = KIND_TEXT, .most = 10,
+           .doc = "Ids of tax rates; those of the legal entity when absent."),
+    MEMBER("netDays", WHOLE, .required = true, .nullable = true, .most = 365,
+           .doc = "Days from an invoice to when it is due; the legal entity's, else 0."),
+    MEMBER("taxStatus", ENUM, .required = true, .nullable = true, .choices = tax_statuses,
+           .doc = "taxable when absent; the others bear no tax."),
+    MEMBER("poNumber", TEXT, .required = true, .nullable = true, .least = 1, .most = 255,
+           .doc = "The buyer's order, as it stands on invoices."),
     MEMBER("createdAt", INSTANT, .required = true, .doc = "When the row was made."),
     MEMBER("updatedAt", INSTANT, .required = true, .doc = "When it changed last."),
 };

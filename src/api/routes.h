@@ -11,6 +11,8 @@
     extern const Route  api_##name##_routes[];  \
     extern const size_t api_##name##_route_count;
 
+API_RESOURCE(tax_rates)
+API_RESOURCE(invoices)
 API_RESOURCE(measurements)
 API_RESOURCE(voids)
 API_RESOURCE(usage)

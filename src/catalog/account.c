@@ -2,6 +2,7 @@
 #include "catalog/account.h"
 
 #include "catalog/body.h"
+#include "catalog/party.h"
 #include "money/currency.h"
 #include "time/zone.h"
 
@@ -14,7 +15,8 @@ enum {
 };
 
 static const char *const members[] = {
-    "id", "name", "timeZone", "currency", "email", "metadata", NULL,
+    "id",      "name",   "timeZone", "currency", "email",     "metadata", "legalName",
+    "address", "taxIds", "taxRates", "netDays",  "taxStatus", "poNumber", NULL,
 };
 
 static void metadata_check(const Json *object, Faults *faults)
@@ -87,6 +89,7 @@ Account *account_from_json(Arena *arena, const Json *body, Str id, Faults *fault
     account->currency = body_text(body, "currency", 3, faults);
     account->email = body_text(body, "email", EMAIL_BYTES, faults);
     texts_check(account, faults);
+    account->billing = party_from_json(PARTY_BUYER, body, faults);
     const Json *metadata = body_find(body, "metadata");
     if (metadata != NULL)
         metadata_check(metadata, faults);
@@ -113,6 +116,7 @@ void account_to_json(const Account *account, JsonOut *out)
     optional_member(out, "currency", account->currency);
     optional_member(out, "email", account->email);
     json_raw_member(out, "metadata", account->metadata);
+    party_members_to_json(PARTY_BUYER, account->billing, arena, out);
     json_string_member(out, "createdAt", instant_print(arena, account->created_at));
     json_string_member(out, "updatedAt", instant_print(arena, account->updated_at));
     json_object_end(out);

@@ -11,6 +11,7 @@ typedef struct Account {
     Str     currency;   // ISO 4217; a plan of another currency is refused
     Str     email;
     Str     metadata;  // JSON object of at most 50 texts, canonical
+    Str     billing;   // as the buyer on invoices: catalog/party.h; or STR_NONE
     int64_t version;   // of the row, for ETag; 0 before it is stored
     Instant created_at, updated_at;
 } Account;

@@ -23,15 +23,16 @@ enum {
     STATEMENTS
 };
 
-#define COLUMNS "id, name, time_zone, currency, email, metadata, version, created_at, updated_at"
+#define COLUMNS \
+    "id, name, time_zone, currency, email, metadata, version, created_at, updated_at, billing"
 
 static const Statement sql[STATEMENTS] = {
     [ACCOUNT_GET] = { "select " COLUMNS
                       " from account where tenant = ? and project = ? and id = ?" },
     [ACCOUNT_ADD] = { "insert into account (tenant, project, " COLUMNS ")"
-                      " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" },
+                      " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" },
     [ACCOUNT_SET] = { "update account set name = ?, time_zone = ?, currency = ?, email = ?, "
-                      "metadata = ?,"
+                      "metadata = ?, billing = ?,"
                       " version = version + 1, updated_at = ?"
                       " where tenant = ? and project = ? and id = ? and version = ?" },
     [ACCOUNTS_AFTER] = { "select " COLUMNS
@@ -67,6 +68,7 @@ static Account *account_read(Arena *arena, const DbRow *row)
         .version = row_whole(row, 6),
         .created_at = { row_whole(row, 7) },
         .updated_at = { row_whole(row, 8) },
+        .billing = row_text(row, 9),
     };
     return account;
 }
@@ -88,7 +90,7 @@ static Err *account_add(DbTx *tx, ProjectId project, const Account *account, Ins
                                db_text(account->name), db_text(account->time_zone),
                                db_text(account->currency), db_text(account->email),
                                db_text(account->metadata), db_whole(1), db_whole(now.us),
-                               db_whole(now.us)),
+                               db_whole(now.us), db_text(account->billing)),
                      added);
 }
 
@@ -154,7 +156,7 @@ static bool same_content(const Account *a, const Account *b)
 {
     return str_equal(a->name, b->name) && str_equal(a->time_zone, b->time_zone) &&
            str_equal(a->currency, b->currency) && str_equal(a->email, b->email) &&
-           str_equal(a->metadata, b->metadata);
+           str_equal(a->metadata, b->metadata) && str_equal(a->billing, b->billing);
 }
 
 static Err *account_change(DbTx *tx, const AccountPut *put, const Account *before)
@@ -172,9 +174,9 @@ static Err *account_change(DbTx *tx, const AccountPut *put, const Account *befor
     TRY(db_run(tx, &sql[ACCOUNT_SET],
                DB_VALUES(db_text(wanted->name), db_text(wanted->time_zone),
                          db_text(wanted->currency), db_text(wanted->email),
-                         db_text(wanted->metadata), db_whole(put->change->now.us),
-                         db_text(project.tenant), db_text(project.id), db_text(wanted->id),
-                         db_whole(before->version)),
+                         db_text(wanted->metadata), db_text(wanted->billing),
+                         db_whole(put->change->now.us), db_text(project.tenant),
+                         db_text(project.id), db_text(wanted->id), db_whole(before->version)),
                &changed));
     assert_that(changed == 1);
     return NULL;

@@ -4,6 +4,7 @@
 #include "audit/answered.h"
 #include "base/assert.h"
 #include "catalog/catalog.h"
+#include "flow/bill/issue.h"
 #include "flow/ledger/charge.h"
 #include "flow/ledger/ledger.h"
 #include "flow/ledger/top_up.h"
@@ -11,6 +12,7 @@
 #include "operation/operation.h"
 
 static const StatementTable *const others[] = {
+    &tax_rate_table, &issue_table,
     &operation_table, &simulation_table, &ledger_table, &answered_table,
     &credit_table, &charge_table, &top_up_table,
 };

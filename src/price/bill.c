@@ -10,6 +10,21 @@ static const char *const kind_names[LINE_KIND_COUNT] = {
     [LINE_MINIMUM] = "minimum", [LINE_TRUE_UP] = "trueUp", [LINE_OVERAGE] = "overage",
 };
 
+const char *line_kind_name(LineKind kind)
+{
+    return kind_names[kind];
+}
+
+bool line_kind_find(Str name, LineKind *kind)
+{
+    for (int i = 0; i < LINE_KIND_COUNT; i++)
+        if (str_equal(name, str_of(kind_names[i]))) {
+            *kind = (LineKind)i;
+            return true;
+        }
+    return false;
+}
+
 Money line_net(const Line *line)
 {
     Money net;

@@ -62,6 +62,9 @@ typedef struct CommitmentCount {
     Money    net;   // as billed, without the true-up
 } CommitmentCount;
 
+const char *line_kind_name(LineKind kind);  // "usage"
+bool        line_kind_find(Str name, LineKind *kind);
+
 CommitmentCount commitment_count_none(Currency currency);
 
 typedef struct Bill {

@@ -8,10 +8,10 @@
 static const char *const plan_members[] = {
     "id",        "name",    "currency", "rounding",   "timeZone",        "period", "charges",
     "discounts", "minimum", "maximum",  "commitment", "includedCredits",
-    "trial",     "phases",  "invoiceThreshold",       NULL,
+    "trial",     "phases",  "invoiceThreshold",       "taxCategory",     NULL,
 };
 
-static const char *const later_members[] = { "taxCategory", "metadata", NULL };
+static const char *const later_members[] = { "metadata", NULL };
 
 void plan_optional_read(Place place, Optional *amount)
 {
@@ -196,6 +196,7 @@ static void heading_read(Place place, Str id, Plan *plan)
         place_fault(named, ERR_FIELD_INVALID, "id must be that of the path, %.*s, or absent",
                     STR_ARG(id));
     place_text(place_member(place, "name"), &plan->name);
+    place_id(place_member(place, "taxCategory"), &plan->tax_category);
     if (place_required(currency) && place_text(currency, &text) &&
         !currency_find(text, &plan->currency))
         place_fault(currency, ERR_FIELD_INVALID,

@@ -102,6 +102,7 @@ typedef struct Charge {
     Str          id;
     Str          definition;  // canonical JSON without the name
     Str          name;  // STR_NONE when it has none; a line then shows the id
+    Str          tax_category;  // STR_NONE: none; which tax rates its lines bear
     ChargeSource source;
     Str          meter;     // SOURCE_METER
     Str          quantity;  // SOURCE_QUANTITY: of the subscription
@@ -193,6 +194,7 @@ typedef struct Plan {
     Currency   currency;
     Rounding   rounding;
     Str        time_zone;  // STR_NONE: the account's or the project's
+    Str        tax_category;  // of its minimum and true-up lines, and of charges that name none
     PeriodRule period;
     Charge    *charges;
     size_t     charge_count;

@@ -6,7 +6,8 @@
 #include "price/plan_inside.h"
 
 static const char *const common_members[] = {
-    "id", "name", "model", "meter", "quantity", "timing", "prorate", "period", NULL,
+    "id",     "name",    "model",  "meter",       "quantity",
+    "timing", "prorate", "period", "taxCategory", NULL,
 };
 
 // What only a charge on a quantity takes.
@@ -361,6 +362,7 @@ void plan_charge_read(Place place, Charge *charge)
     if (place_required(id))
         place_id(id, &charge->id);
     place_text(place_member(place, "name"), &charge->name);
+    place_id(place_member(place, "taxCategory"), &charge->tax_category);
     charge->terms.amount = charge->terms.unit_price = rational_zero();
     charge->terms.package_size = rational_one();
     charge->terms.package_price = rational_zero();

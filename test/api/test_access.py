@@ -15,7 +15,8 @@ def keys():
     """{name: key} on a server of its own, with a second project `other`."""
     with_server = Server(seal_bits=6)
     scopes = ["usage:write", "usage:correct", "usage:read", "catalog:write", "catalog:read", "bills:read",
-              "simulations:write", "simulations:read", "ledger:read", "ledger:write", "ops:read"]
+              "simulations:write", "simulations:read", "ledger:read", "ledger:write",
+              "invoices:read", "invoices:write", "ops:read"]
     with Books(with_server) as books:
         books.add_project("other")
         books.add_project("strict", unknown_accounts="reject", horizon_us=30 * 86_400_000_000)
@@ -107,6 +108,12 @@ SCOPES = {"usage:write": [("POST", "/v1/measurements"), ("POST", "/ingest/usage"
                           ("GET", "/v1/ledger/trialBalance"), ("GET", "/v1/ledger/verify"),
                           ("GET", "/v1/ledger/months")],
           "ledger:write": [("POST", "/v1/ledger/months/{month}/close"), ("POST", "/v1/ledger/months/{month}/open")],
+          "invoices:read": [("GET", "/v1/invoices"), ("GET", "/v1/invoices/{id}"), ("GET", "/v1/taxRates"),
+                            ("GET", "/v1/taxRates/{id}"), ("GET", "/v1/legalEntity")],
+          "invoices:write": [("POST", "/v1/accounts/{id}/invoices"), ("POST", "/v1/invoices"),
+                             ("POST", "/v1/invoices/{id}/finalize"), ("POST", "/v1/invoices/{id}/void"),
+                             ("POST", "/v1/invoices/{id}/writeOff"), ("POST", "/v1/invoices/{id}/pay"),
+                             ("PUT", "/v1/taxRates/{id}"), ("PUT", "/v1/legalEntity")],
           "ops:read": [("GET", "/metrics")]}
 
 
@@ -180,6 +187,19 @@ def test_another_projects_simulation_is_404(as_key, filled):
     body = {"plan": plan, "against": "current", "from": "2026-03-01T00:00:00Z", "to": "2026-04-01T00:00:00Z",
             "accounts": [filled["acct"]]}
     assert api.call("POST", "/v1/simulations", body).code == "account_not_found"
+
+
+def test_another_projects_invoice_is_404(as_key, n):
+    mine, other = as_key("all"), as_key("other")
+    key = {"Idempotency-Key": n("key")}
+    account = mine.put(f"/v1/accounts/{n('buyer')}", {"currency": "USD"})["id"]
+    id = mine.post("/v1/invoices", {"account": account, "lines": [{"description": "x", "amount": "1"}]},
+                   headers=key)["id"]
+    for method, path in (("GET", ""), ("POST", "/finalize"), ("POST", "/void"), ("POST", "/writeOff")):
+        assert other.call(method, f"/v1/invoices/{id}{path}").code == "invoice_not_found"
+    assert other.call("POST", f"/v1/invoices/{id}/pay", {}, headers=key).code == "invoice_not_found"
+    assert other.call("POST", f"/v1/accounts/{account}/invoices").code == "account_not_found"
+    assert other.get("/v1/invoices")["data"] == []
 
 
 def test_lists_show_nothing_of_another_project(as_key, filled):

@@ -17,6 +17,7 @@ UNPROVOKED = {
     "request_timeout": "answered below the routes, before a path may be known: test_slow_clients_are_told",
     "headers_too_large": "answered below the routes: test_large_headers",
     "length_required": "answered below the routes",
+    "idempotency_key_running": "needs two requests of one key to meet while the first is in its transaction",
     "request_malformed": "answered below the routes: test_what_is_not_http, test_smuggling_is_refused",
 }
 # What the common machinery answers alike on every route that has a body, or a query, or a credential:

@@ -469,6 +469,14 @@ Err *invoice_earlier(Arena *arena, const InvoiceQuery *query, Instant at, Invoic
     return lines_invoiced(arena, query, &pair.before, pair.from, lines);
 }
 
+Err *invoice_reach(Arena *arena, const InvoiceQuery *query, Instant at, Instant *from)
+{
+    Pair pair;
+    TRY(pair_of(arena, query, at, &pair));
+    *from = pair.from;
+    return NULL;
+}
+
 // ---- the difference
 
 static bool same_group(const Line *a, const Line *b)

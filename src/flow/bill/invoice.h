@@ -54,6 +54,9 @@ Err *invoice_currency(Arena *arena, const TimelineFacts *facts, Currency *curren
 Err *invoice_earlier(Arena *arena, const InvoiceQuery *query, Instant at,
                      InvoiceLines *earlier) MUST_CHECK;
 
+// The earliest start of service of a line that may be due at X: what `earlier` must hold.
+Err *invoice_reach(Arena *arena, const InvoiceQuery *query, Instant at, Instant *from) MUST_CHECK;
+
 // What is due at X beyond `earlier`, as lines.
 Err *invoice_lines(Arena *arena, const InvoiceQuery *query, Instant at,
                    const InvoiceLines *earlier, InvoiceLines *lines) MUST_CHECK;

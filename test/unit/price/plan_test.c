@@ -220,7 +220,7 @@ static void test_plans_that_are_refused(void **state)
         { ",\"phases\":[{\"periods\":0}]", ERR_FIELD_INVALID, "/phases/0/periods" },
         { ",\"trial\":{\"days\":0}", ERR_FIELD_INVALID, "/trial/days" },
         { ",\"invoiceThreshold\":{\"amount\":0}", ERR_FIELD_INVALID, "/invoiceThreshold" },
-        { ",\"taxCategory\":\"x\"", ERR_PLAN_INVALID, "/taxCategory" },
+        { ",\"taxCategory\":\"x y\"", ERR_FIELD_INVALID, "/taxCategory" },
         { ",\"nonsense\":1", ERR_UNKNOWN_MEMBER, "/nonsense" },
         { ",\"minimum\":{}", ERR_FIELD_REQUIRED, "/minimum/amount" },
         { ",\"minimum\":{\"amount\":9},\"maximum\":{\"amount\":8}", ERR_PLAN_INVALID, "/minimum" },

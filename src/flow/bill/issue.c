@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: Apache-2.0
+// Drafts, finalizing, and what an invoice says. Rating goes before the transaction; the row's
+// version and how far each subscription was billed are compared in it, so what was rated is what
+// is stored.
+#include "flow/bill/issue.h"
+
+#include "base/assert.h"
+#include "base/random.h"
+#include "flow/bill/issue_inside.h"
+#include "flow/ledger/credit.h"
+
+enum { TRIES_MAX = 5 };
+
+const char *const invoice_kind_names[] = { "billing", "oneOff", NULL };
+const char *const invoice_state_names[] = { "draft",         "finalized", "paid",
+                                            "uncollectible", "void",      NULL };
+
+int64_t invoice_remaining(const IssuedInvoice *invoice)
+{
+    if (invoice->state != INVOICE_FINALIZED && invoice->state != INVOICE_UNCOLLECTIBLE)
+        return 0;
+    return invoice->total - invoice->credits - invoice->balance_used - invoice->paid -
+           invoice->credited;
+}
+
+Err *issued_get(DbTx *tx, ProjectId project, Str id, IssuedInvoice **invoice)
+{
+    TRY(issue_row_find(tx, project, id, invoice));
+    if (*invoice == NULL)
+        return refuse(db_arena(tx), ERR_INVOICE_NOT_FOUND, STR_NONE, "there is no invoice %.*s",
+                      STR_ARG(id));
+    return NULL;
+}
+
+// ---- what it says
+
+static void amount_member(JsonOut *out, Arena *arena, const IssuedInvoice *invoice,
+                          const char *name, int64_t minor)
+{
+    json_string_member(out, name, money_print(arena, (Money){ minor, invoice->currency }));
+}
+
+static void instant_member(JsonOut *out, Arena *arena, const char *name, bool is_there,
+                           Instant instant)
+{
+    if (is_there)
+        json_string_member(out, name, instant_print(arena, instant));
+    else
+        json_null_member(out, name);
+}
+
+static void heading(const IssuedInvoice *invoice, Arena *arena, JsonOut *out)
+{
+    json_string_member(out, "id", invoice->id);
+    if (invoice->number.at == NULL)
+        json_null_member(out, "number");
+    else
+        json_string_member(out, "number", invoice->number);
+    json_string_member(out, "kind", str_of(invoice_kind_names[invoice->kind]));
+    json_string_member(out, "account", invoice->account);
+    json_string_member(out, "currency", currency_code(&invoice->currency));
+    json_string_member(out, "at", instant_print(arena, invoice->boundary));
+    instant_member(out, arena, "issuedAt", invoice->is_issued, invoice->issued_at);
+    instant_member(out, arena, "dueAt", invoice->is_issued, invoice->due_at);
+}
+
+// The members of the head stand behind those of the heading.
+static void head_members(Str head, JsonOut *out)
+{
+    assert_that(head.length > 2);
+    text_add_char(out->text, ',');
+    text_add(out->text, (Str){ head.at + 1, head.length - 2 });
+}
+
+static Str document_of(Arena *arena, const IssuedInvoice *invoice, const IssueLineRow *rows,
+                       size_t count)
+{
+    Text    text = text_open(arena);
+    JsonOut out = json_out(&text);
+    int64_t due = invoice->total - invoice->credits - invoice->balance_used;
+    json_object(&out);
+    heading(invoice, arena, &out);
+    head_members(invoice->head, &out);
+    amount_member(&out, arena, invoice, "balanceUsed", -invoice->balance_used);
+    amount_member(&out, arena, invoice, "amountDue", due);
+    json_name(&out, STR("lines"));
+    json_array(&out);
+    for (size_t i = 0; i < count; i++)
+        json_raw(&out, rows[i].content);
+    json_array_end(&out);
+    json_object_end(&out);
+    return text_str(&text);
+}
+
+Err *issued_document(DbTx *tx, ProjectId project, const IssuedInvoice *invoice, Str *document)
+{
+    IssueLineRow *rows;
+    size_t        count;
+    TRY(issue_lines_read(tx, project, invoice->id, &rows, &count));
+    *document = document_of(db_arena(tx), invoice, rows, count);
+    return NULL;
+}
+
+static Str digest_text(Arena *arena, Str document)
+{
+    unsigned char bytes[32];
+    Digest        digest = digest_of(document);
+    digest_write(&digest, bytes);
+    return str_hex(arena, bytes, sizeof bytes);
+}
+
+// ---- rows of what was priced
+
+// A line's amount without the taxes that are in it: what was earned.
+static int64_t line_earned(const IssuePriced *priced, size_t number)
+{
+    const IssueLine *line = &priced->draft->lines[number];
+    const TaxLine   *taxed = &priced->lines[number];
+    return line->amount.minor + line->discount.minor - (taxed->amount.minor - taxed->net);
+}
+
+static IssueLineRow *rows_of(Arena *arena, const IssuePriced *priced, bool counts)
+{
+    const IssueDraft *draft = priced->draft;
+    IssueLineRow     *rows = arena_array(arena, IssueLineRow, draft->count);
+    for (size_t i = 0; i < draft->count; i++)
+        rows[i] = (IssueLineRow){ .number = (int64_t)i + 1,
+                                  .subscription = draft->lines[i].subscription,
+                                  .revenue = draft->lines[i].revenue,
+                                  .taxes = issue_line_taxes(arena, priced, i),
+                                  .content = issue_line_content(arena, priced, i),
+                                  .boundary = draft->boundary,
+                                  .service_start = draft->lines[i].service.start,
+                                  .counts = counts && draft->kind == INVOICE_BILLING,
+                                  .amount = draft->lines[i].amount.minor,
+                                  .discount = draft->lines[i].discount.minor,
+                                  .net = line_earned(priced, i),
+                                  .tax = priced->lines[i].tax };
+    return rows;
+}
+
+// ---- drafts
+
+// Fills the row of a draft and stores it with its lines; a new one gets an id.
+static Err *draft_store(DbTx *tx, const IssueDraft *draft, Str slot, IssuedInvoice *row)
+{
+    Arena      *arena = db_arena(tx);
+    ProjectId   project = draft->query->project;
+    IssuePriced priced;
+    TRY(issue_price(tx, draft, &priced));
+    row->boundary = draft->boundary;
+    row->total = priced.total;
+    row->credits = priced.credits;
+    row->head = issue_head(arena, &priced);
+    if (row->id.at == NULL) {
+        row->id = random_id(arena, "inv_");
+        row->version = 1;
+        TRY(issue_row_add(tx, project, slot.at == NULL ? row->id : slot, row));
+    } else {
+        TRY(issue_row_set(tx, project, slot, row));
+    }
+    return issue_lines_replace(tx, project, row->id, rows_of(arena, &priced, false), draft->count);
+}
+
+static IssuedInvoice *row_of(Arena *arena, const IssueDraft *draft)
+{
+    IssuedInvoice *row = arena_new(arena, IssuedInvoice);
+    *row = (IssuedInvoice){ .kind = draft->kind,
+                            .account = draft->account,
+                            .currency = draft->currency,
+                            .created_at = draft->query->now };
+    return row;
+}
+
+typedef struct DraftWrite {
+    const IssueDraft *draft;
+    IssuedInvoice    *row;
+} DraftWrite;
+
+static Err *draft_work(DbTx *tx, void *context)
+{
+    DraftWrite       *write = context;
+    const IssueDraft *draft = write->draft;
+    Str               slot = issue_draft_slot(db_arena(tx), draft->account, draft->currency);
+    TRY(issue_row_by_slot(tx, draft->query->project, slot, &write->row));
+    if (write->row == NULL)
+        write->row = row_of(db_arena(tx), draft);
+    return draft_store(tx, draft, slot, write->row);
+}
+
+static Err *nothing_due(Arena *arena, Str account)
+{
+    return refuse(arena, ERR_NOTHING_DUE, STR_NONE,
+                  "the account %.*s has no boundary before now at which something is due that was "
+                  "not billed",
+                  STR_ARG(account));
+}
+
+Err *issue_due(Arena *arena, const IssueQuery *query, Str account, Str currency,
+               IssuedInvoice **invoice)
+{
+    IssueDraft  draft;
+    IssueWanted wanted = { account, currency };
+    DraftWrite  write = { .draft = &draft };
+    bool        found;
+    TRY(issue_rate(arena, query, &wanted, &draft, &found));
+    if (!found)
+        return nothing_due(arena, account);
+    TRY(db_write(query->books, arena, (DbWrite){ .work = draft_work, .context = &write }));
+    *invoice = write.row;
+    return NULL;
+}
+
+Err *issue_one_off(DbTx *tx, const IssueQuery *query, const OneOff *one, IssuedInvoice **invoice)
+{
+    Arena     *arena = db_arena(tx);
+    IssueDraft draft = { .query = query,
+                         .kind = INVOICE_ONE_OFF,
+                         .account = one->account->id,
+                         .currency = one->currency,
+                         .boundary = query->now,
+                         .buyer = one->account->billing,
+                         .buyer_name = one->account->name,
+                         .memo = one->memo,
+                         .po_number = one->po_number,
+                         .lines = arena_array(arena, IssueLine, one->count),
+                         .count = one->count };
+    for (size_t i = 0; i < one->count; i++)
+        draft.lines[i] = (IssueLine){ .subscription = STR(""),
+                                      .revenue = STR("oneOff"),
+                                      .category = one->lines[i].category,
+                                      .service = { query->now, query->now },
+                                      .description = one->lines[i].description,
+                                      .amount = { one->lines[i].amount, one->currency },
+                                      .discount = money_zero(one->currency) };
+    *invoice = row_of(arena, &draft);
+    return draft_store(tx, &draft, STR_NONE, *invoice);
+}
+
+// ---- finalizing
+
+typedef struct Finalize {
+    const IssueQuery *query;
+    IssueDraft        draft;
+    IssuedInvoice    *read;  // as it was when the draft was rated
+    IssuedInvoice    *row;
+} Finalize;
+
+static Str text_of(const Json *object, const char *name)
+{
+    const Json *member = json_find(object, str_of(name));
+    return member == NULL || member->kind != JSON_STRING ? STR_NONE : member->text;
+}
+
+// The lines of a one-off draft, out of its rows.
+static Err *one_off_read(DbTx *tx, const IssuedInvoice *row, IssueDraft *draft)
+{
+    Arena        *arena = db_arena(tx);
+    IssueLineRow *rows;
+    Json         *head;
+    TRY(issue_lines_read(tx, draft->query->project, row->id, &rows, &draft->count));
+    TRY(json_parse_copy(arena, row->head, &head));
+    draft->memo = text_of(head, "memo");
+    draft->po_number = text_of(head, "poNumber");
+    draft->lines = arena_array(arena, IssueLine, draft->count);
+    for (size_t i = 0; i < draft->count; i++) {
+        Json *content;
+        TRY(json_parse_copy(arena, rows[i].content, &content));
+        draft->lines[i] = (IssueLine){ .subscription = STR(""),
+                                       .revenue = rows[i].revenue,
+                                       .category = text_of(content, "taxCategory"),
+                                       .service = { rows[i].service_start,
+                                                    rows[i].service_start },
+                                       .description = text_of(content, "description"),
+                                       .amount = { rows[i].amount, row->currency },
+                                       .discount = { rows[i].discount, row->currency } };
+    }
+    return NULL;
+}
+
+typedef struct Legs {
+    LedgerLeg *at;
+    size_t     count;
+} Legs;
+
+static void leg_add(Legs *legs, LedgerKind kind, Str owner, int64_t amount)
+{
+    for (size_t i = 0; i < legs->count; i++)
+        if (legs->at[i].kind == kind && str_equal(legs->at[i].owner, owner)) {
+            legs->at[i].amount += amount;
+            return;
+        }
+    legs->at[legs->count++] = (LedgerLeg){ kind, owner, amount };
+}
+
+static LedgerPost post_of(Arena *arena, const Finalize *final, PostingRule rule, const char *what)
+{
+    const IssuedInvoice *row = final->row;
+    return (LedgerPost){ .project = final->query->project,
+                         .rule = rule,
+                         .source = str_print(arena, "invoice:%.*s%s", STR_ARG(row->id), what),
+                         .currency = row->currency,
+                         .at = final->query->now,
+                         .effective_at = final->query->now,
+                         .account = row->account,
+                         .memo = row->number };
+}
+
+static Err *invoice_post(DbTx *tx, const Finalize *final, const IssuePriced *priced)
+{
+    Arena            *arena = db_arena(tx);
+    const IssueDraft *draft = &final->draft;
+    LedgerPost        post = post_of(arena, final, POSTING_INVOICE, "");
+    Legs legs = { arena_array(arena, LedgerLeg, draft->count + priced->tax.rate_count + 2), 0 };
+    bool posted;
+    leg_add(&legs, LEDGER_RECEIVABLE, draft->account, priced->total);
+    leg_add(&legs, LEDGER_CUSTOMER_BALANCE, draft->account, -priced->to_balance);
+    for (size_t i = 0; i < draft->count; i++)
+        leg_add(&legs, LEDGER_REVENUE, draft->lines[i].revenue, -line_earned(priced, i));
+    for (size_t i = 0; i < priced->tax.rate_count; i++)
+        leg_add(&legs, LEDGER_TAX, priced->stored[i].id, -priced->sums[i].tax);
+    post.legs = legs.at;
+    post.count = legs.count;
+    return ledger_post(tx, &post, &posted);
+}
+
+static Err *credit_use(DbTx *tx, const Finalize *final, const IssuePriced *priced)
+{
+    const IssueDraft *draft = &final->draft;
+    CreditUse use = { .wallet = { draft->query->project, draft->account, draft->currency },
+                      .source = str_print(db_arena(tx), "invoice:%.*s:credit",
+                                          STR_ARG(final->row->id)),
+                      .rule = POSTING_CREDIT_DRAW,
+                      .at = draft->query->now,
+                      .effective_at = draft->query->now };
+    int64_t drawn;
+    if (priced->credits == 0)
+        return NULL;
+    TRY(credit_draw(tx, &use, &priced->drawing, &drawn));
+    assert_that(drawn == priced->credits);
+    return NULL;
+}
+
+// The customer's balance pays what it can.
+static Err *balance_use(DbTx *tx, Finalize *final)
+{
+    IssuedInvoice *row = final->row;
+    LedgerName     name = { LEDGER_CUSTOMER_BALANCE, row->account, row->currency };
+    int64_t        owed = row->total - row->credits, balance;
+    bool           posted;
+    TRY(ledger_balance(tx, final->query->project, &name, &balance));
+    int64_t used = -balance < owed ? -balance : owed;
+    if (used <= 0)
+        return NULL;
+    LedgerLeg  legs[] = { { LEDGER_CUSTOMER_BALANCE, row->account, used },
+                          { LEDGER_RECEIVABLE, row->account, -used } };
+    LedgerPost post = post_of(db_arena(tx), final, POSTING_BALANCE_USE, ":balance");
+    post.legs = legs;
+    post.count = 2;
+    row->balance_used = used;
+    return ledger_post(tx, &post, &posted);
+}
+
+static Err *number_take(DbTx *tx, Finalize *final, const IssuePriced *priced)
+{
+    Str     prefix = issue_seller_text(db_arena(tx), priced, "invoicePrefix");
+    int64_t number;
+    if (prefix.at == NULL)
+        prefix = STR("INV-");
+    TRY(issue_number(tx, final->query->project,
+                     str_print(db_arena(tx), "invoice:%.*s", STR_ARG(prefix)), &number));
+    final->row->number =
+        str_print(db_arena(tx), "%.*s%06lld", STR_ARG(prefix), (long long)number);
+    return NULL;
+}
+
+static Err *row_finish(DbTx *tx, Finalize *final, const IssuePriced *priced)
+{
+    Arena         *arena = db_arena(tx);
+    ProjectId      project = final->query->project;
+    IssuedInvoice *row = final->row;
+    IssueLineRow  *rows = rows_of(arena, priced, true);
+    int64_t        days = issue_net_days(arena, priced);
+    row->state = row->total - row->credits - row->balance_used == 0 ? INVOICE_PAID
+                                                                     : INVOICE_FINALIZED;
+    row->head = issue_head(arena, priced);
+    row->is_issued = true;
+    row->issued_at = final->query->now;
+    row->due_at = instant_within((Instant){ row->issued_at.us + days * INSTANT_DAY_US });
+    row->is_paid = row->state == INVOICE_PAID;
+    row->paid_at = row->issued_at;
+    row->digest =
+        digest_text(arena, document_of(arena, row, rows, final->draft.count));
+    TRY(issue_lines_replace(tx, project, row->id, rows, final->draft.count));
+    return issue_row_set(tx, project, row->id, row);
+}
+
+static Err *finalize_work(DbTx *tx, void *context)
+{
+    Finalize   *final = context;
+    IssuePriced priced;
+    TRY(issued_get(tx, final->query->project, final->read->id, &final->row));
+    if (final->row->version != final->read->version)
+        return refuse(db_arena(tx), ERR_STORE_BUSY, STR_NONE,
+                      "another request changed the invoice %.*s", STR_ARG(final->row->id));
+    if (final->row->kind == INVOICE_ONE_OFF)
+        TRY(one_off_read(tx, final->row, &final->draft));
+    for (size_t i = 0; i < final->draft.part_count; i++)
+        TRY(issue_progress_move(tx, final->query->project, &final->draft.parts[i],
+                                final->draft.boundary));
+    TRY(issue_price(tx, &final->draft, &priced));
+    final->row->total = priced.total;
+    final->row->credits = priced.credits;
+    TRY(number_take(tx, final, &priced));
+    TRY(invoice_post(tx, final, &priced));
+    TRY(credit_use(tx, final, &priced));
+    TRY(balance_use(tx, final));
+    return row_finish(tx, final, &priced);
+}
+
+typedef struct RowRead {
+    ProjectId      project;
+    Str            id;
+    IssuedInvoice *row;
+} RowRead;
+
+static Err *row_work(DbTx *tx, void *context)
+{
+    RowRead *read = context;
+    return issued_get(tx, read->project, read->id, &read->row);
+}
+
+// Rates the draft again; it must still be what is next.
+static Err *draft_rate(Arena *arena, Finalize *final)
+{
+    const IssuedInvoice *row = final->read;
+    Account             *account;
+    bool                 found = true;
+    if (row->kind == INVOICE_ONE_OFF) {
+        TRY(catalog_account_get(final->query->catalog, arena, final->query->project, row->account,
+                                &account));
+        final->draft = (IssueDraft){ .query = final->query,
+                                     .kind = row->kind,
+                                     .account = row->account,
+                                     .currency = row->currency,
+                                     .boundary = row->boundary,
+                                     .buyer = account->billing,
+                                     .buyer_name = account->name };
+        return NULL;
+    }
+    IssueWanted wanted = { row->account, currency_code(&row->currency) };
+    TRY(issue_rate(arena, final->query, &wanted, &final->draft, &found));
+    if (!found || final->draft.boundary.us != row->boundary.us)
+        return refuse(arena, ERR_INVOICE_STALE, STR_NONE,
+                      "the draft %.*s is not the next invoice of its account any more",
+                      STR_ARG(row->id));
+    return NULL;
+}
+
+static Err *finalize_once(Arena *arena, const IssueQuery *query, Str id, IssuedInvoice **invoice)
+{
+    RowRead  read = { .project = query->project, .id = id };
+    Finalize final = { .query = query };
+    TRY(db_read(query->books, arena, row_work, &read));
+    *invoice = read.row;
+    if (read.row->state == INVOICE_VOID)
+        return refuse(arena, ERR_INVOICE_STATE, STR_NONE, "the invoice %.*s is void", STR_ARG(id));
+    if (read.row->state != INVOICE_DRAFT)
+        return NULL;
+    final.read = read.row;
+    TRY(draft_rate(arena, &final));
+    TRY(db_write(query->books, arena, (DbWrite){ .work = finalize_work, .context = &final }));
+    *invoice = final.row;
+    return NULL;
+}
+
+Err *issue_finalize(Arena *arena, const IssueQuery *query, Str id, IssuedInvoice **invoice)
+{
+    Err *err = NULL;
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        err = finalize_once(arena, query, id, invoice);
+        if (err == NULL || err->code != ERR_STORE_BUSY)
+            return err;
+    }
+    return err;
+}

@@ -1,0 +1,125 @@
+// Between the files of flow/bill/issue.
+#pragma once
+
+#include "flow/bill/issue.h"
+#include "flow/ledger/draw.h"
+#include "price/tax.h"
+
+// A line before it is stored.
+typedef struct IssueLine {
+    Str         subscription;  // "": of none
+    Str         revenue;       // its account in the ledger: "plan/charge"
+    Str         category;      // of tax; STR_NONE: none
+    Str         charge;        // STR_NONE: of the plan, or of none
+    Texts       meters;        // that its charge reads
+    Span        service;
+    Str         description;
+    Money       amount, discount;
+    const Line *line;  // NULL: of no subscription
+} IssueLine;
+
+// How far a subscription was billed when its part was rated.
+typedef struct IssueProgress {
+    Str     subscription;
+    bool    is_stored;
+    Instant until;
+} IssueProgress;
+
+// What an invoice is made of, rated: pure from here on but for rates, credit and balance.
+typedef struct IssueDraft {
+    const IssueQuery *query;
+    InvoiceKind    kind;
+    Str            account;
+    Currency       currency;
+    Instant        boundary;
+    Str            buyer, buyer_name;  // party of the account, its name
+    Str            memo, po_number;    // of a one-off; STR_NONE: those of the parties
+    Str            sequence;           // STR_NONE: nothing was measured
+    IssueLine     *lines;
+    size_t         count;
+    IssueProgress *parts;
+    size_t         part_count;
+} IssueDraft;
+
+// ---- rating: issue_rate.c
+
+typedef struct IssueWanted {
+    Str account;
+    Str currency;  // STR_NONE: whichever is first
+} IssueWanted;
+
+// The account's earliest boundary up to now with lines that were not billed, of one currency.
+// *found is false: there is none.
+Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
+                IssueDraft *draft, bool *found) MUST_CHECK;
+
+// ---- pricing: issue_price.c
+
+typedef struct IssuePriced {
+    const IssueDraft *draft;
+    Str               seller;  // party of the legal entity
+    StoredTaxRate    *stored;  // rates that its lines bear
+    TaxQuery          tax;
+    TaxSum           *sums;    // of each rate
+    TaxLine          *lines;
+    Drawing           drawing; // of credit
+    bool              has_drawing;
+    int64_t           subtotal, discounts, included, taxes;
+    int64_t           total, to_balance, credits;
+    bool              is_taxable;
+} IssuePriced;
+
+// Rates at the boundary, credits that would be drawn (locked in a write transaction), totals.
+Err *issue_price(DbTx *tx, const IssueDraft *draft, IssuePriced *priced) MUST_CHECK;
+// What stands around the lines, and what stands in line `number` (from 0).
+Str issue_head(Arena *arena, const IssuePriced *priced);
+Str issue_line_content(Arena *arena, const IssuePriced *priced, size_t number);
+Str issue_line_taxes(Arena *arena, const IssuePriced *priced, size_t number);
+// A whole number of a party: netDays. 0 when it is not said.
+int64_t issue_net_days(Arena *arena, const IssuePriced *priced);
+// A text of the seller; STR_NONE: not said.
+Str issue_seller_text(Arena *arena, const IssuePriced *priced, const char *name);
+
+// ---- rows: issue_store.c
+
+typedef struct IssueLineRow {
+    int64_t number;  // from 1
+    Str     subscription, revenue, taxes, content;
+    Instant boundary, service_start;
+    bool    counts;
+    int64_t amount, discount, net, tax;
+} IssueLineRow;
+
+// The slot of the draft of an account and currency; other invoices have their id.
+Str  issue_draft_slot(Arena *arena, Str account, Currency currency);
+Err *issue_row_by_slot(DbTx *tx, ProjectId project, Str slot, IssuedInvoice **row) MUST_CHECK;
+Err *issue_row_find(DbTx *tx, ProjectId project, Str id, IssuedInvoice **row) MUST_CHECK;
+Err *issue_row_add(DbTx *tx, ProjectId project, Str slot, const IssuedInvoice *row) MUST_CHECK;
+// Replaces what may change, of the version that was read. STORE_BUSY: it is another by now.
+Err *issue_row_set(DbTx *tx, ProjectId project, Str slot, IssuedInvoice *row) MUST_CHECK;
+Err *issue_lines_replace(DbTx *tx, ProjectId project, Str invoice, const IssueLineRow *rows,
+                         size_t count) MUST_CHECK;
+Err *issue_lines_free(DbTx *tx, ProjectId project, Str invoice) MUST_CHECK;  // they count no more
+Err *issue_lines_read(DbTx *tx, ProjectId project, Str invoice, IssueLineRow **rows,
+                      size_t *count) MUST_CHECK;
+// Lines that count, of invoices at `until` or before, of service from `from` on.
+typedef struct IssueBilled {
+    ProjectId project;
+    Str       subscription;
+    Instant   from, until;
+} IssueBilled;
+Err *issue_lines_billed(DbTx *tx, const IssueBilled *wanted, IssueLineRow **rows,
+                        size_t *count) MUST_CHECK;
+Err *issue_progress_get(DbTx *tx, ProjectId project, Str subscription,
+                        IssueProgress *progress) MUST_CHECK;
+// STORE_BUSY: it is not what `before` says any more.
+Err *issue_progress_move(DbTx *tx, ProjectId project, const IssueProgress *before,
+                         Instant until) MUST_CHECK;
+Err *issue_progress_back(DbTx *tx, ProjectId project, Str subscription, Instant until) MUST_CHECK;
+// The next number of a series, from 1, without gaps.
+Err *issue_number(DbTx *tx, ProjectId project, Str series, int64_t *number) MUST_CHECK;
+Err *issue_payment_add(DbTx *tx, ProjectId project, Str invoice, const InvoicePayment *payment,
+                       Instant now) MUST_CHECK;
+
+// Stores the row; nothing remains: it is paid.
+Err *issue_settle(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice *row) MUST_CHECK;

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: Apache-2.0
+// From lines to what is owed: credits before tax, taxes, credits after tax, and the texts that are
+// kept of it.
+//   total - toBalance = subtotal + discounts + tax - taxIncluded, to the minor unit
+#include "flow/bill/issue_inside.h"
+
+#include "base/assert.h"
+#include "flow/ledger/credit.h"
+#include "money/split.h"
+
+static Err *too_large(Arena *arena)
+{
+    return refuse(arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,
+                  "the invoice comes to more than 63 bits of minor units");
+}
+
+// ---- parties
+
+static const Json *member_of(Arena *arena, Str party, const char *name)
+{
+    Json *object;
+    if (party.at == NULL)
+        return NULL;
+    Err *err = json_parse_copy(arena, party, &object);
+    assert_that(err == NULL);
+    return json_find(object, str_of(name));
+}
+
+// The buyer's, else the seller's.
+static const Json *either(Arena *arena, const IssuePriced *priced, const char *name)
+{
+    const Json *member = member_of(arena, priced->draft->buyer, name);
+    return member != NULL ? member : member_of(arena, priced->seller, name);
+}
+
+int64_t issue_net_days(Arena *arena, const IssuePriced *priced)
+{
+    const Json *days = either(arena, priced, "netDays");
+    uint64_t    number = 0;
+    if (days != NULL && !str_whole(days->text, 3650, &number))
+        number = 0;
+    return (int64_t)number;
+}
+
+Str issue_seller_text(Arena *arena, const IssuePriced *priced, const char *name)
+{
+    const Json *member = member_of(arena, priced->seller, name);
+    return member == NULL ? STR_NONE : member->text;
+}
+
+// ---- rates
+
+static void rounding_read(Arena *arena, IssuePriced *priced)
+{
+    const Json *rounding = member_of(arena, priced->seller, "taxRounding");
+    if (rounding != NULL) {
+        bool is_known = tax_rounding_find(rounding->text, &priced->tax.rounding);
+        assert_that(is_known);
+    }
+}
+
+static Err *rates_read(DbTx *tx, IssuePriced *priced)
+{
+    Arena      *arena = db_arena(tx);
+    const Json *status = member_of(arena, priced->draft->buyer, "taxStatus");
+    const Json *ids = either(arena, priced, "taxRates");
+    ProjectId   project = priced->draft->query->project;
+    priced->is_taxable = status == NULL || str_equal(status->text, STR("taxable"));
+    priced->tax.currency = priced->draft->currency;
+    rounding_read(arena, priced);
+    if (!priced->is_taxable || ids == NULL)
+        return NULL;
+    TaxRate *rates = arena_array(arena, TaxRate, ids->count);
+    priced->stored = arena_array(arena, StoredTaxRate, ids->count);
+    for (const Json *id = ids->first; id != NULL; id = id->next) {
+        StoredTaxRate *rate;
+        TRY(tax_rate_at(tx, project, id->text, priced->draft->boundary, &rate));
+        priced->stored[priced->tax.rate_count] = *rate;
+        rates[priced->tax.rate_count++] = (TaxRate){ rate->id, rate->percent, rate->inclusive };
+    }
+    priced->tax.rates = rates;
+    return NULL;
+}
+
+static bool lines_begin(Arena *arena, IssuePriced *priced)
+{
+    const IssueDraft *draft = priced->draft;
+    priced->lines = arena_array(arena, TaxLine, draft->count);
+    priced->sums = arena_array(arena, TaxSum, priced->tax.rate_count);
+    for (size_t i = 0; i < draft->count; i++) {
+        TaxLine *line = &priced->lines[i];
+        *line = (TaxLine){ 0 };
+        if (!money_add(draft->lines[i].amount, draft->lines[i].discount, &line->amount) ||
+            __builtin_add_overflow(priced->subtotal, draft->lines[i].amount.minor,
+                                   &priced->subtotal) ||
+            __builtin_add_overflow(priced->discounts, draft->lines[i].discount.minor,
+                                   &priced->discounts))
+            return false;
+        for (size_t k = 0; k < priced->tax.rate_count; k++)
+            if (tax_rate_is_for(&priced->stored[k], draft->lines[i].category))
+                line->rates[line->rate_count++] = k;
+    }
+    return true;
+}
+
+// ---- credit
+
+// What is below zero is taken off what is above, so that credit pays no more than is owed. False:
+// nothing is owed.
+static bool amounts_offset(Arena *arena, Currency currency, int64_t *amounts, size_t count)
+{
+    Money  *weights = arena_array(arena, Money, count);
+    Money  *parts = arena_array(arena, Money, count);
+    int64_t above = 0, below = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t amount = amounts[i];
+        weights[i] = (Money){ amount > 0 ? amount : 0, currency };
+        if (__builtin_add_overflow(amount > 0 ? above : below, amount,
+                                   amount > 0 ? &above : &below))
+            return false;
+    }
+    if (above <= -below)
+        return false;
+    if (below < 0)
+        split_by_weight((Money){ -below, currency }, weights, count, parts);
+    for (size_t i = 0; i < count; i++)
+        amounts[i] = weights[i].minor - (below < 0 ? parts[i].minor : 0);
+    return true;
+}
+
+static Err *drawing_begin(DbTx *tx, IssuePriced *priced)
+{
+    Arena            *arena = db_arena(tx);
+    const IssueDraft *draft = priced->draft;
+    CreditWallet      wallet = { draft->query->project, draft->account, draft->currency };
+    CreditGrants      grants;
+    int64_t          *nets = arena_array(arena, int64_t, draft->count);
+    DrawLine         *lines = arena_array(arena, DrawLine, draft->count);
+    for (size_t i = 0; i < draft->count; i++)
+        nets[i] = priced->lines[i].amount.minor;
+    if (!amounts_offset(arena, draft->currency, nets, draft->count))
+        return NULL;
+    TRY(credit_grants_active(tx, &wallet, &grants));
+    for (size_t i = 0; i < draft->count; i++)
+        lines[i] = (DrawLine){ .charge = draft->lines[i].charge,
+                               .meters = draft->lines[i].meters,
+                               .service = draft->lines[i].service,
+                               .net = nets[i] };
+    TRY(draw_begin(arena, grants, (DrawLines){ lines, draft->count }, &priced->drawing));
+    priced->has_drawing = true;
+    draw_before_tax(&priced->drawing);
+    return NULL;
+}
+
+// Tax is of what credits before tax leave.
+static Err *taxes_fill(DbTx *tx, IssuePriced *priced)
+{
+    size_t   count = priced->draft->count;
+    TaxLine *lines = priced->lines;
+    for (size_t i = 0; i < count && priced->has_drawing; i++)
+        lines[i].amount.minor -= draw_of_line(&priced->drawing, i);
+    return tax_of(db_arena(tx), &priced->tax, lines, count, priced->sums);
+}
+
+// Of a line's tax what is not in its amount.
+static int64_t tax_added(const IssuePriced *priced, size_t number)
+{
+    const TaxLine *line = &priced->lines[number];
+    return line->tax - (line->amount.minor - line->net);
+}
+
+static bool totals_fill(IssuePriced *priced)
+{
+    int64_t net = 0;
+    for (size_t i = 0; i < priced->draft->count; i++) {
+        const TaxLine *line = &priced->lines[i];
+        int64_t        included = line->amount.minor - line->net;
+        if (__builtin_add_overflow(priced->taxes, line->tax, &priced->taxes) ||
+            __builtin_add_overflow(priced->included, included, &priced->included))
+            return false;
+    }
+    if (__builtin_add_overflow(priced->subtotal, priced->discounts, &net) ||
+        __builtin_add_overflow(net, priced->taxes - priced->included, &net) || net == INT64_MIN)
+        return false;
+    priced->total = net > 0 ? net : 0;
+    priced->to_balance = net < 0 ? -net : 0;
+    return true;
+}
+
+static void drawing_end(Arena *arena, IssuePriced *priced)
+{
+    size_t   count = priced->draft->count;
+    int64_t *taxes = arena_array(arena, int64_t, count);
+    if (!priced->has_drawing)
+        return;
+    for (size_t i = 0; i < count; i++)
+        taxes[i] = tax_added(priced, i);
+    if (!amounts_offset(arena, priced->draft->currency, taxes, count))
+        taxes = NULL;
+    draw_after_tax(&priced->drawing, taxes);
+    priced->credits = draw_total(&priced->drawing);
+    // Taxes may come to less than nothing where nets do not: what was drawn beyond stays theirs.
+    if (priced->credits > priced->total) {
+        priced->to_balance += priced->credits - priced->total;
+        priced->total = priced->credits;
+    }
+}
+
+Err *issue_price(DbTx *tx, const IssueDraft *draft, IssuePriced *priced)
+{
+    *priced = (IssuePriced){ .draft = draft };
+    TRY(legal_entity_get(tx, draft->query->project, &priced->seller));
+    TRY(rates_read(tx, priced));
+    if (!lines_begin(db_arena(tx), priced))
+        return too_large(db_arena(tx));
+    TRY(drawing_begin(tx, priced));
+    TRY(taxes_fill(tx, priced));
+    if (!totals_fill(priced))
+        return too_large(db_arena(tx));
+    drawing_end(db_arena(tx), priced);
+    return NULL;
+}
+
+// ---- texts
+
+typedef struct Writing {
+    Arena             *arena;
+    const IssuePriced *priced;
+    JsonOut            out;
+} Writing;
+
+static void amount_member(Writing *to, const char *name, int64_t minor)
+{
+    json_string_member(&to->out, name,
+                       money_print(to->arena, (Money){ minor, to->priced->draft->currency }));
+}
+
+static void text_member(Writing *to, const char *name, Str text)
+{
+    if (text.at == NULL)
+        json_null_member(&to->out, name);
+    else
+        json_string_member(&to->out, name, text);
+}
+
+static void party_member(Writing *to, const char *name, Str party, Str fallback)
+{
+    static const char *const shown[] = { "address", "taxIds" };
+    const Json *legal = member_of(to->arena, party, "legalName");
+    json_name(&to->out, str_of(name));
+    json_object(&to->out);
+    text_member(to, "name", legal != NULL ? legal->text : fallback);
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+        const Json *member = member_of(to->arena, party, shown[i]);
+        json_name(&to->out, str_of(shown[i]));
+        if (member == NULL)
+            json_null(&to->out);
+        else
+            json_value(&to->out, member);
+    }
+    json_object_end(&to->out);
+}
+
+static void rates_member(Writing *to)
+{
+    const IssuePriced *priced = to->priced;
+    json_name(&to->out, STR("taxes"));
+    json_array(&to->out);
+    for (size_t i = 0; i < priced->tax.rate_count; i++) {
+        const StoredTaxRate *rate = &priced->stored[i];
+        json_object(&to->out);
+        json_string_member(&to->out, "rate", rate->id);
+        json_string_member(&to->out, "name", rate->name);
+        json_string_member(&to->out, "percent", rate->percent_text);
+        json_bool_member(&to->out, "inclusive", rate->inclusive);
+        text_member(to, "jurisdiction", rate->jurisdiction);
+        amount_member(to, "net", priced->sums[i].net);
+        amount_member(to, "tax", priced->sums[i].tax);
+        json_object_end(&to->out);
+    }
+    json_array_end(&to->out);
+}
+
+static Str tax_status(Arena *arena, const IssueDraft *draft)
+{
+    const Json *status = member_of(arena, draft->buyer, "taxStatus");
+    return status == NULL ? STR("taxable") : status->text;
+}
+
+Str issue_head(Arena *arena, const IssuePriced *priced)
+{
+    const IssueDraft *draft = priced->draft;
+    Text              text = text_open(arena);
+    Writing           to = { arena, priced, json_out(&text) };
+    const Json       *order = member_of(arena, draft->buyer, "poNumber");
+    Str memo = draft->memo.at != NULL ? draft->memo : issue_seller_text(arena, priced, "memo");
+    Str po_number = draft->po_number.at != NULL || order == NULL ? draft->po_number : order->text;
+    json_object(&to.out);
+    party_member(&to, "seller", priced->seller, STR_NONE);
+    party_member(&to, "buyer", draft->buyer,
+                 draft->buyer_name.at == NULL ? draft->account : draft->buyer_name);
+    text_member(&to, "poNumber", po_number);
+    text_member(&to, "memo", memo);
+    json_string_member(&to.out, "taxStatus", tax_status(arena, draft));
+    json_string_member(&to.out, "taxRounding",
+                       str_of(tax_rounding_names[priced->tax.rounding]));
+    rates_member(&to);
+    amount_member(&to, "subtotal", priced->subtotal);
+    amount_member(&to, "discounts", priced->discounts);
+    amount_member(&to, "taxIncluded", priced->included);
+    amount_member(&to, "tax", priced->taxes);
+    amount_member(&to, "total", priced->total);
+    amount_member(&to, "toBalance", priced->to_balance);
+    amount_member(&to, "credits", -priced->credits);
+    text_member(&to, "sequence", draft->sequence);
+    json_string_member(&to.out, "ratedAt", instant_print(arena, draft->query->now));
+    json_object_end(&to.out);
+    return text_str(&text);
+}
+
+static void one_off_members(Writing *to, const IssueLine *line, int64_t tax)
+{
+    json_null_member(&to->out, "charge");
+    json_string_member(&to->out, "description", line->description);
+    json_string_member(&to->out, "kind", STR("oneOff"));
+    json_null_member(&to->out, "group");
+    json_name(&to->out, STR("period"));
+    json_object(&to->out);
+    json_string_member(&to->out, "start", instant_print(to->arena, line->service.start));
+    json_string_member(&to->out, "end", instant_print(to->arena, line->service.end));
+    json_object_end(&to->out);
+    amount_member(to, "amount", line->amount.minor);
+    amount_member(to, "discount", line->discount.minor);
+    amount_member(to, "net", line->amount.minor + line->discount.minor);
+    amount_member(to, "tax", tax);
+}
+
+static void line_taxes(Writing *to, size_t number)
+{
+    const TaxLine *line = &to->priced->lines[number];
+    json_name(&to->out, STR("taxes"));
+    json_array(&to->out);
+    for (size_t i = 0; i < line->rate_count; i++) {
+        const StoredTaxRate *rate = &to->priced->stored[line->rates[i]];
+        json_object(&to->out);
+        json_string_member(&to->out, "rate", rate->id);
+        json_string_member(&to->out, "percent", rate->percent_text);
+        json_bool_member(&to->out, "inclusive", rate->inclusive);
+        amount_member(to, "tax", line->taxes[i]);
+        json_object_end(&to->out);
+    }
+    json_array_end(&to->out);
+}
+
+Str issue_line_content(Arena *arena, const IssuePriced *priced, size_t number)
+{
+    static const BillFrame frame = { .has_events = true };
+    const IssueLine       *line = &priced->draft->lines[number];
+    int64_t                tax = priced->lines[number].tax;
+    Text                   text = text_open(arena);
+    Writing                to = { arena, priced, json_out(&text) };
+    json_object(&to.out);
+    json_whole_member(&to.out, "number", (int64_t)number + 1);
+    text_member(&to, "subscription",
+                line->subscription.length == 0 ? STR_NONE : line->subscription);
+    text_member(&to, "taxCategory", line->category);
+    line_taxes(&to, number);
+    if (line->line == NULL) {
+        one_off_members(&to, line, tax);
+    } else {
+        Line shown = *line->line;
+        shown.tax.minor = tax;
+        line_members_to_json(&shown, &frame, arena, &to.out);
+    }
+    json_object_end(&to.out);
+    return text_str(&text);
+}
+
+Str issue_line_taxes(Arena *arena, const IssuePriced *priced, size_t number)
+{
+    const TaxLine *line = &priced->lines[number];
+    Text           text = text_open(arena);
+    JsonOut        out = json_out(&text);
+    json_object(&out);
+    for (size_t i = 0; i < line->rate_count; i++) {
+        json_name(&out, priced->stored[line->rates[i]].id);
+        json_whole(&out, line->taxes[i]);
+    }
+    json_object_end(&out);
+    return text_str(&text);
+}

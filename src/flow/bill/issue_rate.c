@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an invoice is made of: for each subscription the first instant behind its last invoice at
+// which bills and books differ, then those of the earliest instant together.
+#include "flow/bill/issue_inside.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+
+enum { INSTANTS_MAX = 1000 };  // without anything due, before a search ends
+
+// ---- what the books say was billed, as lines
+
+// A line of the books and what it is known by.
+typedef struct Stored {
+    Str  key;
+    Line line;
+} Stored;
+
+static int by_key(const void *a, const void *b)
+{
+    return str_compare(((const Stored *)a)->key, ((const Stored *)b)->key);
+}
+
+static Err *unreadable(Arena *arena, Str subscription)
+{
+    return refuse(arena, ERR_STORE_FAILED, STR_NONE, "an invoice line of %.*s cannot be read",
+                  STR_ARG(subscription));
+}
+
+static Str text_of(const Json *content, const char *name)
+{
+    const Json *member = json_find(content, str_of(name));
+    return member == NULL || member->kind != JSON_STRING ? STR_NONE : member->text;
+}
+
+// Only what makes it the same line, and what it shows when it is gone.
+static void charge_read(Arena *arena, const Json *content, Line *line)
+{
+    const Json *group = json_find(content, STR("group"));
+    Charge     *charge = arena_new(arena, Charge);
+    line->charge = charge;
+    charge->id = text_of(content, "charge");
+    charge->name = line->description;
+    if (group == NULL || group->kind != JSON_OBJECT)
+        return;
+    Str *names = arena_array(arena, Str, group->count);
+    Str *values = arena_array(arena, Str, group->count);
+    for (const Json *member = group->first; member != NULL; member = member->next) {
+        names[charge->group_count] = member->name;
+        values[charge->group_count++] = member->kind == JSON_STRING ? member->text : STR_NONE;
+    }
+    charge->group_by = names;
+    line->group = values;
+}
+
+static Err *stored_read(Arena *arena, const IssueLineRow *row, Currency currency, Stored *stored)
+{
+    Json       *content;
+    const Json *period, *group;
+    Line       *line = &stored->line;
+    Text        group_text = text_open(arena);
+    TRY(json_parse_copy(arena, row->content, &content));
+    *line = (Line){ .description = text_of(content, "description"),
+                    .usage = rational_zero(),
+                    .quantity = rational_zero(),
+                    .exact = rational_zero(),
+                    .amount = { row->amount, currency },
+                    .discount = { row->discount, currency },
+                    .tax = money_zero(currency) };
+    period = json_find(content, STR("period"));
+    group = json_find(content, STR("group"));
+    if (!line_kind_find(text_of(content, "kind"), &line->kind) || period == NULL ||
+        !instant_parse(text_of(period, "start"), &line->period.start) ||
+        !instant_parse(text_of(period, "end"), &line->period.end))
+        return unreadable(arena, row->subscription);
+    if (text_of(content, "charge").at != NULL)
+        charge_read(arena, content, line);
+    if (group != NULL) {
+        JsonOut out = json_out(&group_text);
+        json_value(&out, group);
+    }
+    stored->key = str_print(arena, "%d\n%lld\n%.*s\n%.*s", (int)line->kind,
+                            (long long)line->period.start.us,
+                            STR_ARG(text_of(content, "charge")), STR_ARG(text_str(&group_text)));
+    return NULL;
+}
+
+// Lines of one key are one: what was billed for it in all.
+static Err *billed_sum(Arena *arena, const IssueLineRow *rows, size_t count, Currency currency,
+                       InvoiceLines *lines)
+{
+    Stored *stored = arena_array(arena, Stored, count);
+    *lines = (InvoiceLines){ arena_array(arena, Line, count), 0 };
+    for (size_t i = 0; i < count; i++)
+        TRY(stored_read(arena, &rows[i], currency, &stored[i]));
+    if (count > 1)
+        qsort(stored, count, sizeof *stored, by_key);
+    for (size_t i = 0; i < count; i++) {
+        Line *last = lines->count == 0 ? NULL : &lines->at[lines->count - 1];
+        bool  is_same = i > 0 && str_equal(stored[i].key, stored[i - 1].key);
+        if (!is_same)
+            lines->at[lines->count++] = stored[i].line;
+        else if (!money_add(last->amount, stored[i].line.amount, &last->amount) ||
+                 !money_add(last->discount, stored[i].line.discount, &last->discount))
+            return unreadable(arena, rows[i].subscription);
+    }
+    return NULL;
+}
+
+typedef struct BilledRead {
+    IssueBilled   wanted;
+    IssueLineRow *rows;
+    size_t        count;
+} BilledRead;
+
+static Err *billed_work(DbTx *tx, void *context)
+{
+    BilledRead *read = context;
+    return issue_lines_billed(tx, &read->wanted, &read->rows, &read->count);
+}
+
+// ---- one subscription
+
+typedef struct Next {
+    IssueProgress       progress;
+    const TimelineFacts *facts;
+    Currency            currency;
+    Instant             at;
+    InvoiceLines        lines;
+} Next;
+
+typedef struct Nexts {
+    Next  *at;
+    size_t count;
+} Nexts;
+
+typedef struct ProgressRead {
+    ProjectId     project;
+    IssueProgress progress;
+} ProgressRead;
+
+static Err *progress_work(DbTx *tx, void *context)
+{
+    ProgressRead *read = context;
+    return issue_progress_get(tx, read->project, read->progress.subscription, &read->progress);
+}
+
+static Err *lines_at(Arena *arena, const IssueQuery *query, const InvoiceQuery *rated, Next *next)
+{
+    BilledRead   read = { .wanted = { query->project, next->progress.subscription, INSTANT_FIRST,
+                                      next->at } };
+    InvoiceLines billed;
+    TRY(invoice_reach(arena, rated, next->at, &read.wanted.from));
+    TRY(db_read(query->books, arena, billed_work, &read));
+    TRY(billed_sum(arena, read.rows, read.count, next->currency, &billed));
+    return invoice_lines(arena, rated, next->at, &billed, &next->lines);
+}
+
+// The first instant behind the subscription's last invoice at which it has lines. `found`: there is
+// one up to now.
+static Err *next_find(Arena *arena, const IssueQuery *query, const InvoiceQuery *rated, Next *next,
+                      bool *found)
+{
+    ProgressRead read = { query->project, { .subscription = rated->facts->history.first->id } };
+    TRY(db_read(query->books, arena, progress_work, &read));
+    next->progress = read.progress;
+    next->at = read.progress.until;
+    next->lines = (InvoiceLines){ 0 };
+    *found = true;
+    for (int tries = 0; tries < INSTANTS_MAX && next->lines.count == 0; tries++) {
+        TRY(invoice_next(arena, rated->facts, next->at, &next->at, found));
+        *found = *found && next->at.us <= query->now.us;
+        if (!*found)
+            return NULL;
+        TRY(lines_at(arena, query, rated, next));
+    }
+    *found = next->lines.count > 0;
+    return NULL;
+}
+
+// ---- all of an account
+
+typedef struct Search {
+    const IssueQuery *query;
+    Str               account, currency;
+    UsageMoment      *moment;
+} Search;
+
+static Err *row_search(Arena *arena, const Search *search, const SubscriptionHistory *row,
+                       Nexts *nexts)
+{
+    const IssueQuery *query = search->query;
+    TimelineFacts    *facts = arena_new(arena, TimelineFacts);
+    InvoiceQuery      rated = { query->catalog, search->moment, query->project, facts };
+    Next              next = { .facts = facts };
+    bool              found;
+    TRY(timeline_facts_of(arena, query->catalog, query->project, row, facts));
+    facts->known_at = query->now;
+    TRY(invoice_currency(arena, facts, &next.currency));
+    if (search->currency.at != NULL &&
+        !str_equal(search->currency, currency_code(&next.currency)))
+        return NULL;
+    TRY(next_find(arena, query, &rated, &next, &found));
+    if (found)
+        nexts->at[nexts->count++] = next;
+    return NULL;
+}
+
+static Err *nexts_find(Arena *arena, const Search *search, Nexts *nexts)
+{
+    CatalogPage          page = { .project = search->query->project, .limit = 1000,
+                                  .account = search->account };
+    SubscriptionHistory *rows;
+    size_t               count;
+    do {
+        TRY(catalog_histories(search->query->catalog, arena, &page, &rows, &count));
+        Next *more = arena_array(arena, Next, nexts->count + count);
+        for (size_t i = 0; i < nexts->count; i++)
+            more[i] = nexts->at[i];
+        nexts->at = more;
+        for (size_t i = 0; i < count; i++)
+            TRY(row_search(arena, search, &rows[i], nexts));
+        page.after = count < page.limit ? STR_NONE : rows[count - 1].first->id;
+    } while (page.after.at != NULL);
+    return NULL;
+}
+
+// ---- lines of the invoice
+
+static const Term *term_of(const Timeline *timeline, Instant at)
+{
+    size_t i = 0;
+    while (i + 1 < timeline->term_count && timeline->terms[i].span.end.us <= at.us)
+        i++;
+    return timeline->term_count == 0 ? NULL : &timeline->terms[i];
+}
+
+static Texts meters_of(Arena *arena, const Charge *charge)
+{
+    Texts meters = { 0 };
+    if (charge == NULL || charge_meter_count(charge) == 0)
+        return meters;
+    Str *names = arena_array(arena, Str, charge_meter_count(charge));
+    for (; meters.count < charge_meter_count(charge); meters.count++)
+        names[meters.count] = charge_meter(charge, meters.count);
+    meters.at = names;
+    return meters;
+}
+
+static IssueLine line_of(Arena *arena, const Next *next, const Timeline *timeline,
+                         const Line *line)
+{
+    const Term   *term = term_of(timeline, line->period.start);
+    const Charge *charge = line->charge;
+    Str           plan = term == NULL ? next->facts->history.first->plan : term->plan_id;
+    // A charge of the books, whose line is gone, is looked up again in the plan.
+    if (charge != NULL && term != NULL && plan_charge(term->plan, charge->id) != NULL)
+        charge = plan_charge(term->plan, charge->id);
+    IssueLine made = { .subscription = next->progress.subscription,
+                       .service = line->period,
+                       .description = line->description,
+                       .amount = line->amount,
+                       .discount = line->discount,
+                       .line = line };
+    made.category = charge != NULL ? charge->tax_category : STR_NONE;
+    if (made.category.at == NULL && term != NULL)
+        made.category = term->plan->tax_category;
+    made.charge = charge == NULL ? STR_NONE : charge->id;
+    made.meters = meters_of(arena, charge);
+    Str name = charge == NULL ? str_of(line_kind_name(line->kind)) : charge->id;
+    made.revenue = str_print(arena, "%.*s/%.*s", STR_ARG(plan), STR_ARG(name));
+    if (made.revenue.length > LEDGER_OWNER_BYTES)  // two ids of 128 bytes
+        made.revenue = plan;
+    return made;
+}
+
+static Err *part_add(Arena *arena, const Next *next, IssueDraft *draft)
+{
+    Timeline timeline;
+    TRY(timeline_fold(arena, next->facts, &timeline));
+    for (size_t i = 0; i < next->lines.count; i++)
+        draft->lines[draft->count++] = line_of(arena, next, &timeline, &next->lines.at[i]);
+    draft->parts[draft->part_count++] = next->progress;
+    return NULL;
+}
+
+static bool is_of(const Next *next, const Next *first)
+{
+    return next->at.us == first->at.us && currency_equal(next->currency, first->currency);
+}
+
+static Err *draft_fill(Arena *arena, const Nexts *nexts, IssueDraft *draft)
+{
+    const Next *first = &nexts->at[0];
+    size_t      count = 0;
+    for (size_t i = 1; i < nexts->count; i++)
+        if (nexts->at[i].at.us < first->at.us)
+            first = &nexts->at[i];
+    for (size_t i = 0; i < nexts->count; i++)
+        count += is_of(&nexts->at[i], first) ? nexts->at[i].lines.count : 0;
+    draft->lines = arena_array(arena, IssueLine, count);
+    draft->parts = arena_array(arena, IssueProgress, nexts->count);
+    draft->currency = first->currency;
+    draft->boundary = first->at;
+    for (size_t i = 0; i < nexts->count; i++)
+        if (is_of(&nexts->at[i], first))
+            TRY(part_add(arena, &nexts->at[i], draft));
+    return NULL;
+}
+
+Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
+                IssueDraft *draft, bool *found)
+{
+    Search   search = { query, wanted->account, wanted->currency, NULL };
+    Nexts    nexts = { 0 };
+    Account *row;
+    TRY(catalog_account_get(query->catalog, arena, query->project, wanted->account, &row));
+    *draft = (IssueDraft){ .query = query,
+                           .kind = INVOICE_BILLING,
+                           .account = wanted->account,
+                           .buyer = row->billing,
+                           .buyer_name = row->name };
+    TRY(usage_moment_open(query->partition, arena, SEQUENCE_NEWEST, &search.moment));
+    Err *err = nexts_find(arena, &search, &nexts);
+    if (err == NULL && nexts.count > 0)
+        err = draft_fill(arena, &nexts, draft);
+    if (err == NULL)
+        draft->sequence = usage_sequence_print(arena, usage_moment_sequence(search.moment));
+    usage_moment_close(search.moment);
+    *found = nexts.count > 0;
+    return err;
+}
