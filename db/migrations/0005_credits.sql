@@ -78,7 +78,7 @@ create table charge (
 
 create index charge_waiting on charge (tenant, project, account, collect, invoice, id);
 
--- What can be bought: so much credit for that price.
+-- What can be bought: so much credit for that price. valid_days 0: for ever.
 create table credit_pack (
     tenant {{KEY}} not null,
     project {{KEY}} not null,
@@ -88,7 +88,7 @@ create table credit_pack (
     amount {{BIGINT}} not null,
     price {{BIGINT}} not null,
     priority {{BIGINT}} not null,
-    valid_days {{BIGINT}},
+    valid_days {{BIGINT}} not null,
     applies_to {{TEXT}},
     version {{BIGINT}} not null,
     updated_at {{BIGINT}} not null,

@@ -14,6 +14,8 @@ Router *api_router_open(void)
         LIST(migrations), LIST(subscriptions), LIST(subscription_changes), LIST(rate), LIST(bills),
         LIST(unbilled), LIST(operations), LIST(operations_api), LIST(simulations),
         LIST(ledger),
+        LIST(grants), LIST(packs), LIST(wallets), LIST(adjustments), LIST(top_up_rules),
+        LIST(charges),
     };
     return router_open(lists, sizeof lists / sizeof *lists);
 }

@@ -29,6 +29,12 @@ API_RESOURCE(rate)
 API_RESOURCE(bills)
 API_RESOURCE(unbilled)
 API_RESOURCE(ledger)
+API_RESOURCE(grants)
+API_RESOURCE(packs)
+API_RESOURCE(wallets)
+API_RESOURCE(adjustments)
+API_RESOURCE(top_up_rules)
+API_RESOURCE(charges)
 
 #undef API_RESOURCE
 

@@ -5,8 +5,10 @@
 #include "base/assert.h"
 #include "catalog/catalog.h"
 #include "flow/bill/issue.h"
+#include "flow/ledger/adjustment.h"
 #include "flow/ledger/charge.h"
 #include "flow/ledger/ledger.h"
+#include "flow/ledger/pack.h"
 #include "flow/ledger/top_up.h"
 #include "flow/simulate/simulation.h"
 #include "operation/operation.h"
@@ -14,7 +16,8 @@
 static const StatementTable *const others[] = {
     &tax_rate_table, &issue_table,
     &operation_table, &simulation_table, &ledger_table, &answered_table,
-    &credit_table, &charge_table, &top_up_table,
+    &credit_table, &charge_table, &top_up_table, &pack_table,
+    &adjustment_table,
 };
 enum { OTHERS = sizeof others / sizeof *others, TABLES_MAX = 32 };
 

@@ -16,7 +16,8 @@ def keys():
     with_server = Server(seal_bits=6)
     scopes = ["usage:write", "usage:correct", "usage:read", "catalog:write", "catalog:read", "bills:read",
               "simulations:write", "simulations:read", "ledger:read", "ledger:write",
-              "invoices:read", "invoices:write", "ops:read"]
+              "invoices:read", "invoices:write", "credits:read", "credits:write",
+              "charges:read", "charges:write", "ops:read"]
     with Books(with_server) as books:
         books.add_project("other")
         books.add_project("strict", unknown_accounts="reject", horizon_us=30 * 86_400_000_000)
@@ -114,6 +115,15 @@ SCOPES = {"usage:write": [("POST", "/v1/measurements"), ("POST", "/ingest/usage"
                              ("POST", "/v1/invoices/{id}/finalize"), ("POST", "/v1/invoices/{id}/void"),
                              ("POST", "/v1/invoices/{id}/writeOff"), ("POST", "/v1/invoices/{id}/pay"),
                              ("PUT", "/v1/taxRates/{id}"), ("PUT", "/v1/legalEntity")],
+          "credits:write": [("POST", "/v1/grants"), ("POST", "/v1/grants/{id}/revoke"), ("PUT", "/v1/packs/{id}"),
+                            ("POST", "/v1/packs/{id}/buy"), ("POST", "/v1/adjustments"),
+                            ("PUT", "/v1/topUpRules/{id}"), ("POST", "/v1/topUps/{id}/complete")],
+          "credits:read": [("GET", "/v1/grants"), ("GET", "/v1/grants/{id}"), ("GET", "/v1/packs"),
+                           ("GET", "/v1/packs/{id}"), ("GET", "/v1/accounts/{id}/wallet"),
+                           ("GET", "/v1/accounts/{id}/wallet/entries"), ("GET", "/v1/adjustments"),
+                           ("GET", "/v1/topUpRules"), ("GET", "/v1/topUpRules/{id}"), ("GET", "/v1/topUps")],
+          "charges:write": [("POST", "/v1/charges"), ("POST", "/ingest/charge")],
+          "charges:read": [("GET", "/v1/accounts/{id}/charges"), ("GET", "/v1/accounts/{id}/charges/{chargeKey}")],
           "ops:read": [("GET", "/metrics")]}
 
 

@@ -13,6 +13,8 @@ UNPROVOKED = {
     "store_busy": "needs the books' writer held up for seconds",
     "queue_full": "needs more waiting work than memory limits allow in a test; test/unit reaches it",
     "sealing_behind": "needs a disk slower than the network; test/unit reaches it",
+    "idempotency_key_running": "needs the same key twice within a transaction; "
+                               "test_the_same_key_at_the_same_moment_does_it_once tries",
     "not_ready": "only for the moment of starting and stopping",
     "request_timeout": "answered below the routes, before a path may be known: test_slow_clients_are_told",
     "headers_too_large": "answered below the routes: test_large_headers",
@@ -25,7 +27,7 @@ UNPROVOKED = {
 COMMON = {"unauthenticated", "forbidden", "body_too_large", "unsupported_media_type", "unsupported_encoding",
           "body_not_decodable", "json_invalid", "json_too_deep", "json_duplicate_member", "unknown_parameter",
           "parameter_invalid", "method_not_allowed", "unknown_member", "field_required", "field_invalid",
-          "route_not_found"}
+          "route_not_found", "idempotency_key_required", "idempotency_key_invalid", "idempotency_key_reused"}
 # (method, route, code): why
 SPECIAL = {
     ("GET", "/v1/usage", "amount_too_large"): "a sum beyond 1.7e26 needs more events than a test can send; "

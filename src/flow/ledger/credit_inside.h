@@ -16,6 +16,10 @@ typedef enum CreditEntryKind {
 
 extern const char *const credit_entry_kinds[ENTRY_KIND_COUNT];
 
+// As JSON: {"charges":[…],"meters":[…]}; STR_NONE: to everything.
+Str  applies_to_text(Arena *arena, const AppliesTo *to);
+Err *applies_to_read(Arena *arena, Str text, AppliesTo *to) MUST_CHECK;
+
 // NULL when there is none of that id.
 Err *credit_row_find(DbTx *tx, ProjectId project, Str id, StoredGrant **grant) MUST_CHECK;
 Err *credit_row_add(DbTx *tx, ProjectId project, const StoredGrant *grant) MUST_CHECK;

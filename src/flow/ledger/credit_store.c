@@ -87,7 +87,7 @@ const char *grant_paid_by_name(GrantPaidBy paid_by)
 
 // ---- rows
 
-static Str texts_json(Arena *arena, const AppliesTo *to)
+Str applies_to_text(Arena *arena, const AppliesTo *to)
 {
     Text    text = text_open(arena);
     JsonOut out = json_out(&text);
@@ -117,7 +117,7 @@ static Texts texts_read(Arena *arena, const Json *list)
     return (Texts){ at, count };
 }
 
-static Err *applies_read(Arena *arena, Str text, AppliesTo *to)
+Err *applies_to_read(Arena *arena, Str text, AppliesTo *to)
 {
     Json *json;
     if (text.at == NULL)
@@ -162,7 +162,7 @@ static Err *row_read(Arena *arena, const DbRow *row, StoredGrant *grant)
                             .created_at = { row_whole(row, 16) } };
     if (!currency_find(row_text(row, 2), &grant->grant.currency))
         return refuse(arena, ERR_STORE_FAILED, STR_NONE, "a grant is in no currency");
-    return applies_read(arena, row_text(row, 11), &grant->grant.applies_to);
+    return applies_to_read(arena, row_text(row, 11), &grant->grant.applies_to);
 }
 
 static Err *rows_read(Arena *arena, const DbRows *rows, StoredGrant **grants, size_t *count)
@@ -210,7 +210,7 @@ Err *credit_row_add(DbTx *tx, ProjectId project, const StoredGrant *stored)
                             db_whole(grant->price), db_whole(grant->amount),
                             db_whole(grant->priority), db_whole(grant->effective_at.us),
                             db_whole(grant->expires_at.us),
-                            db_text(texts_json(db_arena(tx), &grant->applies_to)),
+                            db_text(applies_to_text(db_arena(tx), &grant->applies_to)),
                             db_text(str_of(states[stored->state])), db_text(stored->origin),
                             db_text(str_of(payers[stored->paid_by])),
                             db_text(stored->description), db_whole(stored->created_at.us)),
