@@ -198,7 +198,8 @@ SubscriptionStatus subscription_status(const SubscriptionHistory *history, Insta
 {
     Instant                   end;
     const SubscriptionChange *pause = subscription_pause_at(history, now);
-    if (subscription_end(history, &end) && end.us <= now.us)
+    bool                      ends = subscription_end(history, &end);
+    if (ends && (end.us <= now.us || end.us <= history->first->starts_at.us))  // it never begins
         return subscription_cancellation(history) != NULL ? SUBSCRIPTION_CANCELED
                                                           : SUBSCRIPTION_ENDED;
     if (now.us < history->first->starts_at.us)

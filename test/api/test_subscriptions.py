@@ -70,6 +70,14 @@ def test_a_subscription_says_whether_it_is_there_yet(api, n, plan, account, star
     assert made.json["status"] == status, made
 
 
+def test_what_is_canceled_before_it_begins_is_canceled(api, n, plan, account):
+    starts = "2999-02-01T00:00:00Z"
+    sub = put(api, n("sub"), account, plan, startsAt=starts, quantities={"seats": 1}).json["id"]
+    answer = api.post(f"/v1/subscriptions/{sub}/cancel", {"at": starts})
+    assert (answer["subscription"]["status"], answer["subscription"]["endsAt"]) == ("canceled", starts)
+    assert answer["invoice"]["lines"] == [] and answer["upcomingInvoice"] is None
+
+
 def test_the_same_terms_again_are_harmless_and_others_go_to_change(api, n, plan, account):
     terms = {"quantities": {"seats": 5}, "overrides": {"name": "Ours", "charges": {"fee": {"amount": "1"}}},
              "phases": [{"periods": 1, "overrides": {"charges": {"fee": {"amount": "2"}}}}]}
