@@ -13,6 +13,7 @@
 
 API_RESOURCE(tax_rates)
 API_RESOURCE(invoices)
+API_RESOURCE(credit_notes)
 API_RESOURCE(measurements)
 API_RESOURCE(voids)
 API_RESOURCE(usage)

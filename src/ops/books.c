@@ -4,7 +4,7 @@
 #include "audit/answered.h"
 #include "base/assert.h"
 #include "catalog/catalog.h"
-#include "flow/bill/issue.h"
+#include "flow/bill/credit_note.h"
 #include "flow/ledger/adjustment.h"
 #include "flow/ledger/charge.h"
 #include "flow/ledger/ledger.h"
@@ -14,7 +14,7 @@
 #include "operation/operation.h"
 
 static const StatementTable *const others[] = {
-    &tax_rate_table, &issue_table,
+    &tax_rate_table, &issue_table, &credit_note_table,
     &operation_table, &simulation_table, &ledger_table, &answered_table,
     &credit_table, &charge_table, &top_up_table, &pack_table,
     &adjustment_table,

@@ -3,6 +3,7 @@
 // its version and posts under a source of its own, so a repetition does nothing.
 #include "base/assert.h"
 #include "base/random.h"
+#include "flow/bill/credit_note.h"
 #include "flow/bill/issue_inside.h"
 #include "flow/ledger/credit.h"
 
@@ -110,11 +111,13 @@ Err *issue_void(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice)
 {
     TRY(issued_get(tx, deed->project, deed->id, invoice));
     IssuedInvoice *row = *invoice;
+    bool           has_notes;
     if (row->state == INVOICE_VOID)
         return NULL;
     if (row->state == INVOICE_UNCOLLECTIBLE)
         return wrong_state(tx, row, "be voided");
-    if (row->paid != 0 || row->credited != 0)
+    TRY(credit_note_any(tx, deed->project, row->id, &has_notes));
+    if (row->paid != 0 || has_notes)
         return refuse(db_arena(tx), ERR_INVOICE_HAS_PAYMENTS, STR_NONE,
                       "the invoice %.*s has payments or credit notes", STR_ARG(row->id));
     if (row->state != INVOICE_DRAFT) {
@@ -178,7 +181,7 @@ static Err *payment_post(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice 
 
 Err *issue_settle(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice *row)
 {
-    if (invoice_remaining(row) == 0) {
+    if (row->state == INVOICE_FINALIZED && invoice_remaining(row) == 0) {
         row->state = INVOICE_PAID;
         row->is_paid = true;
         row->paid_at = deed->now;
