@@ -51,6 +51,8 @@ static Result case_run(Case *test)
         adapter = adapter_usage(test->model);
     if (adapter == NULL)
         adapter = adapter_invoices(test->model);
+    if (adapter == NULL)
+        adapter = adapter_credits(test->model);
     return adapter == NULL ? CASE_UNKNOWN : adapter(test);
 }
 

@@ -22,12 +22,16 @@ Adapter adapter_slices(Str model);  // slices.c
 Adapter adapter_parts(Str model);   // parts.c
 Adapter adapter_times(Str model);   // times.c
 Adapter adapter_usage(Str model);   // usage.c
+Adapter adapter_credits(Str model); // credits.c
 Adapter adapter_invoices(Str model);  // invoices.c
 
 // Why Toll does not offer what the case asks for; NULL: it is not declined. declined.c
 const char *declined(const Case *test);
 // A period whose start is no boundary of its anchor's, of a next_boundary case. times.c
 bool begins_off_its_anchor(const Case *test);
+
+// Why grants of a grant_draw_down case draw otherwise than Toll's; NULL: they do not. credits.c
+const char *grants_draw_otherwise(const Case *test);
 
 // ---- reading a case: STR_NONE and false when absent
 

@@ -35,6 +35,12 @@ static const Declined rows[] = {
       "ties go by time and id, never by arrival, so that a bill does not depend on it" },
     { "invoice", "line_discount_decimals", NULL,
       "a line's share of a discount is whole minor units, so that lines sum to their invoice" },
+    { "grant_draw_down", "preserve_overage", NULL,
+      "a grant does not start over: what is left of it stays until it expires" },
+    { "coupon", "currency", NULL,
+      "a discount stands in a plan and is in the plan's currency; there is none in another" },
+    { "coupon_over_lines", "decimals_of_shares", NULL,
+      "a line's share of a discount is whole minor units, so that lines sum to their invoice" },
     { "windowed_sum", "window", "minute", "windows are local hours, days, weeks and months" },
 };
 
@@ -57,6 +63,11 @@ const char *declined(const Case *test)
         if (rows[i].member == NULL || (member != NULL && has_value(member, rows[i].value)))
             return rows[i].reason;
     }
+    if (str_equal(test->model, STR("grant_draw_down")))
+        return grants_draw_otherwise(test);
+    if (str_equal(test->model, STR("coupon")) &&
+        case_member(test->input, "coupon_used_before") != NULL)
+        return "a discount is the same in each of its periods; what is used up is a grant";
     if (str_equal(test->model, STR("next_boundary")) && begins_off_its_anchor(test))
         return "a period that begins off its anchor's row ends at the row's next boundary, however "
                "near: a stub";
