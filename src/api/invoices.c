@@ -418,8 +418,8 @@ const Route api_invoices_routes[] = {
       REFUSES(ERR_UNKNOWN_MEMBER, ERR_FIELD_INVALID, ERR_ACCOUNT_NOT_FOUND,
               ERR_TAX_RATE_NOT_FOUND, ERR_NOTHING_DUE, ERR_AMOUNT_TOO_LARGE),
       .handler = invoice_make,
-      .doc = "The draft of the account's earliest boundary that is not billed; again rates it "
-             "anew." },
+      .doc = "The draft of the account's earliest boundary that is not billed, with the charges "
+             "that wait; again rates it anew." },
     { .name = "makeOneOffInvoice",
       .method = METHOD_POST,
       .path = "/v1/invoices",
@@ -454,8 +454,8 @@ const Route api_invoices_routes[] = {
       .path = "/v1/invoices/{id}/finalize",
       .scope = "invoices:write",
       .gives = &invoice_row_shape,
-      REFUSES(ERR_INVOICE_NOT_FOUND, ERR_TAX_RATE_NOT_FOUND, ERR_INVOICE_STALE, ERR_INVOICE_STATE,
-              ERR_LEDGER_MONTH_CLOSED, ERR_AMOUNT_TOO_LARGE),
+      REFUSES(ERR_INVOICE_NOT_FOUND, ERR_TAX_RATE_NOT_FOUND, ERR_NOTHING_DUE, ERR_INVOICE_STALE,
+              ERR_INVOICE_STATE, ERR_LEDGER_MONTH_CLOSED, ERR_AMOUNT_TOO_LARGE),
       .handler = invoice_finalize,
       .doc = "Give a draft its number, draw credit, post it: it never changes again." },
     { .name = "voidInvoice",

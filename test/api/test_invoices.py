@@ -419,3 +419,69 @@ def test_numbers_have_no_gaps(fresh, n):
     for thread in threads:
         thread.join()
     assert sorted(numbers) == [f"INV-{number:06}" for number in range(1, 13)]
+
+
+# ---- credit and charges
+
+def charge(api, n, account, amount, key="chg"):
+    return api.post("/v1/charges", {"account": account, "amount": amount, "currency": "USD", "chargeKey": n(key),
+                                    "description": "A repair"})
+
+
+def test_charges_wait_for_the_next_invoice(api, n, subscribed, account):
+    charge(api, n, account, "7.00")
+    draft = make(api, account)
+    assert draft["total"] == "67.83"  # 57.00 and 19 %
+    done = finalize(api, draft)
+    line = done["document"]["lines"][-1]
+    assert (line["kind"], line["description"], line["amount"]) == ("charge", "A repair", "7.00")
+    assert api.get(f"/v1/accounts/{account}/charges/{n('chg')}")["invoice"] == done["id"]
+    assert finalize(api, make(api, account))["total"] == "71.40"  # without it
+    api.post(f"/v1/invoices/{done['id']}/void", None)
+    assert api.get(f"/v1/accounts/{account}/charges/{n('chg')}")["invoice"] is None
+    assert finalize(api, make(api, account))["total"] == "67.83"
+    balanced(api)
+
+
+def test_charges_alone_make_an_invoice(api, n, account):
+    refused(api.call("POST", f"/v1/accounts/{account}/invoices"), 409, "nothing_due")
+    charge(api, n, account, "7.00")
+    draft = make(api, account)
+    other = make(api, account)
+    assert other["id"] == draft["id"]
+    assert finalize(api, draft)["total"] == "8.33"
+    refused(api.call("POST", f"/v1/accounts/{account}/invoices"), 409, "nothing_due")
+
+
+def test_a_wallet_pays_three_taxes_and_a_discount_to_zero(api, n):
+    rates = [n("t1"), n("t2"), n("t3")]
+    for rate, percent in zip(rates, ("10", "5.5", "2.25")):
+        api.put(f"/v1/taxRates/{rate}", {"percent": percent})
+    account = api.put(f"/v1/accounts/{n('acct')}", {"currency": "USD", "taxRates": rates})["id"]
+    api.publish(n("plan"), {"currency": "USD", "discounts": [{"id": "coupon", "amount": "10.00"}], "charges": [
+        {"id": id, "model": "flat", "amount": "33.33", "timing": "advance"} for id in "abc"]})
+    api.subscribe(n("sub"), account, n("plan"), "2026-11-01T00:00:00Z")
+    for kind, amount, timing in (("promotional", "20.00", "beforeTax"), ("paid", "500.00", "afterTax")):
+        api.post("/v1/grants", {"account": account, "amount": amount, "currency": "USD", "kind": kind,
+                                "creditTiming": timing, "effectiveAt": "2026-01-01T00:00:00Z"}, **keyed(n(kind)))
+    done = finalize(api, make(api, account))
+    document = done["document"]
+    # 99.99 - 10.00 = 89.99, less 20.00 before tax: taxes of 69.99
+    assert [tax["tax"] for tax in document["taxes"]] == ["7.00", "3.85", "1.57"]
+    assert (done["total"], done["credits"], done["amountDue"], done["status"]) == ("102.41", "-102.41", "0.00", "paid")
+    assert owed(api, "receivable", account) == 0
+    assert owed(api, "wallet", account) == Decimal("-417.59")
+    api.post(f"/v1/invoices/{done['id']}/void", None)
+    assert owed(api, "wallet", account) == Decimal("-500.00")
+    again = finalize(api, make(api, account))
+    assert (again["credits"], again["status"]) == ("-102.41", "paid")
+    balanced(api)
+
+
+def test_a_draft_of_what_is_not_due_any_more(api, n, account):
+    api.publish(n("plan"), {"currency": "USD", "charges": [
+        {"id": "fee", "model": "flat", "amount": "50.00", "timing": "advance"}]})
+    api.subscribe(n("sub"), account, n("plan"), START)
+    draft = make(api, account)
+    api.post(f"/v1/subscriptions/{n('sub')}/cancel", {"at": START})
+    refused(api.call("POST", f"/v1/invoices/{draft['id']}/finalize"), 409, "nothing_due")

@@ -177,23 +177,36 @@ typedef struct DraftWrite {
     IssuedInvoice    *row;
 } DraftWrite;
 
-static Err *draft_work(DbTx *tx, void *context)
-{
-    DraftWrite       *write = context;
-    const IssueDraft *draft = write->draft;
-    Str               slot = issue_draft_slot(db_arena(tx), draft->account, draft->currency);
-    TRY(issue_row_by_slot(tx, draft->query->project, slot, &write->row));
-    if (write->row == NULL)
-        write->row = row_of(db_arena(tx), draft);
-    return draft_store(tx, draft, slot, write->row);
-}
-
 static Err *nothing_due(Arena *arena, Str account)
 {
     return refuse(arena, ERR_NOTHING_DUE, STR_NONE,
                   "the account %.*s has no boundary before now at which something is due that was "
-                  "not billed",
+                  "not billed, and no charge that waits",
                   STR_ARG(account));
+}
+
+static Err *draft_work(DbTx *tx, void *context)
+{
+    DraftWrite *write = context;
+    IssueDraft  draft = *write->draft;
+    Str         slot = issue_draft_slot(db_arena(tx), draft.account, draft.currency);
+    TRY(issue_charges_add(tx, &draft));
+    if (draft.count == 0)
+        return nothing_due(db_arena(tx), draft.account);
+    TRY(issue_row_by_slot(tx, draft.query->project, slot, &write->row));
+    if (write->row == NULL)
+        write->row = row_of(db_arena(tx), &draft);
+    return draft_store(tx, &draft, slot, write->row);
+}
+
+// Without anything of a subscription: charges that wait, now.
+static Err *charges_only(Arena *arena, const IssueWanted *wanted, IssueDraft *draft)
+{
+    Str code = wanted->currency.at != NULL ? wanted->currency : draft->usual_currency;
+    if (code.at == NULL || !currency_find(code, &draft->currency))
+        return nothing_due(arena, draft->account);
+    draft->boundary = draft->query->now;
+    return NULL;
 }
 
 Err *issue_due(Arena *arena, const IssueQuery *query, Str account, Str currency,
@@ -205,7 +218,7 @@ Err *issue_due(Arena *arena, const IssueQuery *query, Str account, Str currency,
     bool        found;
     TRY(issue_rate(arena, query, &wanted, &draft, &found));
     if (!found)
-        return nothing_due(arena, account);
+        TRY(charges_only(arena, &wanted, &draft));
     TRY(db_write(query->books, arena, (DbWrite){ .work = draft_work, .context = &write }));
     *invoice = write.row;
     return NULL;
@@ -241,7 +254,8 @@ Err *issue_one_off(DbTx *tx, const IssueQuery *query, const OneOff *one, IssuedI
 
 typedef struct Finalize {
     const IssueQuery *query;
-    IssueDraft        draft;
+    IssueDraft        rated;
+    IssueDraft        draft;  // with all of its lines
     IssuedInvoice    *read;  // as it was when the draft was rated
     IssuedInvoice    *row;
 } Finalize;
@@ -395,6 +409,18 @@ static Err *row_finish(DbTx *tx, Finalize *final, const IssuePriced *priced)
     return issue_row_set(tx, project, row->id, row);
 }
 
+// All lines of the draft: a one-off's out of its rows, else what was rated and charges that wait.
+static Err *lines_complete(DbTx *tx, Finalize *final)
+{
+    final->draft = final->rated;
+    if (final->row->kind == INVOICE_ONE_OFF)
+        return one_off_read(tx, final->row, &final->draft);
+    TRY(issue_charges_add(tx, &final->draft));
+    if (final->draft.count == 0)
+        return nothing_due(db_arena(tx), final->row->account);
+    return issue_charges_take(tx, &final->draft, final->row->id);
+}
+
 static Err *finalize_work(DbTx *tx, void *context)
 {
     Finalize   *final = context;
@@ -403,8 +429,7 @@ static Err *finalize_work(DbTx *tx, void *context)
     if (final->row->version != final->read->version)
         return refuse(db_arena(tx), ERR_STORE_BUSY, STR_NONE,
                       "another request changed the invoice %.*s", STR_ARG(final->row->id));
-    if (final->row->kind == INVOICE_ONE_OFF)
-        TRY(one_off_read(tx, final->row, &final->draft));
+    TRY(lines_complete(tx, final));
     for (size_t i = 0; i < final->draft.part_count; i++)
         TRY(issue_progress_move(tx, final->query->project, &final->draft.parts[i],
                                 final->draft.boundary));
@@ -439,7 +464,7 @@ static Err *draft_rate(Arena *arena, Finalize *final)
     if (row->kind == INVOICE_ONE_OFF) {
         TRY(catalog_account_get(final->query->catalog, arena, final->query->project, row->account,
                                 &account));
-        final->draft = (IssueDraft){ .query = final->query,
+        final->rated = (IssueDraft){ .query = final->query,
                                      .kind = row->kind,
                                      .account = row->account,
                                      .currency = row->currency,
@@ -449,8 +474,13 @@ static Err *draft_rate(Arena *arena, Finalize *final)
         return NULL;
     }
     IssueWanted wanted = { row->account, currency_code(&row->currency) };
-    TRY(issue_rate(arena, final->query, &wanted, &final->draft, &found));
-    if (!found || final->draft.boundary.us != row->boundary.us)
+    TRY(issue_rate(arena, final->query, &wanted, &final->rated, &found));
+    if (!found) {  // charges alone
+        final->rated.currency = row->currency;
+        final->rated.boundary = row->boundary;
+        return NULL;
+    }
+    if (final->rated.boundary.us != row->boundary.us)
         return refuse(arena, ERR_INVOICE_STALE, STR_NONE,
                       "the draft %.*s is not the next invoice of its account any more",
                       STR_ARG(row->id));

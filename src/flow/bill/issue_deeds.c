@@ -93,7 +93,7 @@ static Err *credit_give_back(DbTx *tx, const InvoiceDeed *deed, const IssuedInvo
     return row->credits == 0 ? NULL : credit_restore(tx, &restore, &restored);
 }
 
-// Its boundary is the next one of these subscriptions again.
+// Its boundary is the next one of these subscriptions again, and its charges wait.
 static Err *period_free(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *row)
 {
     IssueLineRow *rows;
@@ -104,6 +104,7 @@ static Err *period_free(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *
         if (rows[i].subscription.length > 0 &&
             (i == 0 || !str_equal(rows[i].subscription, rows[i - 1].subscription)))
             TRY(issue_progress_back(tx, deed->project, rows[i].subscription, before));
+    TRY(issue_charges_release(tx, deed->project, rows, count, row->id));
     return issue_lines_free(tx, deed->project, row->id);
 }
 

@@ -11,6 +11,7 @@ typedef struct IssueLine {
     Str         revenue;       // its account in the ledger: "plan/charge"
     Str         category;      // of tax; STR_NONE: none
     Str         charge;        // STR_NONE: of the plan, or of none
+    Str         charge_id;     // of a one-off charge; STR_NONE: it is none
     Texts       meters;        // that its charge reads
     Span        service;
     Str         description;
@@ -33,6 +34,7 @@ typedef struct IssueDraft {
     Currency       currency;
     Instant        boundary;
     Str            buyer, buyer_name;  // party of the account, its name
+    Str            usual_currency;     // of the account; STR_NONE: none
     Str            memo, po_number;    // of a one-off; STR_NONE: those of the parties
     Str            sequence;           // STR_NONE: nothing was measured
     IssueLine     *lines;
@@ -52,6 +54,12 @@ typedef struct IssueWanted {
 // *found is false: there is none.
 Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
                 IssueDraft *draft, bool *found) MUST_CHECK;
+
+// ---- one-off charges that wait: issue_charges.c
+
+// Puts them behind the lines of a draft, in the transaction's arena.
+Err *issue_charges_add(DbTx *tx, IssueDraft *draft) MUST_CHECK;
+Err *issue_charges_take(DbTx *tx, const IssueDraft *draft, Str invoice) MUST_CHECK;
 
 // ---- pricing: issue_price.c
 
@@ -120,6 +128,10 @@ Err *issue_progress_back(DbTx *tx, ProjectId project, Str subscription, Instant 
 Err *issue_number(DbTx *tx, ProjectId project, Str series, int64_t *number) MUST_CHECK;
 Err *issue_payment_add(DbTx *tx, ProjectId project, Str invoice, const InvoicePayment *payment,
                        Instant now) MUST_CHECK;
+
+// Charges on those lines wait again.
+Err *issue_charges_release(DbTx *tx, ProjectId project, const IssueLineRow *rows, size_t count,
+                           Str invoice) MUST_CHECK;
 
 // Stores the row; nothing remains: it is paid.
 Err *issue_settle(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice *row) MUST_CHECK;

@@ -322,7 +322,10 @@ static void one_off_members(Writing *to, const IssueLine *line, int64_t tax)
 {
     json_null_member(&to->out, "charge");
     json_string_member(&to->out, "description", line->description);
-    json_string_member(&to->out, "kind", STR("oneOff"));
+    json_string_member(&to->out, "kind",
+                       line->charge_id.at == NULL ? STR("oneOff") : STR("charge"));
+    if (line->charge_id.at != NULL)
+        json_string_member(&to->out, "chargeId", line->charge_id);
     json_null_member(&to->out, "group");
     json_name(&to->out, STR("period"));
     json_object(&to->out);

@@ -320,7 +320,8 @@ Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted
                            .kind = INVOICE_BILLING,
                            .account = wanted->account,
                            .buyer = row->billing,
-                           .buyer_name = row->name };
+                           .buyer_name = row->name,
+                           .usual_currency = row->currency };
     TRY(usage_moment_open(query->partition, arena, SEQUENCE_NEWEST, &search.moment));
     Err *err = nexts_find(arena, &search, &nexts);
     if (err == NULL && nexts.count > 0)
