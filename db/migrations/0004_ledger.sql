@@ -28,10 +28,12 @@ create table ledger_entry (
     currency {{KEY}} not null,
     id {{KEY}} not null,
     amount {{BIGINT}} not null,
-    primary key (tenant, project, kind, owner, currency, id)
+    primary key (tenant, project, id, kind, owner, currency)
 ) {{TABLE}};
 
-create index ledger_entry_transaction on ledger_entry (tenant, project, id);
+-- Statements and their sums come from the index alone.
+create index ledger_entry_account on ledger_entry
+    (tenant, project, kind, owner, currency, id, amount);
 
 -- Of what belongs to one customer.
 create table ledger_balance (

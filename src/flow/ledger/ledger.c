@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flow/ledger/ledger.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/counter.h"
@@ -17,21 +20,27 @@ static int leg_compare(const LedgerLeg *a, const LedgerLeg *b)
     return kind != 0 ? kind : str_compare(a->owner, b->owner);
 }
 
-// Into their place; a leg of an account that has one is added to it.
-static Err *leg_insert(Arena *arena, LedgerLeg *legs, size_t *count, const LedgerLeg *leg)
+static int legs_sort(const void *a, const void *b)
 {
-    size_t place = *count;
-    while (place > 0 && leg_compare(leg, &legs[place - 1]) < 0)
-        place--;
-    if (place > 0 && leg_compare(leg, &legs[place - 1]) == 0) {
-        if (__builtin_add_overflow(legs[place - 1].amount, leg->amount, &legs[place - 1].amount))
+    return leg_compare(a, b);
+}
+
+// Legs of one account, which are neighbours, become one; those of 0 go.
+static Err *legs_join(Arena *arena, LedgerTransaction *transaction)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < transaction->count; i++) {
+        LedgerLeg *leg = &transaction->legs[i], *last = &transaction->legs[kept - (kept > 0)];
+        if (kept == 0 || leg_compare(last, leg) != 0)
+            transaction->legs[kept++] = *leg;
+        else if (__builtin_add_overflow(last->amount, leg->amount, &last->amount))
             return refuse(arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,
                           "an entry of the ledger is beyond 63 bits of minor units");
-        return NULL;
     }
-    for (size_t i = (*count)++; i > place; i--)
-        legs[i] = legs[i - 1];
-    legs[place] = *leg;
+    transaction->count = 0;
+    for (size_t i = 0; i < kept; i++)
+        if (transaction->legs[i].amount != 0)
+            transaction->legs[transaction->count++] = transaction->legs[i];
     return NULL;
 }
 
@@ -40,22 +49,17 @@ static Err *legs_of(Arena *arena, const LedgerPost *post, LedgerTransaction *tra
 {
     Int128 sum = 0;
     assert_that(post->count <= LEDGER_LEGS_MAX);
-    transaction->legs = arena_array(arena, LedgerLeg, post->count);
-    transaction->count = 0;
+    transaction->legs = arena_copy(arena, post->legs, post->count * sizeof *post->legs);
+    transaction->count = post->count;
     for (size_t i = 0; i < post->count; i++) {
         const LedgerLeg *leg = &post->legs[i];
         assert_that(posting_allows(post->rule, leg->kind));
         assert_that(leg->owner.length > 0 && leg->owner.length <= LEDGER_OWNER_BYTES);
         sum += leg->amount;
-        TRY(leg_insert(arena, transaction->legs, &transaction->count, leg));
     }
     assert_that(sum == 0);
-    size_t kept = 0;
-    for (size_t i = 0; i < transaction->count; i++)
-        if (transaction->legs[i].amount != 0)
-            transaction->legs[kept++] = transaction->legs[i];
-    transaction->count = kept;
-    return NULL;
+    qsort(transaction->legs, transaction->count, sizeof *transaction->legs, legs_sort);
+    return legs_join(arena, transaction);
 }
 
 Digest ledger_content(Arena *arena, const LedgerTransaction *transaction)
@@ -84,18 +88,13 @@ static Str month_of(Arena *arena, Instant at)
     return (Str){ text.at, MONTH_BYTES };
 }
 
-static Err *month_check(DbTx *tx, const LedgerPost *post)
+static Err *month_look(DbTx *tx, ProjectId project, Str month, bool *is_closed)
 {
     DbRow row;
-    Str   month = month_of(db_arena(tx), post->effective_at);
     TRY(db_find(tx, &ledger_sql[LEDGER_MONTH_GET],
-                DB_VALUES(db_text(post->project.tenant), db_text(post->project.id),
-                          db_text(month)),
-                &row));
-    if (row.columns == NULL)
-        return NULL;
-    return refuse(db_arena(tx), ERR_LEDGER_MONTH_CLOSED, STR_NONE,
-                  "the accounting month %.*s is closed", STR_ARG(month));
+                DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(month)), &row));
+    *is_closed = row.columns != NULL;
+    return NULL;
 }
 
 bool ledger_month_is(Str text)
@@ -120,83 +119,216 @@ Err *ledger_month_close(DbTx *tx, ProjectId project, Str month, bool closed,
 
 // ---- posting
 
-static Err *balance_move(DbTx *tx, const LedgerPost *post, const LedgerLeg *leg)
-{
-    DbValue  tenant = db_text(post->project.tenant), project = db_text(post->project.id);
-    DbValue  kind = db_text(str_of(ledger_kind_name(leg->kind))), owner = db_text(leg->owner);
-    DbValue  currency = db_text(currency_code(&post->currency)), amount = db_whole(leg->amount);
-    DbValues more = DB_VALUES(amount, tenant, project, kind, owner, currency);
-    uint64_t changed;
-    bool     added;
-    TRY(db_run(tx, &ledger_sql[LEDGER_BALANCE_MORE], more, &changed));
-    if (changed == 1)
-        return NULL;
-    TRY(db_insert(tx, &ledger_sql[LEDGER_BALANCE_ADD],
-                  DB_VALUES(tenant, project, kind, owner, currency, amount), &added));
-    return added ? NULL : db_run(tx, &ledger_sql[LEDGER_BALANCE_MORE], more, NULL);
-}
+// A post on its way into the books.
+typedef struct Booking {
+    const LedgerPost *post;
+    LedgerTransaction made;
+    unsigned char     content[LEDGER_CONTENT_BYTES];
+    bool             *posted;
+} Booking;
 
-static Err *entries_add(DbTx *tx, const LedgerPost *post, const LedgerTransaction *transaction)
+typedef struct Bookings {
+    Booking *at;
+    size_t   count;
+} Bookings;
+
+// A leg, and the booking that it is of.
+typedef struct Entry {
+    const Booking   *booking;
+    const LedgerLeg *leg;
+} Entry;
+
+static Err *booking_make(Arena *arena, const LedgerPost *post, Booking *booking)
 {
-    for (size_t i = 0; i < transaction->count; i++) {
-        const LedgerLeg *leg = &transaction->legs[i];
-        TRY(db_run(tx, &ledger_sql[LEDGER_ENTRY_ADD],
-                   DB_VALUES(db_text(post->project.tenant), db_text(post->project.id),
-                             db_text(str_of(ledger_kind_name(leg->kind))), db_text(leg->owner),
-                             db_text(currency_code(&post->currency)), db_text(transaction->id),
-                             db_whole(leg->amount)),
-                   NULL));
-        if (ledger_kind_whose(leg->kind) == LEDGER_ACCOUNT)
-            TRY(balance_move(tx, post, leg));
-    }
-    counter_add(METRIC_LEDGER_ENTRIES, (int64_t)transaction->count);
+    assert_that(post->source.length > 0 && post->source.length <= LEDGER_SOURCE_BYTES);
+    booking->post = post;
+    booking->made = (LedgerTransaction){ .source = post->source,
+                                         .account = post->account.at == NULL ? STR("")
+                                                                             : post->account,
+                                         .memo = post->memo,
+                                         .rule = post->rule,
+                                         .currency = post->currency,
+                                         .at = post->at,
+                                         .effective_at = post->effective_at };
+    TRY(legs_of(arena, post, &booking->made));
+    if (booking->made.count == 0)
+        return NULL;
+    booking->made.id = random_id(arena, "txn_");
+    Digest digest = ledger_content(arena, &booking->made);
+    digest_write(&digest, booking->content);
     return NULL;
 }
 
-// The source was posted before: harmless when it is the same.
-static Err *repeated(DbTx *tx, const LedgerPost *post, const unsigned char *content)
+static bool projects_equal(ProjectId a, ProjectId b)
 {
-    DbRow row;
+    return str_equal(a.tenant, b.tenant) && str_equal(a.id, b.id);
+}
+
+// Whether any is closed. Each is looked up once as long as it is the same from post to post.
+static Err *months_look(DbTx *tx, Bookings bookings, bool *is_closed)
+{
+    Str before = STR_NONE;
+    *is_closed = false;
+    for (size_t i = 0; i < bookings.count && !*is_closed; i++) {
+        const LedgerPost *post = bookings.at[i].post;
+        Str               month = month_of(db_arena(tx), post->effective_at);
+        bool is_known = i > 0 && str_equal(month, before) &&
+                        projects_equal(post->project, bookings.at[i - 1].post->project);
+        if (!is_known)
+            TRY(month_look(tx, post->project, month, is_closed));
+        before = month;
+    }
+    return NULL;
+}
+
+static Err *transactions_add(DbTx *tx, Bookings bookings, bool *taken)
+{
+    enum { WIDTH = 11 };
+    DbValue *values = arena_array(db_arena(tx), DbValue, WIDTH * bookings.count);
+    for (size_t i = 0; i < bookings.count; i++) {
+        const Booking           *booking = &bookings.at[i];
+        const LedgerTransaction *made = &booking->made;
+        const DbValue            row[WIDTH] = {
+            db_text(booking->post->project.tenant),
+            db_text(booking->post->project.id),
+            db_text(made->id),
+            db_text(made->source),
+            db_text(str_of(posting_name(made->rule))),
+            db_text(currency_code(&made->currency)),
+            db_whole(made->at.us),
+            db_whole(made->effective_at.us),
+            db_text(made->account),
+            db_text(made->memo),
+            db_blob(booking->content, LEDGER_CONTENT_BYTES),
+        };
+        memcpy(values + i * WIDTH, row, sizeof row);
+    }
+    return db_run_many(tx, &ledger_sql[LEDGER_TRANSACTION_ADD],
+                       (DbSets){ values, WIDTH, bookings.count }, taken);
+}
+
+static Err *entries_add(DbTx *tx, const Entry *entries, size_t count)
+{
+    enum { WIDTH = 7 };
+    DbValue *values = arena_array(db_arena(tx), DbValue, WIDTH * count);
+    for (size_t i = 0; i < count; i++) {
+        const LedgerLeg         *leg = entries[i].leg;
+        const LedgerTransaction *made = &entries[i].booking->made;
+        const DbValue            row[WIDTH] = {
+            db_text(entries[i].booking->post->project.tenant),
+            db_text(entries[i].booking->post->project.id),
+            db_text(str_of(ledger_kind_name(leg->kind))),
+            db_text(leg->owner),
+            db_text(currency_code(&made->currency)),
+            db_text(made->id),
+            db_whole(leg->amount),
+        };
+        memcpy(values + i * WIDTH, row, sizeof row);
+    }
+    counter_add(METRIC_LEDGER_ENTRIES, (int64_t)count);
+    return db_run_many(tx, &ledger_sql[LEDGER_ENTRY_ADD], (DbSets){ values, WIDTH, count }, NULL);
+}
+
+static int entries_sort(const void *a, const void *b)
+{
+    const Entry *left = a, *right = b;
+    int          order = leg_compare(left->leg, right->leg);
+    return order != 0 ? order
+                      : str_compare(currency_code(&left->booking->made.currency),
+                                    currency_code(&right->booking->made.currency));
+}
+
+// In the order of their rows, so that two writers meet on the first and not crosswise.
+static Err *balances_add(DbTx *tx, Entry *entries, size_t count)
+{
+    enum { WIDTH = 6 };
+    DbValue *values = arena_array(db_arena(tx), DbValue, WIDTH * count);
+    size_t   kept = 0;
+    qsort(entries, count, sizeof *entries, entries_sort);
+    for (size_t i = 0; i < count; i++) {
+        const LedgerLeg  *leg = entries[i].leg;
+        const LedgerPost *post = entries[i].booking->post;
+        const DbValue     row[WIDTH] = {
+            db_text(post->project.tenant),
+            db_text(post->project.id),
+            db_text(str_of(ledger_kind_name(leg->kind))),
+            db_text(leg->owner),
+            db_text(currency_code(&post->currency)),
+            db_whole(leg->amount),
+        };
+        if (ledger_kind_whose(leg->kind) == LEDGER_ACCOUNT)
+            memcpy(values + WIDTH * kept++, row, sizeof row);
+    }
+    return db_run_many(tx, &ledger_sql[LEDGER_BALANCE_ADD], (DbSets){ values, WIDTH, kept }, NULL);
+}
+
+// The source was posted before: harmless when it is the same, also when its month was closed since.
+static Err *repeated(DbTx *tx, const Booking *booking)
+{
+    const LedgerPost *post = booking->post;
+    DbRow             row;
     TRY(db_find(tx, &ledger_sql[LEDGER_TRANSACTION_CONTENT],
                 DB_VALUES(db_text(post->project.tenant), db_text(post->project.id),
                           db_text(post->source)),
                 &row));
-    assert_that(row.columns != NULL);
-    if (str_equal(row_blob(&row, 0), (Str){ (const char *)content, LEDGER_CONTENT_BYTES }))
+    if (row.columns == NULL)  // so it is the month that did not take it
+        return refuse(db_arena(tx), ERR_LEDGER_MONTH_CLOSED, STR_NONE,
+                      "the accounting month %.*s is closed",
+                      STR_ARG(month_of(db_arena(tx), post->effective_at)));
+    if (str_equal(row_blob(&row, 0), (Str){ (const char *)booking->content, LEDGER_CONTENT_BYTES }))
         return NULL;
     return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE,
                   "%.*s was posted before with other content", STR_ARG(post->source));
 }
 
+static Err *legs_add(DbTx *tx, Bookings bookings)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < bookings.count; i++)
+        count += bookings.at[i].made.count;
+    Entry *entries = arena_array(db_arena(tx), Entry, count);
+    size_t at = 0;
+    for (size_t i = 0; i < bookings.count; i++)
+        for (size_t leg = 0; leg < bookings.at[i].made.count; leg++)
+            entries[at++] = (Entry){ &bookings.at[i], &bookings.at[i].made.legs[leg] };
+    TRY(entries_add(tx, entries, count));
+    return balances_add(tx, entries, count);
+}
+
+// When one of many cannot be booked, each goes alone, to find out which.
+static Err *bookings_post(DbTx *tx, Bookings bookings)
+{
+    bool is_closed, taken = false;
+    TRY(months_look(tx, bookings, &is_closed));
+    if (!is_closed)
+        TRY(transactions_add(tx, bookings, &taken));
+    bool is_refused = is_closed || taken;
+    if (is_refused && bookings.count == 1)
+        return repeated(tx, &bookings.at[0]);
+    for (size_t i = 0; i < bookings.count; i++)
+        if (is_refused)
+            TRY(bookings_post(tx, (Bookings){ &bookings.at[i], 1 }));
+        else
+            *bookings.at[i].posted = true;
+    return is_refused ? NULL : legs_add(tx, bookings);
+}
+
+Err *ledger_post_many(DbTx *tx, const LedgerPost *posts, size_t count, bool *posted)
+{
+    Bookings bookings = { arena_array(db_arena(tx), Booking, count), 0 };
+    for (size_t i = 0; i < count; i++) {
+        Booking *booking = &bookings.at[bookings.count];
+        TRY(booking_make(db_arena(tx), &posts[i], booking));
+        booking->posted = &posted[i];
+        posted[i] = false;
+        bookings.count += booking->made.count > 0;
+    }
+    return bookings.count == 0 ? NULL : bookings_post(tx, bookings);
+}
+
 Err *ledger_post(DbTx *tx, const LedgerPost *post, bool *posted)
 {
-    Arena            *arena = db_arena(tx);
-    unsigned char     content[LEDGER_CONTENT_BYTES];
-    LedgerTransaction made = { .id = random_id(arena, "txn_"),
-                               .source = post->source,
-                               .account = post->account.at == NULL ? STR("") : post->account,
-                               .memo = post->memo,
-                               .rule = post->rule,
-                               .currency = post->currency,
-                               .at = post->at,
-                               .effective_at = post->effective_at };
-    assert_that(post->source.length > 0 && post->source.length <= LEDGER_SOURCE_BYTES);
-    TRY(legs_of(arena, post, &made));
-    *posted = false;
-    if (made.count == 0)
-        return NULL;
-    TRY(month_check(tx, post));
-    Digest digest = ledger_content(arena, &made);
-    digest_write(&digest, content);
-    TRY(db_insert(tx, &ledger_sql[LEDGER_TRANSACTION_ADD],
-                  DB_VALUES(db_text(post->project.tenant), db_text(post->project.id),
-                            db_text(made.id), db_text(made.source),
-                            db_text(str_of(posting_name(made.rule))),
-                            db_text(currency_code(&made.currency)), db_whole(made.at.us),
-                            db_whole(made.effective_at.us), db_text(made.account),
-                            db_text(made.memo), db_blob(content, sizeof content)),
-                  posted));
-    return *posted ? entries_add(tx, post, &made) : repeated(tx, post, content);
+    return ledger_post_many(tx, post, 1, posted);
 }
 
 Err *ledger_reverse(DbTx *tx, const LedgerReversal *reversal, bool *posted)
@@ -239,7 +371,7 @@ Err *ledger_balance(DbTx *tx, ProjectId project, const LedgerName *name, int64_t
     TRY(db_find(tx, &ledger_sql[LEDGER_DAYS_SUM], values, &days));
     TRY(db_find(tx, &ledger_sql[LEDGER_UNSEALED_SUM], values, &tail));
     if (__builtin_add_overflow(row_whole(&days, 0), row_whole(&tail, 0), minor))
-        return ledger_too_large(tx);
+        return ledger_too_large(db_arena(tx));
     return NULL;
 }
 

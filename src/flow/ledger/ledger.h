@@ -76,8 +76,12 @@ typedef struct LedgerPost {
 // Posts once: *posted is false when that source was posted before with the same content, or when
 // nothing is to be posted. Legs of one account are put together. A rule that does not allow a leg
 // and legs that do not sum to zero are broken promises of the caller. STORE_FAILED: the source was
-// posted before with other content. LEDGER_MONTH_CLOSED; AMOUNT_TOO_LARGE.
+// posted before with other content. LEDGER_MONTH_CLOSED (not for a repetition); AMOUNT_TOO_LARGE.
 Err *ledger_post(DbTx *tx, const LedgerPost *post, bool *posted) MUST_CHECK;
+
+// The same of many, in their order and in as few exchanges with the engine as it allows. One that
+// is refused refuses all.
+Err *ledger_post_many(DbTx *tx, const LedgerPost *posts, size_t count, bool *posted) MUST_CHECK;
 
 // Posts another transaction the other way round. LEDGER_NOT_FOUND when there is none of that
 // source.

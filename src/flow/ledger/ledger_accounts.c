@@ -66,7 +66,7 @@ static Err *row_add(DbTx *tx, Listing *listing, LedgerKind kind, const DbRow *ro
     if (!is_wanted || is_full(listing))
         return NULL;
     if (__builtin_add_overflow(row_whole(row, 2), more, &sum.minor))
-        return ledger_too_large(tx);
+        return ledger_too_large(db_arena(tx));
     TRY(ledger_currency_read(db_arena(tx), row_text(row, 1), &sum.currency));
     listing->at[listing->count++] = sum;
     return NULL;

@@ -14,6 +14,15 @@ Digest ledger_content(Arena *arena, const LedgerTransaction *transaction);
 Err *ledger_legs_read(DbTx *tx, ProjectId project, Str transaction, LedgerLeg **legs,
                       size_t *count) MUST_CHECK;
 
+// Legs of many transactions, in their order: id, kind, owner, amount, currency, effective_at.
+typedef struct LedgerLegRows {
+    DbRows rows;
+    size_t next;
+} LedgerLegRows;
+// Those of the next transaction; none when it has no entry.
+Err *ledger_legs_next(DbTx *tx, LedgerLegRows *from, Str transaction, LedgerLeg **legs,
+                      size_t *count) MUST_CHECK;
+
 #define LEDGER_COLUMNS "id, source, rule, currency, at, effective_at, account, memo, position"
 enum {
     COLUMN_ID, COLUMN_SOURCE, COLUMN_RULE, COLUMN_CURRENCY, COLUMN_AT, COLUMN_EFFECTIVE_AT,
@@ -29,18 +38,19 @@ Err *ledger_kind_read(Arena *arena, Str name, LedgerKind *kind) MUST_CHECK;
 int ledger_rows_compare(const DbRows *a, size_t i, const DbRows *b, size_t j, size_t columns);
 // By their names, the order of the books.
 void ledger_kinds_sorted(LedgerKind kinds[LEDGER_KIND_COUNT]);
-Err *ledger_too_large(DbTx *tx) MUST_CHECK;
+Err *ledger_too_large(Arena *arena) MUST_CHECK;
 
 // Statements of all files, one table.
 typedef enum LedgerStatementIndex {
     LEDGER_TRANSACTION_ADD, LEDGER_TRANSACTION_BY_SOURCE, LEDGER_TRANSACTION_CONTENT,
     LEDGER_TRANSACTIONS, LEDGER_TRANSACTIONS_OF, LEDGER_ENTRY_ADD, LEDGER_ENTRIES_OF,
-    LEDGER_BALANCE_ADD, LEDGER_BALANCE_MORE, LEDGER_BALANCE_GET, LEDGER_DAYS_SUM,
+    LEDGER_BALANCE_ADD, LEDGER_BALANCE_GET, LEDGER_DAYS_SUM,
     LEDGER_UNSEALED_SUM, LEDGER_ENTRIES_SUM, LEDGER_ENTRIES_AFTER, LEDGER_MONTH_GET,
     LEDGER_MONTH_ADD, LEDGER_MONTH_REMOVE, LEDGER_MONTHS,
     LEDGER_TRIAL_BALANCES, LEDGER_TRIAL_DAYS,
     LEDGER_TRIAL_UNSEALED, LEDGER_CHAIN_GET, LEDGER_CHAIN_ADD, LEDGER_CHAIN_MOVE,
-    LEDGER_UNSEALED, LEDGER_SEAL, LEDGER_DAY_MORE, LEDGER_DAY_ADD, LEDGER_SEALED, LEDGER_BALANCES,
+    LEDGER_UNSEALED, LEDGER_UNSEALED_LEGS, LEDGER_SEAL, LEDGER_DAY_ADD, LEDGER_SEALED,
+    LEDGER_SEALED_LEGS, LEDGER_BALANCES,
     LEDGER_BALANCE_KINDS, LEDGER_DAYS, LEDGER_TAIL,
     LEDGER_STATEMENTS
 } LedgerStatementIndex;

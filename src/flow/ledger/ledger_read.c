@@ -54,6 +54,24 @@ Err *ledger_legs_read(DbTx *tx, ProjectId project, Str transaction, LedgerLeg **
     return NULL;
 }
 
+Err *ledger_legs_next(DbTx *tx, LedgerLegRows *from, Str transaction, LedgerLeg **legs,
+                      size_t *count)
+{
+    size_t first = from->next;
+    while (from->next < from->rows.count &&
+           str_equal(row_text(&from->rows.at[from->next], 0), transaction))
+        from->next++;
+    *count = from->next - first;
+    *legs = arena_array(db_arena(tx), LedgerLeg, *count);
+    for (size_t i = 0; i < *count; i++) {
+        const DbRow *row = &from->rows.at[first + i];
+        TRY(ledger_kind_read(db_arena(tx), row_text(row, 1), &(*legs)[i].kind));
+        (*legs)[i].owner = row_text(row, 2);
+        (*legs)[i].amount = row_whole(row, 3);
+    }
+    return NULL;
+}
+
 // ---- transactions
 
 Err *ledger_transactions(DbTx *tx, const LedgerPage *page, LedgerTransaction **transactions,
@@ -98,9 +116,9 @@ Err *ledger_transaction_find(DbTx *tx, ProjectId project, Str source,
 
 // ---- a statement
 
-Err *ledger_too_large(DbTx *tx)
+Err *ledger_too_large(Arena *arena)
 {
-    return refuse(db_arena(tx), ERR_AMOUNT_TOO_LARGE, STR_NONE,
+    return refuse(arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,
                   "a balance of the ledger is beyond 63 bits of minor units");
 }
 
@@ -112,7 +130,7 @@ static Err *entry_read(DbTx *tx, const DbRow *row, int64_t *balance, LedgerEntry
                             .effective_at = { row_whole(row, 4) },
                             .amount = row_whole(row, 5) };
     if (__builtin_add_overflow(*balance, entry->amount, balance))
-        return ledger_too_large(tx);
+        return ledger_too_large(db_arena(tx));
     entry->balance = *balance;
     if (!posting_find(row_text(row, 2), &entry->rule))
         return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE,
@@ -183,7 +201,7 @@ static Err *shared_add(DbTx *tx, const DbRows *days, const DbRows *tail, Sums *s
         TRY(sum_read(tx, order <= 0 ? &days->at[d] : &tail->at[t], true, &sum));
         if (order == 0 &&
             __builtin_add_overflow(sum.minor, row_whole(&tail->at[t], 3), &sum.minor))
-            return ledger_too_large(tx);
+            return ledger_too_large(db_arena(tx));
         if (ledger_kind_whose(sum.kind) == LEDGER_SHARED)
             sums->at[sums->count++] = sum;
         d += order <= 0;

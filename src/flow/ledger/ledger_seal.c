@@ -1,128 +1,166 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flow/ledger/ledger_seal.h"
 
-#include "base/assert.h"
 #include "base/bytes.h"
+#include "base/map.h"
+#include "base/vector.h"
 #include "flow/ledger/chain.h"
 #include "flow/ledger/ledger_inside.h"
 
+// A day's shared entries of one account.
+typedef struct DayPart {
+    const DbRow *leg;
+    int64_t      day;  // UTC, since 1970
+    int64_t      amount;
+} DayPart;
+
+enum { SEAL_WIDTH = 5, DAY_WIDTH = 7 };
+enum { LEG_KIND = 1, LEG_OWNER = 2, LEG_AMOUNT = 3, LEG_CURRENCY = 4, LEG_EFFECTIVE_AT = 5 };
+
+// What one step adds. It is made on a reader's view: what is committed does not change, and another
+// sealer would have moved the chain.
 typedef struct Seal {
     ProjectId project;
-    int64_t   position;  // of the last in the chain
-    Digest    hash;
-    size_t    sealed;
+    Map      *names;  // of account and day -> place in days
+    VECTOR(DayPart) days;
+    int64_t  before, position;  // of the last in the chain
+    Digest   hash;
+    DbValue *sealed;  // SEAL_WIDTH for each of `count`
+    size_t   count;
 } Seal;
-
-typedef struct DayPart {
-    LedgerLeg leg;
-    Str       currency;
-    int64_t   day;  // UTC, since 1970
-} DayPart;
 
 static Err *chain_read(DbTx *tx, Seal *seal)
 {
     DbRow row;
     TRY(db_find(tx, &ledger_sql[LEDGER_CHAIN_GET],
                 DB_VALUES(db_text(seal->project.tenant), db_text(seal->project.id)), &row));
-    seal->position = row.columns == NULL ? 0 : row_whole(&row, 0);
+    seal->before = seal->position = row.columns == NULL ? 0 : row_whole(&row, 0);
     seal->hash = row.columns == NULL ? (Digest){ 0 } : chain_hash_read(row_blob(&row, 1));
     return NULL;
 }
 
-static Err *chain_write(DbTx *tx, const Seal *seal, int64_t before)
+static DbValue hash_value(Arena *arena, const Digest *hash)
 {
-    unsigned char hash[LEDGER_CONTENT_BYTES];
-    DbValue tenant = db_text(seal->project.tenant), project = db_text(seal->project.id);
-    uint64_t changed = 1;
-    digest_write(&seal->hash, hash);
-    if (before == 0)
-        return db_run(tx, &ledger_sql[LEDGER_CHAIN_ADD],
-                      DB_VALUES(tenant, project, db_whole(seal->position),
-                                db_blob(hash, sizeof hash)),
-                      NULL);
-    TRY(db_run(tx, &ledger_sql[LEDGER_CHAIN_MOVE],
-               DB_VALUES(db_whole(seal->position), db_blob(hash, sizeof hash), tenant, project,
-                         db_whole(before)),
-               &changed));
-    return changed == 1 ? NULL
-                        : refuse(db_arena(tx), ERR_STORE_BUSY, STR_NONE,
-                                 "another process is sealing the ledger");
+    unsigned char *bytes = arena_array(arena, unsigned char, LEDGER_CONTENT_BYTES);
+    digest_write(hash, bytes);
+    return db_blob(bytes, LEDGER_CONTENT_BYTES);
 }
 
-static Err *day_add(DbTx *tx, const Seal *seal, const DayPart *part)
+static void one_seal(Arena *arena, Seal *seal, const DbRow *row)
+{
+    DbValue *set = seal->sealed + SEAL_WIDTH * seal->count++;
+    seal->position++;
+    seal->hash = chain_next(arena, &seal->hash, seal->position, row_blob(row, 1));
+    set[0] = db_whole(seal->position);
+    set[1] = hash_value(arena, &seal->hash);
+    set[2] = db_text(seal->project.tenant);
+    set[3] = db_text(seal->project.id);
+    set[4] = db_text(row_text(row, 0));
+}
+
+static Err *leg_add(Arena *arena, Seal *seal, const DbRow *leg)
+{
+    LedgerKind kind;
+    uint64_t   place;
+    int64_t    day = chain_day((Instant){ row_whole(leg, LEG_EFFECTIVE_AT) });
+    TRY(ledger_kind_read(arena, row_text(leg, LEG_KIND), &kind));
+    if (ledger_kind_whose(kind) == LEDGER_ACCOUNT)
+        return NULL;
+    Str name = str_print(arena, "%d %lld %.*s %.*s", (int)kind, (long long)day,
+                         STR_ARG(row_text(leg, LEG_CURRENCY)), STR_ARG(row_text(leg, LEG_OWNER)));
+    if (!map_find(seal->names, name, &place)) {
+        place = seal->days.count;
+        map_set(seal->names, name, place);
+        vector_push(&seal->days, (DayPart){ leg, day, 0 });
+    }
+    int64_t *amount = &seal->days.at[place].amount;
+    if (__builtin_add_overflow(*amount, row_whole(leg, LEG_AMOUNT), amount))
+        return ledger_too_large(arena);
+    return NULL;
+}
+
+static Err *make_work(DbTx *tx, void *context)
+{
+    Seal   *seal = context;
+    DbValue tenant = db_text(seal->project.tenant), project = db_text(seal->project.id);
+    DbRows  rows, legs;
+    TRY(chain_read(tx, seal));
+    TRY(db_rows(tx, &ledger_sql[LEDGER_UNSEALED],
+                DB_VALUES(tenant, project, db_text(STR("")), db_whole(LEDGER_SEAL_MAX)), &rows));
+    if (rows.count == 0)
+        return NULL;
+    seal->sealed = arena_array(db_arena(tx), DbValue, SEAL_WIDTH * rows.count);
+    for (size_t i = 0; i < rows.count; i++)
+        one_seal(db_arena(tx), seal, &rows.at[i]);
+    TRY(db_rows(tx, &ledger_sql[LEDGER_UNSEALED_LEGS],
+                DB_VALUES(tenant, project, db_text(STR("")), db_whole(LEDGER_SEAL_MAX)), &legs));
+    for (size_t i = 0; i < legs.count; i++)
+        TRY(leg_add(db_arena(tx), seal, &legs.at[i]));
+    return NULL;
+}
+
+// First of all, because the row of the chain is what two sealers meet on.
+static Err *chain_move(DbTx *tx, const Seal *seal)
 {
     DbValue  tenant = db_text(seal->project.tenant), project = db_text(seal->project.id);
-    DbValue  kind = db_text(str_of(ledger_kind_name(part->leg.kind)));
-    DbValue  owner = db_text(part->leg.owner), currency = db_text(part->currency);
-    DbValue  day = db_whole(part->day), amount = db_whole(part->leg.amount);
-    uint64_t changed;
-    TRY(db_run(tx, &ledger_sql[LEDGER_DAY_MORE],
-               DB_VALUES(amount, tenant, project, kind, owner, currency, day), &changed));
-    if (changed == 1)
-        return NULL;
-    return db_run(tx, &ledger_sql[LEDGER_DAY_ADD],
-                  DB_VALUES(tenant, project, kind, owner, currency, day, amount), NULL);
+    DbValue  position = db_whole(seal->position), hash = hash_value(db_arena(tx), &seal->hash);
+    uint64_t changed = 0;
+    bool     added = false;
+    if (seal->before == 0)
+        TRY(db_insert(tx, &ledger_sql[LEDGER_CHAIN_ADD], DB_VALUES(tenant, project, position, hash),
+                      &added));
+    else
+        TRY(db_run(tx, &ledger_sql[LEDGER_CHAIN_MOVE],
+                   DB_VALUES(position, hash, tenant, project, db_whole(seal->before)), &changed));
+    return added || changed == 1 ? NULL
+                                 : refuse(db_arena(tx), ERR_STORE_BUSY, STR_NONE,
+                                          "another process is sealing the ledger");
 }
 
-static Err *one_seal(DbTx *tx, Seal *seal, const DbRow *row)
+static Err *days_add(DbTx *tx, const Seal *seal)
 {
-    unsigned char hash[LEDGER_CONTENT_BYTES];
-    Str           id = row_text(row, 0);
-    LedgerLeg    *legs;
-    size_t        count;
-    seal->position++;
-    seal->hash = chain_next(db_arena(tx), &seal->hash, seal->position, row_blob(row, 1));
-    digest_write(&seal->hash, hash);
-    TRY(db_run(tx, &ledger_sql[LEDGER_SEAL],
-               DB_VALUES(db_whole(seal->position), db_blob(hash, sizeof hash),
-                         db_text(seal->project.tenant), db_text(seal->project.id), db_text(id)),
-               NULL));
-    TRY(ledger_legs_read(tx, seal->project, id, &legs, &count));
-    for (size_t i = 0; i < count; i++) {
-        DayPart part = { legs[i], row_text(row, 2), chain_day((Instant){ row_whole(row, 3) }) };
-        if (ledger_kind_whose(legs[i].kind) == LEDGER_SHARED)
-            TRY(day_add(tx, seal, &part));
+    DbValue *values = arena_array(db_arena(tx), DbValue, DAY_WIDTH * seal->days.count);
+    for (size_t i = 0; i < seal->days.count; i++) {
+        const DayPart *part = &seal->days.at[i];
+        DbValue       *set = values + DAY_WIDTH * i;
+        set[0] = db_text(seal->project.tenant);
+        set[1] = db_text(seal->project.id);
+        set[2] = db_text(row_text(part->leg, LEG_KIND));
+        set[3] = db_text(row_text(part->leg, LEG_OWNER));
+        set[4] = db_text(row_text(part->leg, LEG_CURRENCY));
+        set[5] = db_whole(part->day);
+        set[6] = db_whole(part->amount);
     }
-    return NULL;
+    return db_run_many(tx, &ledger_sql[LEDGER_DAY_ADD],
+                       (DbSets){ values, DAY_WIDTH, seal->days.count }, NULL);
 }
 
 static Err *seal_work(DbTx *tx, void *context)
 {
-    Seal  *seal = context;
-    DbRows rows;
-    seal->sealed = 0;
-    TRY(chain_read(tx, seal));
-    int64_t before = seal->position;
-    TRY(db_rows(tx, &ledger_sql[LEDGER_UNSEALED],
-                DB_VALUES(db_text(seal->project.tenant), db_text(seal->project.id),
-                          db_whole(LEDGER_SEAL_MAX)),
-                &rows));
-    for (size_t i = 0; i < rows.count; i++)
-        TRY(one_seal(tx, seal, &rows.at[i]));
-    seal->sealed = rows.count;
-    return rows.count == 0 ? NULL : chain_write(tx, seal, before);
+    const Seal *seal = context;
+    TRY(chain_move(tx, seal));
+    TRY(db_run_many(tx, &ledger_sql[LEDGER_SEAL],
+                    (DbSets){ seal->sealed, SEAL_WIDTH, seal->count }, NULL));
+    return days_add(tx, seal);
 }
 
-// Most of the time there is nothing: a look writes nothing and locks nothing.
-static Err *look_work(DbTx *tx, void *context)
+static Err *step(Db *db, Arena *arena, Seal *seal)
 {
-    Seal  *seal = context;
-    DbRows rows;
-    TRY(db_rows(tx, &ledger_sql[LEDGER_UNSEALED],
-                DB_VALUES(db_text(seal->project.tenant), db_text(seal->project.id), db_whole(1)),
-                &rows));
-    seal->sealed = rows.count;
-    return NULL;
+    TRY(db_read(db, arena, make_work, seal));
+    return seal->count == 0
+               ? NULL
+               : db_write(db, arena, (DbWrite){ .work = seal_work, .context = seal });
 }
 
 Err *ledger_seal(Db *db, Arena *arena, ProjectId project, size_t *sealed)
 {
-    Seal seal = { .project = project };
-    *sealed = 0;
-    TRY(db_read(db, arena, look_work, &seal));
-    if (seal.sealed == 0)
-        return NULL;
-    TRY(db_write(db, arena, (DbWrite){ .work = seal_work, .context = &seal }));
-    *sealed = seal.sealed;
+    AUTO(Arena) own = arena_open();  // a long tail is sealed in many steps
+    Seal seal = { .project = project, .names = map_open() };
+    Err *err = step(db, own, &seal);
+    map_close(seal.names);
+    vector_release(&seal.days);
+    if (err != NULL)
+        return refuse(arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
+    *sealed = seal.count;
     return NULL;
 }

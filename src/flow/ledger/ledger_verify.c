@@ -71,13 +71,13 @@ static bool content_fits(Arena *arena, const LedgerTransaction *one, Str stored)
     return str_equal(stored, (Str){ (const char *)content, sizeof content });
 }
 
-static Err *sealed_check(DbTx *tx, Walk *walk, const DbRow *row)
+static Err *sealed_check(DbTx *tx, Walk *walk, const DbRow *row, LedgerLegRows *legs)
 {
     Arena            *arena = db_arena(tx);
     LedgerTransaction one;
     Str               content = row_blob(row, LEDGER_COLUMN_COUNT);
     TRY(ledger_row_read(arena, row, &one));
-    TRY(ledger_legs_read(tx, walk->project, one.id, &one.legs, &one.count));
+    TRY(ledger_legs_next(tx, legs, one.id, &one.legs, &one.count));
     if (one.position != walk->position + 1)
         drift(walk, str_print(arena, "the ledger's chain has no transaction %lld",
                               (long long)walk->position + 1));
@@ -96,35 +96,54 @@ static Err *sealed_check(DbTx *tx, Walk *walk, const DbRow *row)
 
 static Err *sealed_page(DbTx *tx, void *context)
 {
-    Walk  *walk = context;
-    DbRows rows;
+    Walk         *walk = context;
+    DbRows        rows;
+    LedgerLegRows legs = { .next = 0 };
+    DbValue       tenant = db_text(walk->project.tenant), project = db_text(walk->project.id);
+    DbValue       after = db_whole(walk->position);
     TRY(db_rows(tx, &ledger_sql[LEDGER_SEALED],
-                DB_VALUES(db_text(walk->project.tenant), db_text(walk->project.id),
-                          db_whole(walk->position), db_whole(PAGE)),
-                &rows));
-    for (size_t i = 0; i < rows.count; i++)
-        TRY(sealed_check(tx, walk, &rows.at[i]));
+                DB_VALUES(tenant, project, after, db_whole(PAGE)), &rows));
     walk->read = rows.count;
+    if (rows.count == 0)
+        return NULL;
+    TRY(db_rows(tx, &ledger_sql[LEDGER_SEALED_LEGS],
+                DB_VALUES(tenant, project, after, db_whole(PAGE)), &legs.rows));
+    for (size_t i = 0; i < rows.count; i++)
+        TRY(sealed_check(tx, walk, &rows.at[i], &legs));
+    return NULL;
+}
+
+static Err *tail_page(DbTx *tx, Walk *walk, Str *after)
+{
+    DbRows        rows;
+    LedgerLegRows legs = { .next = 0 };
+    DbValue       tenant = db_text(walk->project.tenant), project = db_text(walk->project.id);
+    DbValue       from = db_text(*after);
+    TRY(db_rows(tx, &ledger_sql[LEDGER_UNSEALED],
+                DB_VALUES(tenant, project, from, db_whole(PAGE)), &rows));
+    walk->read = rows.count;
+    if (rows.count == 0)
+        return NULL;
+    *after = row_text(&rows.at[rows.count - 1], 0);
+    TRY(db_rows(tx, &ledger_sql[LEDGER_UNSEALED_LEGS],
+                DB_VALUES(tenant, project, from, db_whole(PAGE)), &legs.rows));
+    for (size_t i = 0; i < rows.count; i++) {
+        LedgerTransaction one = { .id = row_text(&rows.at[i], 0) };
+        TRY(ledger_currency_read(db_arena(tx), row_text(&rows.at[i], 2), &one.currency));
+        TRY(ledger_legs_next(tx, &legs, one.id, &one.legs, &one.count));
+        transaction_add(walk, db_arena(tx), &one);
+    }
+    walk->report->unsealed += rows.count;
     return NULL;
 }
 
 // The rest, and everything that is kept beside it, on one view.
 static Err *tail_add(DbTx *tx, Walk *walk)
 {
-    DbRows rows;
-    TRY(db_rows(tx, &ledger_sql[LEDGER_UNSEALED],
-                DB_VALUES(db_text(walk->project.tenant), db_text(walk->project.id),
-                          db_whole(INT64_MAX)),
-                &rows));
-    for (size_t i = 0; i < rows.count; i++) {
-        LedgerTransaction one = { .id = row_text(&rows.at[i], 0) };
-        if (!currency_find(row_text(&rows.at[i], 2), &one.currency))
-            drift(walk, str_print(db_arena(tx), "ledger transaction %.*s has no currency",
-                                  STR_ARG(one.id)));
-        TRY(ledger_legs_read(tx, walk->project, one.id, &one.legs, &one.count));
-        transaction_add(walk, db_arena(tx), &one);
-    }
-    walk->report->unsealed = rows.count;
+    Str after = STR("");
+    do
+        TRY(tail_page(tx, walk, &after));
+    while (walk->read == PAGE);
     return NULL;
 }
 
