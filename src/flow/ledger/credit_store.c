@@ -12,7 +12,7 @@
     " created_at"
 
 enum {
-    GRANT_GET, GRANT_ADD, GRANT_MOVE, GRANTS_ACTIVE, GRANTS_ALL, GRANTS_OF,
+    GRANT_GET, GRANT_ADD, GRANT_MOVE, GRANT_DRAWN, GRANTS_ACTIVE, GRANTS_ALL, GRANTS_OF,
     GRANTS_EXPIRING,
     ENTRY_ADD, ENTRIES_OF_SOURCE, ENTRIES_ANSWERING, ENTRIES_PAGE, WALLETS, WALLET_GRANTS,
     WALLET_SUMS, STATEMENTS
@@ -24,6 +24,9 @@ static const Statement sql[STATEMENTS] = {
                     " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" },
     [GRANT_MOVE] = { "update credit_grant set drawn = ?, state = ?, expires_at = ? where " PROJECT
                      " and id = ? and drawn = ?" },
+    // The same, where no index holds what changes.
+    [GRANT_DRAWN] = { "update credit_grant set drawn = ? where " PROJECT
+                      " and id = ? and drawn = ?" },
     [GRANTS_ACTIVE] = { "select " COLUMNS " from credit_grant where " PROJECT
                         " and account = ? and currency = ? and state = 'active' order by id" },
     [GRANTS_ALL] = { "select " COLUMNS " from credit_grant where " PROJECT
@@ -237,11 +240,18 @@ Err *credit_move(DbTx *tx, const CreditMove *move, int64_t *cost)
     int64_t            drawn = grant->drawn - move->amount;
     uint64_t           changed;
     assert_that(drawn >= 0 && drawn <= grant->amount);
-    TRY(db_run(tx, &sql[GRANT_MOVE],
-               DB_VALUES(db_whole(drawn), db_text(str_of(states[move->state])),
-                         db_whole(move->expires_at.us), db_text(move->project.tenant),
-                         db_text(move->project.id), db_text(grant->id), db_whole(grant->drawn)),
-               &changed));
+    DbValue tenant = db_text(move->project.tenant), project = db_text(move->project.id);
+    if (move->state == GRANT_ACTIVE && move->kind != ENTRY_RESTORE)
+        TRY(db_run(tx, &sql[GRANT_DRAWN],
+                   DB_VALUES(db_whole(drawn), tenant, project, db_text(grant->id),
+                             db_whole(grant->drawn)),
+                   &changed));
+    else
+        TRY(db_run(tx, &sql[GRANT_MOVE],
+                   DB_VALUES(db_whole(drawn), db_text(str_of(states[move->state])),
+                             db_whole(move->expires_at.us), tenant, project, db_text(grant->id),
+                             db_whole(grant->drawn)),
+                   &changed));
     assert_that(changed == 1);  // it was read, and locked, in this transaction
     *cost = grant_cost(grant, grant->drawn) - grant_cost(grant, drawn);
     return entry_add(tx, move, *cost);
