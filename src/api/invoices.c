@@ -97,6 +97,67 @@ static Err *invoice_list(Request *request, Response *response)
     return NULL;
 }
 
+// ---- from a line to its events
+
+// A place is the instant and the id of the last event.
+static Err *place_read(const Request *request, Str place, LineEventsQuery *wanted)
+{
+    Str ts = str_cut(&place, ' ');
+    wanted->after_unique_id = place;
+    wanted->has_after = true;
+    if (instant_parse(ts, &wanted->after_ts))
+        return NULL;
+    return refuse(request->arena, ERR_CURSOR_INVALID, STR_NONE,
+                  "the cursor does not belong to this list");
+}
+
+static void line_event_to_json(const LineEvent *event, Arena *arena, JsonOut *out)
+{
+    json_object(out);
+    json_string_member(out, "uniqueId", event->unique_id);
+    json_string_member(out, "ts", instant_print(arena, event->ts));
+    json_bool_member(out, "counted", event->counts);
+    if (event->counts)
+        json_string_member(out, "value", decimal_print(arena, event->value));
+    else
+        json_null_member(out, "value");
+    json_string_member(out, "sequence", usage_sequence_print(arena, event->sequence));
+    json_object_end(out);
+}
+
+static Err *line_events(Request *request, Response *response)
+{
+    IssueQuery      query = query_of(request);
+    LineEventsQuery wanted = { .invoice = request_path(request, "id") };
+    LineEvents      events;
+    Str             cursor, place, number = request_path(request, "number");
+    uint64_t        line;
+    TRY(request_limit(request, &wanted.limit));
+    if (!str_whole(number, INT32_MAX, &line))
+        return refuse(request->arena, ERR_INVOICE_NOT_FOUND, STR_NONE, "a line has a number");
+    wanted.number = (int64_t)line;
+    Str list = str_print(request->arena, "events of %.*s %.*s", STR_ARG(wanted.invoice),
+                         STR_ARG(number));
+    if (request_query(request, "cursor", &cursor)) {
+        TRY(cursor_parse(request->arena, cursor, list, &place));
+        TRY(place_read(request, place, &wanted));
+    }
+    TRY(issued_line_events(request->arena, &query, &wanted, &events));
+    JsonOut out = response_list_begin(response);
+    for (size_t i = 0; i < events.count; i++)
+        line_event_to_json(&events.at[i], request->arena, &out);
+    Str next = STR_NONE;
+    if (events.has_more) {
+        const LineEvent *last = &events.at[events.count - 1];
+        place = str_print(request->arena, "%.*s %.*s",
+                          STR_ARG(instant_print(request->arena, last->ts)),
+                          STR_ARG(last->unique_id));
+        next = cursor_print(request->arena, list, place);
+    }
+    response_list_end(&out, next);
+    return NULL;
+}
+
 // ---- making
 
 static Err *invoice_make(Request *request, Response *response)
@@ -400,6 +461,20 @@ static const Field list_fields[] = { LIST_SHAPE("Invoices, newest first, without
                                                 &invoice_row_shape) };
 static const Shape list_shape = SHAPE("InvoiceList", list_fields, .doc = "A page of invoices.");
 
+static const Field event_fields[] = {
+    MEMBER("uniqueId", TEXT, .required = true, .doc = "The event's."),
+    MEMBER("ts", INSTANT, .required = true, .doc = "When it happened."),
+    MEMBER("counted", BOOL, .required = true, .doc = "False: it brought no number."),
+    MEMBER("value", TEXT, .required = true, .nullable = true, .doc = "What it brought."),
+    MEMBER("sequence", TEXT, .required = true, .doc = "Of the event."),
+};
+static const Shape event_shape =
+    SHAPE("InvoiceLineEvent", event_fields, .doc = "An event that a line was made of.");
+static const Field events_fields[] = { LIST_SHAPE("Events by time, then id.", &event_shape) };
+static const Shape events_shape =
+    SHAPE("InvoiceLineEventList", events_fields, .doc = "A page of a line's events.");
+static const Parameter events_query[] = { PAGE_PARAMETERS };
+
 static const Parameter list_query[] = {
     PAGE_PARAMETERS,
     { .name = "account", .kind = PARAMETER_TEXT, .doc = "Only those of this account." },
@@ -449,6 +524,15 @@ const Route api_invoices_routes[] = {
       REFUSES(ERR_INVOICE_NOT_FOUND),
       .handler = invoice_get,
       .doc = "One invoice with its document." },
+    { .name = "listInvoiceLineEvents",
+      .method = METHOD_GET,
+      .path = "/v1/invoices/{id}/lines/{number}/events",
+      .scope = "invoices:read",
+      QUERY(events_query),
+      .gives = &events_shape,
+      REFUSES(ERR_CURSOR_INVALID, ERR_INVOICE_NOT_FOUND),
+      .handler = line_events,
+      .doc = "The events that a line counted: those up to the invoice's sequence." },
     { .name = "finalizeInvoice",
       .method = METHOD_POST,
       .path = "/v1/invoices/{id}/finalize",

@@ -485,3 +485,42 @@ def test_a_draft_of_what_is_not_due_any_more(api, n, account):
     draft = make(api, account)
     api.post(f"/v1/subscriptions/{n('sub')}/cancel", {"at": START})
     refused(api.call("POST", f"/v1/invoices/{draft['id']}/finalize"), 409, "nothing_due")
+
+
+# ---- from a line to its events
+
+def test_a_line_lists_exactly_the_events_that_it_counted(api, n, account):
+    meter = api.meter(n("meter"), dimensions=["region"])["id"]
+    api.publish(n("plan"), {"currency": "USD", "charges": [
+        {"id": "eu", "meter": meter, "model": "perUnit", "unitPrice": "2", "filter": {"region": ["eu"]}},
+        {"id": "rest", "meter": meter, "model": "perUnit", "unitPrice": "1", "groupBy": ["region"]}]})
+    api.subscribe(n("sub"), account, n("plan"), START)
+    sent = {}
+    for i in range(60):
+        region = ("eu", "us", None)[i % 3]
+        day = f"2026-08-{1 + i % 28:02}T00:00:00Z"
+        sent.setdefault(region, []).append((day, n("e") + str(i)))
+        api.send([{"meter": meter, "account": account, "uniqueId": n("e") + str(i), "value": i, "ts": day,
+                   "properties": {"region": region} if region else {}}])
+    api.send([{"meter": meter, "account": account, "uniqueId": n("next"), "value": 1, "ts": "2026-09-01T00:00:00Z"}])
+    done = finalize(api, make(api, account))
+    assert done["at"] == "2026-09-01T00:00:00Z"
+    api.send([{"meter": meter, "account": account, "uniqueId": n("late"), "value": 1, "ts": "2026-08-05T00:00:00Z"}])
+    seen = {}
+    for line in done["document"]["lines"]:
+        path, cursor, events = f"/v1/invoices/{done['id']}/lines/{line['number']}/events", {}, []
+        while cursor is not None:
+            page = api.get(path, query={"limit": 7, **cursor})
+            events += page["data"]
+            cursor = page["nextCursor"] and {"cursor": page["nextCursor"]}
+        assert len(events) == line["events"] and all(event["counted"] for event in events)
+        assert sum(Decimal(event["value"]) for event in events) == Decimal(line["usage"])
+        seen["eu" if line["charge"] == "eu" else line["group"]["region"]] = [
+            (event["ts"], event["uniqueId"]) for event in events]
+    assert seen == {region: sorted(events) for region, events in sent.items()}
+    first = f"/v1/invoices/{done['id']}/lines/1/events"
+    refused(api.call("GET", first, query={"cursor": "x"}), 400, "cursor_invalid")
+    for number in ("0", "99", "x"):
+        refused(api.call("GET", f"/v1/invoices/{done['id']}/lines/{number}/events"), 404, "invoice_not_found")
+    other = finalize(api, one_off(api, n, account))
+    assert api.get(f"/v1/invoices/{other['id']}/lines/1/events")["data"] == []

@@ -141,4 +141,33 @@ Err *issued_payments(DbTx *tx, const IssuedInvoice *of, ProjectId project,
 Err *issued_document(DbTx *tx, ProjectId project, const IssuedInvoice *invoice,
                      Str *document) MUST_CHECK;
 
+// The events that a line of it counted, or ignored because they brought no number: those up to the
+// invoice's sequence, by (ts, unique id). Lines that measure nothing have none.
+typedef struct LineEvent {
+    Instant  ts;
+    Str      unique_id;
+    Decimal  value;
+    bool     counts;
+    uint64_t sequence;
+} LineEvent;
+
+typedef struct LineEventsQuery {
+    Str     invoice;
+    int64_t number;     // of the line
+    bool    has_after;  // behind this one
+    Instant after_ts;
+    Str     after_unique_id;
+    size_t  limit;
+} LineEventsQuery;
+
+typedef struct LineEvents {
+    LineEvent *at;
+    size_t     count;
+    bool       has_more;
+} LineEvents;
+
+// INVOICE_NOT_FOUND.
+Err *issued_line_events(Arena *arena, const IssueQuery *query, const LineEventsQuery *wanted,
+                        LineEvents *events) MUST_CHECK;
+
 extern const StatementTable issue_table;

@@ -117,27 +117,33 @@ static ChargeFilter filter_both(Arena *arena, const ChargeFilter *a, const Charg
     return both;
 }
 
+static UsageQuery charge_query(Arena *arena, const RateQuery *query, const Charge *charge,
+                               const UsageWindow *window)
+{
+    ChargeFilter match = filter_both(arena, &charge->filter, &query->own);
+    return (UsageQuery){ .project = query->project.id,
+                         .meter = charge->meter,
+                         .account = query->account,
+                         .match = match,
+                         .except = charge->except,
+                         .except_count = charge->except_count,
+                         .group_by = charge->read_by,
+                         .group_count = charge->read_count,
+                         .windows = window,
+                         .window_count = 1,
+                         .holes = query->holes,
+                         .hole_count = query->hole_count,
+                         .until = query->until,
+                         .zone = query->zone,
+                         .period_us = query->period_us };
+}
+
 static Err *charge_read(Arena *arena, const RateQuery *query, const Charge *charge, Span span,
                         ChargeUsage *usage)
 {
     UsageAnswer answer;
     UsageWindow window = { span.start, span.end };
-    ChargeFilter match = filter_both(arena, &charge->filter, &query->own);
-    UsageQuery wanted = { .project = query->project.id,
-                          .meter = charge->meter,
-                          .account = query->account,
-                          .match = match,
-                          .except = charge->except,
-                          .except_count = charge->except_count,
-                          .group_by = charge->read_by,
-                          .group_count = charge->read_count,
-                          .windows = &window,
-                          .window_count = 1,
-                          .holes = query->holes,
-                          .hole_count = query->hole_count,
-                          .until = query->until,
-                          .zone = query->zone,
-                          .period_us = query->period_us };
+    UsageQuery  wanted = charge_query(arena, query, charge, &window);
     TRY(usage_read(query->moment, arena, &wanted, &answer));
     *usage = usage_of(arena, &answer);
     return charge->terms.needs_events ? events_read(arena, query, charge, &wanted, usage) : NULL;
@@ -156,6 +162,22 @@ static Err *meters_read(Arena *arena, const RateQuery *query, const Charge *char
         groups[i] = read.count > 0 ? read.groups[0] : (GroupUsage){ .usage = rational_zero() };
     }
     *usage = (ChargeUsage){ groups, count };
+    return NULL;
+}
+
+Err *rate_scan(Arena *arena, const RateQuery *query, const Charge *charge, Span span,
+               UsageTake take)
+{
+    UsageWindow window = { span.start, span.end };
+    if (charge->source == SOURCE_METER) {
+        UsageQuery wanted = charge_query(arena, query, charge, &window);
+        return usage_scan(query->moment, arena, &wanted, take);
+    }
+    for (size_t i = 0; i < charge_meter_count(charge); i++) {
+        Charge     one = { .source = SOURCE_METER, .meter = charge_meter(charge, i) };
+        UsageQuery wanted = charge_query(arena, query, &one, &window);
+        TRY(usage_scan(query->moment, arena, &wanted, take));
+    }
     return NULL;
 }
 

@@ -23,3 +23,8 @@ typedef struct RateQuery {
 // What one charge of the plan counted in the span. METER_NOT_FOUND, AMOUNT_TOO_LARGE, STORE_FAILED.
 Err *rate_charge(Arena *arena, const RateQuery *query, const Charge *charge, Span span,
                  ChargeUsage *usage) MUST_CHECK;
+
+// The events that rate_charge counts or ignores, one by one, in no order; grouped by the charge's
+// read_by. An event that several meters of the charge count comes once for each.
+Err *rate_scan(Arena *arena, const RateQuery *query, const Charge *charge, Span span,
+               UsageTake take) MUST_CHECK;
