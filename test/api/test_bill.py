@@ -221,3 +221,19 @@ def test_events_are_priced_one_by_one_where_they_add_up(api, n, event):
     sub = api.subscribe(n("sub"), account, plan, "2026-03-01T00:00:00Z")["id"]
     api.send([event(counted, account, ts=f"2026-03-0{day}T00:00:00Z") for day in (2, 3, 4)])
     assert api.bill(sub, at="2026-03-15T00:00:00Z")["total"] == "2.50"  # 2 x 1 + 2 x 0.25
+
+
+@pytest.mark.parametrize("planned", ["change", "phase"])
+def test_a_zone_of_later_changes_nothing_that_was_seen(api, n, sold, planned):
+    """Terms that are to come when the account moves are cut as they were known before it moved."""
+    after = {"charges": {"work": {"tiers": [{"unitPrice": "2"}]}}}
+    starts, soon = "2026-01-31T23:00:00Z", "2998-12-31T23:00:00Z"
+    phases = {"phases": [{"until": soon, "overrides": {}}, {"overrides": after}]} if planned == "phase" else {}
+    sub, account, _ = sold(starts=starts, zone="Europe/Berlin", **phases)
+    if planned == "change":
+        api.post(f"/v1/subscriptions/{sub}/change", {"overrides": after, "effectiveAt": soon})
+    seen = api.bill(sub, at="2999-02-15T00:00:00Z")
+    assert seen["period"] == {"start": "2999-01-31T23:00:00Z", "end": "2999-02-28T23:00:00Z"}
+    api.put(f"/v1/accounts/{account}", {"timeZone": "Pacific/Kiritimati"})
+    assert api.bill(sub, at="2999-02-15T00:00:00Z", asOf=seen["sequence"], ratedAt=seen["ratedAt"]) == seen
+    assert api.bill(sub, at="2999-02-15T00:00:00Z")["period"]["end"] == "2999-02-28T10:00:00Z"

@@ -294,9 +294,8 @@ static Instant instant_next(const Fold *fold)
 
 static void instant_reach(Fold *fold, Instant at)
 {
-    const TimelineFacts *facts = fold->facts;
     fold->at = at;
-    while (fold->zone_next < facts->zone_count && facts->zones[fold->zone_next].from.us <= at.us)
+    while (zone_change_next(fold).us <= at.us)
         fold->zone_next++;
     while (fold->stretch + 1 < fold->stretch_count &&
            fold->stretches[fold->stretch + 1].start.us <= at.us)
