@@ -53,6 +53,7 @@ static const Shape ingest_shape =
 
 typedef struct Charging {
     ChargeWanted  wanted;
+    CreditGrants  grants;
     OpenDraws     open;
     AccountCharge charge;
     bool          added;
@@ -79,41 +80,48 @@ static Err *charge_work(DbTx *tx, void *context)
     return charge_add(tx, &charging->wanted, &charging->charge, &charging->added);
 }
 
-// What grants begin or end within open periods needs bills up to then: rated here, and kept, so
-// that the writer finds them.
-static Err *warm_work(DbTx *tx, void *context)
+static CreditWallet wallet_of(const Charging *charging)
+{
+    return (CreditWallet){ charging->wanted.project, charging->wanted.charge.account,
+                           charging->wanted.charge.amount.currency };
+}
+
+static Err *grants_work(DbTx *tx, void *context)
 {
     Charging    *charging = context;
-    ChargeWanted *wanted = &charging->wanted;
-    CreditWallet wallet = { wanted->project, wanted->charge.account,
-                            wanted->charge.amount.currency };
-    CreditGrants grants;
-    Drawing      drawing;
-    TRY(credit_grants_active(tx, &wallet, &grants));
-    return draw_begin(db_arena(tx), grants, wanted->open, &drawing);
+    CreditWallet wallet = wallet_of(charging);
+    return credit_grants_active(tx, &wallet, &charging->grants);
 }
 
 static Err *charge_write(Request *request, Charging *charging)
 {
-    Db     *books = server_of(request)->books;
-    DbWrite write = { .work = charge_work, .context = charging };
+    Drawing drawing;
+    // What grants begin or end within open periods needs bills up to then: rated here, and kept,
+    // so that the writer finds them.
     if (charging->wanted.open.count > 0)
-        TRY(db_read(books, request->arena, warm_work, charging));
-    return db_write(books, request->arena, write);
+        TRY(draw_begin(request->arena, charging->grants, charging->wanted.open, &drawing));
+    return db_write(server_of(request)->books, request->arena,
+                    (DbWrite){ .work = charge_work, .context = charging });
 }
 
 static Err *charge_collect(Request *request, Charging *charging)
 {
-    Server         *server = server_of(request);
-    AccountCharge  *charge = &charging->wanted.charge;
-    OpenBillQuery   query = { .catalog = server->catalog,
-                              .partition = server->partition,
-                              .project = project_of(request),
-                              .at = request->received,
-                              .as_of = SEQUENCE_NEWEST,
-                              .rated_at = request->received };
+    Server        *server = server_of(request);
+    AccountCharge *charge = &charging->wanted.charge;
+    OpenDrawQuery  query = { .open = { .catalog = server->catalog,
+                                       .partition = server->partition,
+                                       .project = project_of(request),
+                                       .at = request->received,
+                                       .as_of = SEQUENCE_NEWEST,
+                                       .rated_at = request->received },
+                             .books = server->books,
+                             .since = INSTANT_END };
     if (charge->collect != COLLECT_WALLET)
         return charge_write(request, charging);
+    TRY(books_read(request, grants_work, charging));
+    for (size_t i = 0; i < charging->grants.count; i++)
+        if (charging->grants.at[i].effective_at.us < query.since.us)
+            query.since = charging->grants.at[i].effective_at;
     TRY(bill_draw_open(request->arena, &query, charge->account, &charging->open));
     charging->wanted.open = open_draw_of(&charging->open, charge->amount.currency);
     Err *err = charge_write(request, charging);

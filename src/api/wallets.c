@@ -143,9 +143,27 @@ static Err *wallet_write(Wallet *wallet, Response *response)
     return NULL;
 }
 
+// Nothing before the first of the grants is paid.
+static Err *open_read(Wallet *wallet)
+{
+    Request      *request = wallet->request;
+    Server       *server = server_of(request);
+    OpenDrawQuery query = { .open = { .catalog = server->catalog,
+                                      .partition = server->partition,
+                                      .project = project_of(request),
+                                      .at = request->received,
+                                      .as_of = SEQUENCE_NEWEST,
+                                      .rated_at = request->received },
+                            .books = server->books,
+                            .since = INSTANT_END };
+    for (size_t i = 0; i < wallet->count; i++)
+        if (wallet->grants[i].grant.effective_at.us < query.since.us)
+            query.since = wallet->grants[i].grant.effective_at;
+    return bill_draw_open(request->arena, &query, wallet->account, &wallet->open);
+}
+
 static Err *wallet_read(Wallet *wallet, Response *response)
 {
-    TRY(books_read(wallet->request, grants_work, wallet));
     wallet->expected = arena_array(wallet->request->arena, int64_t, wallet->count);
     currencies_take(wallet);
     for (size_t i = 0; i < wallet->currency_count; i++)
@@ -155,16 +173,10 @@ static Err *wallet_read(Wallet *wallet, Response *response)
 
 static Err *wallet_get(Request *request, Response *response)
 {
-    Server       *server = server_of(request);
-    Wallet        wallet = { .request = request, .account = request_path(request, "id") };
-    OpenBillQuery query = { .catalog = server->catalog,
-                            .partition = server->partition,
-                            .project = project_of(request),
-                            .at = request->received,
-                            .as_of = SEQUENCE_NEWEST,
-                            .rated_at = request->received };
+    Wallet wallet = { .request = request, .account = request_path(request, "id") };
     TRY(money_account(request, wallet.account));
-    TRY(bill_draw_open(request->arena, &query, wallet.account, &wallet.open));
+    TRY(books_read(request, grants_work, &wallet));
+    TRY(open_read(&wallet));
     Err *err = wallet_read(&wallet, response);
     bill_draw_close(&wallet.open);
     return err;

@@ -353,6 +353,38 @@ def test_wallets_that_are_not_there(api, n, account):
             "cursor_invalid")
 
 
+# ---- wallets and invoices
+
+def test_what_is_available_is_the_same_before_and_after_the_invoice(api, n, account, event):
+    """Periods that ended and have no invoice yet count, and what was billed in advance counts once."""
+    meter, plan = api.meter(n("meter"))["id"], n("plan")
+    api.publish(plan, {"currency": "USD", "charges": [
+        {"id": "fee", "model": "flat", "amount": "1.00", "timing": "advance"},
+        {"id": "calls", "meter": meter, "model": "perUnit", "unitPrice": "1.00"}]})
+    today = dt.datetime.now(dt.timezone.utc)
+    first = (today.replace(day=1) - dt.timedelta(days=1)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    day = "%Y-%m-%dT%H:%M:%SZ"
+    api.subscribe(n("sub"), account, plan, first.strftime(day))
+    grant(api, n, account, "20", effectiveAt="2020-01-01T00:00:00Z")
+    api.send([event(meter, account, 4, ts=(first + dt.timedelta(days=3)).strftime(day)),
+              event(meter, account, 3, ts=now())])
+    before = wallet(api, account)
+    assert (before["expectedDraw"], before["available"]) == ("9.00", "11.00")
+    left = []
+    while True:
+        draft = api.call("POST", f"/v1/accounts/{account}/invoices")
+        if draft.status >= 400:
+            break
+        api.post(f"/v1/invoices/{draft.json['id']}/finalize", None)
+        balance = wallet(api, account)
+        assert balance["available"] == "11.00"
+        left.append(balance["posted"])
+    assert left == ["19.00", "14.00"]
+    charge = {"account": account, "amount": "11.01", **USD, "chargeKey": "k", "collect": "wallet"}
+    refused(api.call("POST", "/v1/charges", charge), 402, "insufficient_balance")
+    assert api.call("POST", "/v1/charges", {**charge, "amount": "11.00"}).status == 201
+
+
 # ---- Idempotency-Key
 
 def test_a_key_is_needed_and_replays(api, n, account):
@@ -399,5 +431,3 @@ def test_the_same_key_at_the_same_moment_does_it_once(api, n, account):
     assert {answer.code for answer in answers if answer.status == 409} <= {"idempotency_key_running"}
     assert len({answer.body for answer in answers if answer.status == 201}) == 1
     assert len(entries(api, account)) == 1
-
-

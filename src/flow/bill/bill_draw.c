@@ -3,21 +3,22 @@
 // rated once for all lines of a period and kept as long as the lines.
 #include "flow/bill/bill_draw.h"
 
+#include "flow/bill/issue_inside.h"
 #include "flow/bill/timeline_read.h"
 
 // A period, and what it came to at instants within it.
-typedef struct PeriodSoFar {
+struct PeriodSoFar {
     PeriodQuery query;
-    Timeline    timeline;  // a copy, where the caller's would not last
     Period      period;
     Instant    *at;
     Bill       *bills;
     size_t      count, room;
-} PeriodSoFar;
+};
 
 typedef struct LineSoFar {
     PeriodSoFar *of;
     const Line  *line;
+    int64_t      net;  // of the whole line's
 } LineSoFar;
 
 static bool same_group(const Line *a, const Line *b)
@@ -68,11 +69,14 @@ static Err *line_until(void *context, Arena *arena, Instant t, int64_t *net)
 {
     const LineSoFar *line = context;
     const Bill      *bill;
+    int64_t          whole = line_net(line->line).minor, part = 0;
     TRY(bill_until(arena, line->of, t, &bill));
-    *net = 0;
     for (size_t i = 0; i < bill->count; i++)
         if (same_line(&bill->lines[i], line->line))
-            *net = line_net(&bill->lines[i]).minor;
+            part = line_net(&bill->lines[i]).minor;
+    *net = part;
+    if (whole != 0 && whole != line->net)
+        *net = (int64_t)((Int128)part * line->net / whole);
     return NULL;
 }
 
@@ -85,34 +89,31 @@ static Texts meters_of(Arena *arena, const Charge *charge)
     return (Texts){ meters, count };
 }
 
-DrawLine *bill_draw_lines(Arena *arena, const PeriodQuery *query, const Period *period,
-                          const Bill *bill)
+PeriodSoFar *period_so_far(Arena *arena, const PeriodQuery *query, const Period *period)
 {
     PeriodSoFar *so_far = arena_new(arena, PeriodSoFar);
-    DrawLine    *lines = arena_array(arena, DrawLine, bill->count);
-    LineSoFar   *contexts = arena_array(arena, LineSoFar, bill->count);
     so_far->query = *query;
-    so_far->timeline = *query->timeline;
-    so_far->query.timeline = &so_far->timeline;
     so_far->period = *period;
-    for (size_t i = 0; i < bill->count; i++) {
-        const Line *line = &bill->lines[i];
-        contexts[i] = (LineSoFar){ so_far, line };
-        lines[i] = (DrawLine){ .charge = line->charge == NULL ? STR_NONE : line->charge->id,
-                               .meters = meters_of(arena, line->charge),
-                               .service = line->period,
-                               .net = line_net(line).minor,
-                               .so_far = line_until,
-                               .context = &contexts[i] };
-    }
-    return lines;
+    return so_far;
+}
+
+DrawLine bill_draw_line(Arena *arena, PeriodSoFar *so_far, const Line *line, int64_t net)
+{
+    LineSoFar *context = arena_new(arena, LineSoFar);
+    *context = (LineSoFar){ so_far, line, net };
+    return (DrawLine){ .charge = line->charge == NULL ? STR_NONE : line->charge->id,
+                       .meters = meters_of(arena, line->charge),
+                       .service = line->period,
+                       .net = net,
+                       .so_far = line_until,
+                       .context = context };
 }
 
 // ---- the open bills of an account
 
 typedef struct Opening {
     Arena               *arena;
-    const OpenBillQuery *query;
+    const OpenDrawQuery *query;
     OpenDraws           *draws;
 } Opening;
 
@@ -147,48 +148,89 @@ static void lines_add(const Opening *opening, Currency currency, const DrawLine 
     draw->count += count;
 }
 
-static Err *timeline_add(const Opening *opening, const Timeline *timeline)
+// What invoices have of the line.
+static int64_t billed_of(const InvoiceLines *billed, const Line *line)
 {
-    const OpenBillQuery *query = opening->query;
-    Period               period = timeline_period(timeline, query->at);
-    Bill                *bill = arena_new(opening->arena, Bill);
-    PeriodQuery          rated = { .catalog = query->catalog,
-                                   .moment = opening->draws->moment,
-                                   .project = query->project,
-                                   .timeline = timeline,
-                                   .at = query->rated_at };
-    TRY(period_bill(opening->arena, &rated, &period, bill));
-    DrawLine *lines = bill_draw_lines(opening->arena, &rated, &period, bill);
-    for (size_t i = 0; i < bill->count; i++)
-        if (bill->lines[i].provisional)
-            lines[i].net = 0;
+    int64_t net = 0;
+    for (size_t i = 0; i < billed->count; i++)
+        if (same_line(&billed->at[i], line))
+            net += line_net(&billed->at[i]).minor;
+    return net;
+}
+
+static Err *period_add(const Opening *opening, const PeriodQuery *rated, const Period *period,
+                       const InvoiceLines *billed)
+{
+    Arena       *arena = opening->arena;
+    Bill        *bill = arena_new(arena, Bill);
+    PeriodSoFar *so_far = period_so_far(arena, rated, period);
+    TRY(period_bill(arena, rated, period, bill));
+    DrawLine *lines = arena_array(arena, DrawLine, bill->count);
+    for (size_t i = 0; i < bill->count; i++) {
+        const Line *line = &bill->lines[i];
+        int64_t     net = line->provisional ? 0 : line_net(line).minor - billed_of(billed, line);
+        lines[i] = bill_draw_line(arena, so_far, line, net);
+    }
     lines_add(opening, bill->currency, lines, bill->count);
     return NULL;
 }
 
+// From the period that holds `from` to the one that holds now, or is the last.
+static Err *periods_add(const Opening *opening, const PeriodQuery *rated, Instant from,
+                        const InvoiceLines *billed)
+{
+    const Timeline *timeline = rated->timeline;
+    Instant         now = opening->query->open.at;
+    while (from.us <= now.us && timeline_active(timeline, from)) {
+        Period period = timeline_period(timeline, from);
+        TRY(period_add(opening, rated, &period, billed));
+        from = period.service.end;
+    }
+    return NULL;
+}
+
+static Instant later(Instant a, Instant b)
+{
+    return a.us > b.us ? a : b;
+}
+
 static Err *history_add(const Opening *opening, const SubscriptionHistory *history)
 {
-    const OpenBillQuery *query = opening->query;
-    TimelineFacts       *facts = arena_new(opening->arena, TimelineFacts);
-    Timeline            *timeline = arena_new(opening->arena, Timeline);
-    TRY(timeline_facts_of(opening->arena, query->catalog, query->project, history, facts));
+    const OpenBillQuery *query = &opening->query->open;
+    Arena               *arena = opening->arena;
+    TimelineFacts       *facts = arena_new(arena, TimelineFacts);
+    Timeline            *timeline = arena_new(arena, Timeline);
+    InvoiceLines         billed;
+    Currency             currency;
+    TRY(timeline_facts_of(arena, query->catalog, query->project, history, facts));
     facts->known_at = query->rated_at;
-    TRY(timeline_fold(opening->arena, facts, timeline));
-    if (!timeline_active(timeline, query->at))
+    TRY(timeline_fold(arena, facts, timeline));
+    Instant from = later(opening->query->since, timeline->active.start);
+    if (from.us > query->at.us || !timeline_active(timeline, from))
         return NULL;
+    from = timeline_period(timeline, from).service.start;
+    TRY(invoice_currency(arena, facts, &currency));
+    IssueBilled wanted = { query->project, history->first->id, from, query->at };
+    TRY(issue_billed_lines(arena, opening->query->books, &wanted, currency, &billed));
     if (opening->draws->moment == NULL)
-        TRY(usage_moment_open(query->partition, opening->arena, query->as_of,
-                              &opening->draws->moment));
-    return timeline_add(opening, timeline);
+        TRY(usage_moment_open(query->partition, arena, query->as_of, &opening->draws->moment));
+    PeriodQuery *rated = arena_new(arena, PeriodQuery);
+    *rated = (PeriodQuery){ .catalog = query->catalog,
+                            .moment = opening->draws->moment,
+                            .project = query->project,
+                            .timeline = timeline,
+                            .at = query->rated_at };
+    return periods_add(opening, rated, from, &billed);
 }
 
 static Err *histories_add(const Opening *opening, Str account)
 {
-    CatalogPage page = { .project = opening->query->project, .limit = 1000, .account = account };
+    CatalogPage page = { .project = opening->query->open.project, .limit = 1000,
+                         .account = account };
     size_t      count;
     do {
         SubscriptionHistory *rows;
-        TRY(catalog_histories(opening->query->catalog, opening->arena, &page, &rows, &count));
+        TRY(catalog_histories(opening->query->open.catalog, opening->arena, &page, &rows, &count));
         for (size_t i = 0; i < count; i++)
             TRY(history_add(opening, &rows[i]));
         if (count > 0)
@@ -197,10 +239,12 @@ static Err *histories_add(const Opening *opening, Str account)
     return NULL;
 }
 
-Err *bill_draw_open(Arena *arena, const OpenBillQuery *query, Str account, OpenDraws *draws)
+Err *bill_draw_open(Arena *arena, const OpenDrawQuery *query, Str account, OpenDraws *draws)
 {
     Opening opening = { arena, query, draws };
     *draws = (OpenDraws){ 0 };
+    if (query->since.us > query->open.at.us)
+        return NULL;
     Err *err = histories_add(&opening, account);
     if (err != NULL)
         bill_draw_close(draws);

@@ -1,17 +1,21 @@
 // The lines of bills as what credit pays: flow/ledger/draw.h asks for A(t), the line rated over
 // [start, t), and here that is the bill of the period as if it ended at t.
 //
-// `bill_draw_open` gives what the open bills of an account will draw: the lines so far of the
-// periods that run, without what may still change with time alone (provisional lines).
+// `bill_draw_open` gives what an account's bills will draw that no invoice has yet: the lines so
+// far of the periods up to now, less what was billed of them, without what may still change with
+// time alone (provisional lines).
 #pragma once
 
 #include "flow/bill/bill_open.h"
 #include "flow/ledger/draw.h"
 
-// The lines of `bill`, which is period_bill's of query and period, in its order. Everything given
-// is borrowed for as long as the lines are drawn.
-DrawLine *bill_draw_lines(Arena *arena, const PeriodQuery *query, const Period *period,
-                          const Bill *bill) MUST_CHECK;
+// A period's bill at instants within it. `query` and what it points at are borrowed for as long as
+// lines are drawn.
+typedef struct PeriodSoFar PeriodSoFar;
+PeriodSoFar *period_so_far(Arena *arena, const PeriodQuery *query, const Period *period);
+
+// `line` of the period's bill, of whose net `net` is not paid yet: A(t) is that share of it.
+DrawLine bill_draw_line(Arena *arena, PeriodSoFar *so_far, const Line *line, int64_t net);
 
 // Of one currency.
 typedef struct OpenDraw {
@@ -26,9 +30,15 @@ typedef struct OpenDraws {
     UsageMoment *moment;  // NULL: the account has no open bill
 } OpenDraws;
 
-// All read at one moment, which stays open until bill_draw_close. query->at is the instant asked
-// about. What refuses leaves nothing open.
-Err *bill_draw_open(Arena *arena, const OpenBillQuery *query, Str account,
+typedef struct OpenDrawQuery {
+    OpenBillQuery open;   // at: now
+    Db           *books;
+    Instant       since;  // no grant is in force before; periods that end there are left out
+} OpenDrawQuery;
+
+// All read at one moment, which stays open until bill_draw_close. What refuses leaves nothing
+// open.
+Err *bill_draw_open(Arena *arena, const OpenDrawQuery *query, Str account,
                     OpenDraws *draws) MUST_CHECK;
 void bill_draw_close(const OpenDraws *draws);
 

@@ -118,6 +118,9 @@ typedef struct IssueBilled {
 } IssueBilled;
 Err *issue_lines_billed(DbTx *tx, const IssueBilled *wanted, IssueLineRow **rows,
                         size_t *count) MUST_CHECK;
+// What they come to, line by line of the bills: issue_rate.c.
+Err *issue_billed_lines(Arena *arena, Db *books, const IssueBilled *wanted, Currency currency,
+                        InvoiceLines *lines) MUST_CHECK;
 Err *issue_progress_get(DbTx *tx, ProjectId project, Str subscription,
                         IssueProgress *progress) MUST_CHECK;
 // STORE_BUSY: it is not what `before` says any more.

@@ -120,6 +120,14 @@ static Err *billed_work(DbTx *tx, void *context)
     return issue_lines_billed(tx, &read->wanted, &read->rows, &read->count);
 }
 
+Err *issue_billed_lines(Arena *arena, Db *books, const IssueBilled *wanted, Currency currency,
+                        InvoiceLines *lines)
+{
+    BilledRead read = { .wanted = *wanted };
+    TRY(db_read(books, arena, billed_work, &read));
+    return billed_sum(arena, read.rows, read.count, currency, lines);
+}
+
 // ---- one subscription
 
 typedef struct Next {
@@ -148,12 +156,10 @@ static Err *progress_work(DbTx *tx, void *context)
 
 static Err *lines_at(Arena *arena, const IssueQuery *query, const InvoiceQuery *rated, Next *next)
 {
-    BilledRead   read = { .wanted = { query->project, next->progress.subscription, INSTANT_FIRST,
-                                      next->at } };
+    IssueBilled  wanted = { query->project, next->progress.subscription, INSTANT_FIRST, next->at };
     InvoiceLines billed;
-    TRY(invoice_reach(arena, rated, next->at, &read.wanted.from));
-    TRY(db_read(query->books, arena, billed_work, &read));
-    TRY(billed_sum(arena, read.rows, read.count, next->currency, &billed));
+    TRY(invoice_reach(arena, rated, next->at, &wanted.from));
+    TRY(issue_billed_lines(arena, query->books, &wanted, next->currency, &billed));
     return invoice_lines(arena, rated, next->at, &billed, &next->lines);
 }
 
