@@ -13,7 +13,8 @@ PYTHON  ?= /usr/bin/python3
 LISTEN  ?= 127.0.0.1:8080
 DATA    ?= build/run
 
-LIBRARIES := libmicrohttpd simdjson rocksdb sqlite3 icu-uc icu-i18n libsodium libxxhash libzstd zlib libcurl libmariadb
+LIBRARIES := libmicrohttpd simdjson rocksdb sqlite3 icu-uc icu-i18n libsodium libxxhash libzstd zlib libcurl libmariadb \
+             pangocairo
 WARNINGS  := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wvla -Wswitch-enum \
              -Wformat=2 -Wcast-qual -Wwrite-strings -Wundef -Wimplicit-fallthrough -Wfloat-conversion
 C_WARNINGS := $(WARNINGS) -Wstrict-prototypes -Wmissing-prototypes
@@ -33,6 +34,9 @@ CXXFLAGS  += -std=c++17 $(COMMON) $(WARNINGS)
 LDFLAGS   += -pthread -pie -Wl,-z,relro,-z,now $(SANITIZE_$(MODE)) $(filter --coverage,$(OPTIMIZE_$(MODE)))
 # Asked once, and only when something is linked: on a fresh machine setup comes first.
 LDLIBS     = $(eval LDLIBS := $(shell pkg-config --libs $(LIBRARIES)) -lgmp -lm)$(LDLIBS)
+
+# Only what draws PDFs sees the headers of Cairo and Pango.
+$(BUILD)/api/invoice_pdf.c.o: CFLAGS += $(patsubst -I%,-isystem %,$(shell pkg-config --cflags pangocairo))
 
 MAKEFLAGS += --no-builtin-rules
 Q   = $(if $(V),,@)

@@ -8,7 +8,7 @@ set -eu
 
 build_packages='gcc g++ make pkg-config libmicrohttpd-dev libsimdjson-dev librocksdb-dev
     libsqlite3-dev libgmp-dev libicu-dev libsodium-dev libxxhash-dev libzstd-dev zlib1g-dev
-    libcurl4-openssl-dev libmariadb-dev'
+    libcurl4-openssl-dev libmariadb-dev libpango1.0-dev libcairo2-dev'
 test_packages="$build_packages libcmocka-dev python3 python3-pytest python3-hypothesis
     python3-jsonschema python3-requests python3-zstandard clang-14 libclang-rt-14-dev tzdata procps
     mariadb-server-core mariadb-client-core python3-pymysql"

@@ -110,7 +110,7 @@ SCOPES = {"usage:write": [("POST", "/v1/measurements"), ("POST", "/ingest/usage"
                           ("GET", "/v1/ledger/months")],
           "ledger:write": [("POST", "/v1/ledger/months/{month}/close"), ("POST", "/v1/ledger/months/{month}/open")],
           "invoices:read": [("GET", "/v1/invoices"), ("GET", "/v1/invoices/{id}"), ("GET", "/v1/taxRates"),
-                            ("GET", "/v1/invoices/{id}/lines/{number}/events"),
+                            ("GET", "/v1/invoices/{id}/lines/{number}/events"), ("GET", "/v1/invoices/{id}/pdf"),
                             ("GET", "/v1/taxRates/{id}"), ("GET", "/v1/legalEntity"),
                             ("GET", "/v1/creditNotes"), ("GET", "/v1/creditNotes/{id}")],
           "invoices:write": [("POST", "/v1/accounts/{id}/invoices"), ("POST", "/v1/invoices"),

@@ -524,3 +524,23 @@ def test_a_line_lists_exactly_the_events_that_it_counted(api, n, account):
         refused(api.call("GET", f"/v1/invoices/{done['id']}/lines/{number}/events"), 404, "invoice_not_found")
     other = finalize(api, one_off(api, n, account))
     assert api.get(f"/v1/invoices/{other['id']}/lines/1/events")["data"] == []
+
+
+# ---- as a PDF
+
+def test_a_pdf_of_many_scripts_and_pages(api, n, rate):
+    account = api.put(f"/v1/accounts/{n('acct')}", {
+        "currency": "EUR", "legalName": "شركة الحوسبة 計算株式会社 Υπολογιστική", "taxRates": [rate],
+        "address": {"line1": "12 Κηφισίας", "city": "北京市", "country": "الإمارات"}, "taxIds": ["EL 123456789"]})["id"]
+    lines = [{"description": f"Line {i}: " + "a long description that does not fit on one line, " * (i % 3),
+              "amount": "-3.50" if i % 7 == 0 else "1234.56"} for i in range(1, 90)]
+    draft = api.post("/v1/invoices", {"account": account, "lines": lines, "memo": "Vielen Dank."}, **keyed(n("k")))
+    path = f"/v1/invoices/{draft['id']}/pdf"
+    assert api.call("GET", path).body.startswith(b"%PDF-")
+    finalize(api, draft)
+    first = api.call("GET", path)
+    assert first.headers["Content-Type"] == "application/pdf" and first.body.rstrip().endswith(b"%%EOF")
+    api.put(f"/v1/accounts/{account}", {"currency": "EUR", "legalName": "Another"})
+    assert api.call("GET", path).body == first.body  # the same bytes, whatever happens to the account
+    assert first.body.count(b"/Type /Page\n") >= 3 or b"/Count" in first.body
+    refused(api.call("GET", "/v1/invoices/inv_none/pdf"), 404, "invoice_not_found")
