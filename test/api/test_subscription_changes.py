@@ -366,6 +366,36 @@ def test_a_start_of_long_ago_is_billed_in_one_invoice(api, n, sold):
     assert answer["invoice"] is None and answer["subscription"]["endsAt"] == "1970-02-01T00:00:00Z"
 
 
+HUGE = {"seats": "999999999999999"}
+
+
+def test_what_is_too_large_to_be_billed_is_not_stored(api, n, sold):
+    sub, account = sold([seats("99999999")], quantities={"seats": 1})
+    for more in ({"dryRun": True}, {}):
+        answer = api.call("POST", f"/v1/subscriptions/{sub}/change", {"quantities": HUGE, "effectiveAt": HALF, **more})
+        assert (answer.status, answer.code) == (422, "amount_too_large"), answer
+    assert api.get(f"/v1/subscriptions/{sub}")["changes"] == []
+    assert api.bill(sub, at=HALF)["total"] == "99999999.00"
+    ask(api, sub, "pause", at=JUNE)
+    ask(api, sub, "change", effectiveAt=HALF, quantities=HUGE)
+    answer = api.call("POST", f"/v1/subscriptions/{sub}/resume", {"at": "2026-06-17T00:00:00Z"})
+    assert (answer.status, answer.code) == (422, "amount_too_large"), answer
+    assert [change["kind"] for change in api.get(f"/v1/subscriptions/{sub}")["changes"]] == ["pause", "terms"]
+
+
+def test_who_is_too_large_to_be_billed_can_be_mended_and_holds_up_nobody(api, n, sold):
+    plan = n("plan")
+    sub, account = sold([seats("99999999")], plan=plan, quantities=HUGE)
+    other, _ = sold([seats("99999990")], plan=plan, quantities={"seats": 1}, plan_since="2026-02-01T00:00:00Z")
+    assert api.call("GET", f"/v1/subscriptions/{sub}/bill", query={"at": HALF}).code == "amount_too_large"
+    moved = api.post(f"/v1/plans/{plan}/migrations", {"from": 1, "to": 2, "at": JUNE, "accounts": "all", "dryRun": True})
+    assert [(one["before"], one["after"]) for one in moved["data"] if one["subscription"] == sub] == [(None, None)]
+    for more in ({"dryRun": True}, {}):
+        answer = ask(api, sub, "change", effectiveAt=JUNE, quantities={"seats": 1}, **more)
+        assert answer["invoice"] is None and answer["bill"]["total"] == "99999999.00"
+    assert api.bill(sub, at=HALF)["total"] == "99999999.00"
+
+
 @pytest.mark.parametrize("kind, body, status, code, pointer", [
     ("change", {}, 422, "field_required", ""),
     ("change", [], 422, "field_invalid", ""),
