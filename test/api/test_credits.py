@@ -385,6 +385,22 @@ def test_what_is_available_is_the_same_before_and_after_the_invoice(api, n, acco
     assert api.call("POST", "/v1/charges", {**charge, "amount": "11.00"}).status == 201
 
 
+def test_an_invoice_is_paid_by_what_was_in_force_when_it_was_used(api, n, account, calls, event):
+    """By usage, not by days: 5 of 6 calls were made in the last hour that the grant was in force."""
+    meter, plan = calls
+    today = dt.datetime.now(dt.timezone.utc)
+    first = (today.replace(day=1) - dt.timedelta(days=1)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+    def at(**after):
+        return (first + dt.timedelta(**after)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    api.subscribe(n("sub"), account, plan, at())
+    grant(api, n, account, "20", effectiveAt="2020-01-01T00:00:00Z", expiresAt=at(days=1))
+    api.send([event(meter, account, 5, ts=at(hours=23)), event(meter, account, 1, ts=at(hours=25))])
+    draft = api.post(f"/v1/accounts/{account}/invoices", None)
+    done = api.post(f"/v1/invoices/{draft['id']}/finalize", None)
+    assert (done["total"], done["credits"]) == ("6.00", "-5.00"), done
+
+
 # ---- Idempotency-Key
 
 def test_a_key_is_needed_and_replays(api, n, account):

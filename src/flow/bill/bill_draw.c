@@ -109,6 +109,61 @@ DrawLine bill_draw_line(Arena *arena, PeriodSoFar *so_far, const Line *line, int
                        .context = context };
 }
 
+// ---- tables
+
+static void table_add(DrawTable *table, const Line *line, Instant t)
+{
+    if (t.us <= line->period.start.us || t.us >= line->period.end.us)
+        return;
+    for (size_t i = 0; i < table->count; i++)
+        if (table->at[i].us == t.us)
+            return;
+    table->at[table->count++] = t;
+}
+
+static const Line *line_of(const Bill *bill, const Line *wanted)
+{
+    for (size_t i = 0; i < bill->count; i++)
+        if (same_line(&bill->lines[i], wanted))
+            return &bill->lines[i];
+    return NULL;
+}
+
+Err *bill_draw_table(Arena *arena, PeriodSoFar *so_far, const Line *line, CreditGrants grants,
+                     DrawTable **table)
+{
+    DrawTable *made = arena_new(arena, DrawTable);
+    Bill       whole;
+    made->at = arena_array(arena, Instant, 2 * grants.count);
+    made->net = arena_array(arena, int64_t, 2 * grants.count);
+    for (size_t i = 0; i < grants.count; i++) {
+        table_add(made, line, grants.at[i].effective_at);
+        table_add(made, line, grants.at[i].expires_at);
+    }
+    *table = made;
+    if (made->count == 0)
+        return NULL;
+    TRY(period_bill(arena, &so_far->query, &so_far->period, &whole));
+    const Line *all = line_of(&whole, line);
+    if (all == NULL)
+        all = line;  // it is gone: what is due is a credit
+    LineSoFar until = { so_far, all, line_net(line).minor };
+    for (size_t i = 0; i < made->count; i++)
+        TRY(line_until(&until, arena, made->at[i], &made->net[i]));
+    return NULL;
+}
+
+Err *draw_table_until(void *context, Arena *arena, Instant t, int64_t *net)
+{
+    const DrawTable *table = context;
+    for (size_t i = 0; i < table->count; i++)
+        if (table->at[i].us == t.us) {
+            *net = table->net[i];
+            return NULL;
+        }
+    return refuse(arena, ERR_STORE_BUSY, STR_NONE, "the account was given credit meanwhile");
+}
+
 // ---- the open bills of an account
 
 typedef struct Opening {

@@ -17,6 +17,20 @@ PeriodSoFar *period_so_far(Arena *arena, const PeriodQuery *query, const Period 
 // `line` of the period's bill, of whose net `net` is not paid yet: A(t) is that share of it.
 DrawLine bill_draw_line(Arena *arena, PeriodSoFar *so_far, const Line *line, int64_t net);
 
+// A(t) where grants begin or end, for a draw that comes when usage is not at hand any more.
+typedef struct DrawTable {
+    Instant *at;
+    int64_t *net;
+    size_t   count;
+} DrawTable;
+
+// `line` is of the period so far, or what is due of such a line beyond earlier invoices.
+Err *bill_draw_table(Arena *arena, PeriodSoFar *so_far, const Line *line, CreditGrants grants,
+                     DrawTable **table) MUST_CHECK;
+
+// DrawLine.so_far of a table: `context`. STORE_BUSY: there is a grant that the table does not know.
+Err *draw_table_until(void *context, Arena *arena, Instant t, int64_t *net) MUST_CHECK;
+
 // Of one currency.
 typedef struct OpenDraw {
     Currency  currency;

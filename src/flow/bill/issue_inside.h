@@ -1,6 +1,7 @@
 // Between the files of flow/bill/issue.
 #pragma once
 
+#include "flow/bill/bill_draw.h"
 #include "flow/bill/issue.h"
 #include "flow/ledger/draw.h"
 #include "price/tax.h"
@@ -17,6 +18,7 @@ typedef struct IssueLine {
     Str         description;
     Money       amount, discount;
     const Line *line;  // NULL: of no subscription
+    DrawTable  *until;  // A(t) where the account's grants begin or end; NULL: in proportion to time
 } IssueLine;
 
 // How far a subscription was billed when its part was rated.

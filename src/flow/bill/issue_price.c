@@ -145,7 +145,9 @@ static Err *drawing_begin(DbTx *tx, IssuePriced *priced)
         lines[i] = (DrawLine){ .charge = draft->lines[i].charge,
                                .meters = draft->lines[i].meters,
                                .service = draft->lines[i].service,
-                               .net = nets[i] };
+                               .net = nets[i],
+                               .so_far = draft->lines[i].until == NULL ? NULL : draw_table_until,
+                               .context = draft->lines[i].until };
     TRY(draw_begin(arena, grants, (DrawLines){ lines, draft->count }, &priced->drawing));
     priced->has_drawing = true;
     draw_before_tax(&priced->drawing);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "flow/ledger/credit.h"
 
 enum { INSTANTS_MAX = 1000 };  // without anything due, before a search ends
 
@@ -281,12 +282,54 @@ static IssueLine line_of(Arena *arena, const Next *next, const Timeline *timelin
     return made;
 }
 
-static Err *part_add(Arena *arena, const Next *next, IssueDraft *draft)
+typedef struct GrantsRead {
+    CreditWallet wallet;
+    CreditGrants grants;
+} GrantsRead;
+
+static Err *grants_work(DbTx *tx, void *context)
 {
-    Timeline timeline;
+    GrantsRead *read = context;
+    return credit_grants_active(tx, &read->wallet, &read->grants);
+}
+
+// What each line came to where a grant begins or ends within it, while usage is at hand.
+static Err *tables_fill(Arena *arena, const Search *search, const Timeline *timeline,
+                        const GrantsRead *read, IssueDraft *draft)
+{
+    const IssueQuery *query = search->query;
+    PeriodQuery       rated = { .catalog = query->catalog,
+                                .moment = search->moment,
+                                .project = query->project,
+                                .timeline = timeline,
+                                .at = draft->boundary };
+    PeriodSoFar      *so_far = NULL;
+    Period            period = { 0 };
+    for (size_t i = 0; i < draft->count; i++) {
+        IssueLine *line = &draft->lines[i];
+        bool is_here = str_equal(line->subscription, timeline->subscription->id);
+        if (!is_here || line->line == NULL || !timeline_active(timeline, line->service.start))
+            continue;
+        Period own = timeline_period(timeline, line->service.start);
+        if (so_far == NULL || own.service.start.us != period.service.start.us)
+            so_far = period_so_far(arena, &rated, &own);
+        period = own;
+        TRY(bill_draw_table(arena, so_far, line->line, read->grants, &line->until));
+    }
+    return NULL;
+}
+
+static Err *part_add(Arena *arena, const Search *search, const Next *next, IssueDraft *draft)
+{
+    Timeline   timeline;
+    GrantsRead read = {
+        { search->query->project, search->account, draft->currency }, { 0 }
+    };
     TRY(timeline_fold(arena, next->facts, &timeline));
     for (size_t i = 0; i < next->lines.count; i++)
         draft->lines[draft->count++] = line_of(arena, next, &timeline, &next->lines.at[i]);
+    TRY(db_read(search->query->books, arena, grants_work, &read));
+    TRY(tables_fill(arena, search, &timeline, &read, draft));
     draft->parts[draft->part_count++] = next->progress;
     return NULL;
 }
@@ -296,7 +339,8 @@ static bool is_of(const Next *next, const Next *first)
     return next->at.us == first->at.us && currency_equal(next->currency, first->currency);
 }
 
-static Err *draft_fill(Arena *arena, const Nexts *nexts, IssueDraft *draft)
+static Err *draft_fill(Arena *arena, const Search *search, const Nexts *nexts,
+                       IssueDraft *draft)
 {
     const Next *first = &nexts->at[0];
     size_t      count = 0;
@@ -311,7 +355,7 @@ static Err *draft_fill(Arena *arena, const Nexts *nexts, IssueDraft *draft)
     draft->boundary = first->at;
     for (size_t i = 0; i < nexts->count; i++)
         if (is_of(&nexts->at[i], first))
-            TRY(part_add(arena, &nexts->at[i], draft));
+            TRY(part_add(arena, search, &nexts->at[i], draft));
     return NULL;
 }
 
@@ -331,7 +375,7 @@ Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted
     TRY(usage_moment_open(query->partition, arena, SEQUENCE_NEWEST, &search.moment));
     Err *err = nexts_find(arena, &search, &nexts);
     if (err == NULL && nexts.count > 0)
-        err = draft_fill(arena, &nexts, draft);
+        err = draft_fill(arena, &search, &nexts, draft);
     if (err == NULL)
         draft->sequence = usage_sequence_print(arena, usage_moment_sequence(search.moment));
     usage_moment_close(search.moment);
