@@ -388,7 +388,8 @@ def test_who_is_too_large_to_be_billed_can_be_mended_and_holds_up_nobody(api, n,
     sub, account = sold([seats("99999999")], plan=plan, quantities=HUGE)
     other, _ = sold([seats("99999990")], plan=plan, quantities={"seats": 1}, plan_since="2026-02-01T00:00:00Z")
     assert api.call("GET", f"/v1/subscriptions/{sub}/bill", query={"at": HALF}).code == "amount_too_large"
-    moved = api.post(f"/v1/plans/{plan}/migrations", {"from": 1, "to": 2, "at": JUNE, "accounts": "all", "dryRun": True})
+    body = {"from": 1, "to": 2, "at": JUNE, "accounts": "all", "dryRun": True}
+    moved = api.post(f"/v1/plans/{plan}/migrations", body)
     assert [(one["before"], one["after"]) for one in moved["data"] if one["subscription"] == sub] == [(None, None)]
     for more in ({"dryRun": True}, {}):
         answer = ask(api, sub, "change", effectiveAt=JUNE, quantities={"seats": 1}, **more)
