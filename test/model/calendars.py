@@ -18,7 +18,20 @@ def local(us, zone):
 
 
 def to_us(moment):
-    return (moment.astimezone(dt.timezone.utc) - EPOCH) // dt.timedelta(microseconds=1)
+    """The first instant at which the wall clock shows that time or a later one: of a time that clocks jump
+    over, the moment of the change."""
+    us = (moment.astimezone(dt.timezone.utc) - EPOCH) // dt.timedelta(microseconds=1)
+    wall = moment.replace(tzinfo=None)
+    if moment.tzinfo is dt.timezone.utc or local(us, moment.tzinfo.key).replace(tzinfo=None) == wall:
+        return us
+    before = us - DAY  # the change lies in (before, us]
+    while us - before > 1:
+        middle = (before + us) // 2
+        if local(middle, moment.tzinfo.key).replace(tzinfo=None) < wall:
+            before = middle
+        else:
+            us = middle
+    return us
 
 
 @functools.lru_cache(100_000)
