@@ -3,7 +3,6 @@
 
 #include "base/bytes.h"
 #include "base/map.h"
-#include "base/vector.h"
 #include "flow/ledger/chain.h"
 #include "flow/ledger/ledger_inside.h"
 
@@ -22,7 +21,8 @@ enum { LEG_KIND = 1, LEG_OWNER = 2, LEG_AMOUNT = 3, LEG_CURRENCY = 4, LEG_EFFECT
 typedef struct Seal {
     ProjectId project;
     Map      *names;  // of account and day -> place in days
-    VECTOR(DayPart) days;
+    DayPart  *days;
+    size_t    day_count;
     int64_t  before, position;  // of the last in the chain
     Digest   hash;
     DbValue *sealed;  // SEAL_WIDTH for each of `count`
@@ -69,11 +69,11 @@ static Err *leg_add(Arena *arena, Seal *seal, const DbRow *leg)
     Str name = str_print(arena, "%d %lld %.*s %.*s", (int)kind, (long long)day,
                          STR_ARG(row_text(leg, LEG_CURRENCY)), STR_ARG(row_text(leg, LEG_OWNER)));
     if (!map_find(seal->names, name, &place)) {
-        place = seal->days.count;
+        place = seal->day_count++;
         map_set(seal->names, name, place);
-        vector_push(&seal->days, (DayPart){ leg, day, 0 });
+        seal->days[place] = (DayPart){ leg, day, 0 };
     }
-    int64_t *amount = &seal->days.at[place].amount;
+    int64_t *amount = &seal->days[place].amount;
     if (__builtin_add_overflow(*amount, row_whole(leg, LEG_AMOUNT), amount))
         return ledger_too_large(arena);
     return NULL;
@@ -94,6 +94,7 @@ static Err *make_work(DbTx *tx, void *context)
         one_seal(db_arena(tx), seal, &rows.at[i]);
     TRY(db_rows(tx, &ledger_sql[LEDGER_UNSEALED_LEGS],
                 DB_VALUES(tenant, project, db_text(STR("")), db_whole(LEDGER_SEAL_MAX)), &legs));
+    seal->days = arena_array(db_arena(tx), DayPart, legs.count);
     for (size_t i = 0; i < legs.count; i++)
         TRY(leg_add(db_arena(tx), seal, &legs.at[i]));
     return NULL;
@@ -119,9 +120,9 @@ static Err *chain_move(DbTx *tx, const Seal *seal)
 
 static Err *days_add(DbTx *tx, const Seal *seal)
 {
-    DbValue *values = arena_array(db_arena(tx), DbValue, DAY_WIDTH * seal->days.count);
-    for (size_t i = 0; i < seal->days.count; i++) {
-        const DayPart *part = &seal->days.at[i];
+    DbValue *values = arena_array(db_arena(tx), DbValue, DAY_WIDTH * seal->day_count);
+    for (size_t i = 0; i < seal->day_count; i++) {
+        const DayPart *part = &seal->days[i];
         DbValue       *set = values + DAY_WIDTH * i;
         set[0] = db_text(seal->project.tenant);
         set[1] = db_text(seal->project.id);
@@ -132,7 +133,7 @@ static Err *days_add(DbTx *tx, const Seal *seal)
         set[6] = db_whole(part->amount);
     }
     return db_run_many(tx, &ledger_sql[LEDGER_DAY_ADD],
-                       (DbSets){ values, DAY_WIDTH, seal->days.count }, NULL);
+                       (DbSets){ values, DAY_WIDTH, seal->day_count }, NULL);
 }
 
 static Err *seal_work(DbTx *tx, void *context)
@@ -158,7 +159,6 @@ Err *ledger_seal(Db *db, Arena *arena, ProjectId project, size_t *sealed)
     Seal seal = { .project = project, .names = map_open() };
     Err *err = step(db, own, &seal);
     map_close(seal.names);
-    vector_release(&seal.days);
     if (err != NULL)
         return refuse(arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
     *sealed = seal.count;

@@ -3,23 +3,26 @@
 // memory, and compared with the rows that are kept beside them.
 #include "base/assert.h"
 #include "base/map.h"
-#include "base/vector.h"
 #include "flow/ledger/chain.h"
 #include "flow/ledger/ledger_inside.h"
 #include "flow/ledger/ledger_seal.h"
 
-enum { PAGE = 500 };
+enum { PAGE = 500, ROOM_FIRST = 16 };
 
-typedef VECTOR(Int128) Amounts;
+// What the entries of one account give: all of them, and those in the chain.
+typedef enum Part { OF_ALL, OF_SEALED, PART_COUNT } Part;
+typedef struct Amounts {
+    Int128 of[PART_COUNT];
+} Amounts;
 
 typedef struct Walk {
     ProjectId     project;
     LedgerReport *report;
     int64_t       position;
     Digest        hash;
-    Map          *names;  // "kind owner currency" -> place in both; SEPARATOR between
-    Amounts       all;    // of every entry
-    Amounts       sealed; // of those in the chain
+    Map          *names;  // "kind owner currency" -> place in amounts; SEPARATOR between
+    Amounts      *amounts;
+    size_t        count, room;
     size_t        read;
 } Walk;
 
@@ -38,10 +41,13 @@ static size_t place_of(Walk *walk, Arena *arena, Str kind, Str owner, Str curren
                               SEPARATOR, STR_ARG(currency));
     if (map_find(walk->names, name, &place))
         return place;
-    map_set(walk->names, name, walk->all.count);
-    vector_push(&walk->all, 0);
-    vector_push(&walk->sealed, 0);
-    return walk->all.count - 1;
+    if (walk->count == walk->room) {
+        walk->room = 2 * walk->room + ROOM_FIRST;
+        walk->amounts = memory_resize(walk->amounts, walk->room * sizeof *walk->amounts);
+    }
+    map_set(walk->names, name, walk->count);
+    walk->amounts[walk->count] = (Amounts){ 0 };
+    return walk->count++;
 }
 
 // ---- transactions
@@ -53,9 +59,9 @@ static void transaction_add(Walk *walk, Arena *arena, const LedgerTransaction *o
         const LedgerLeg *leg = &one->legs[i];
         size_t place = place_of(walk, arena, str_of(ledger_kind_name(leg->kind)), leg->owner,
                                 currency_code(&one->currency));
-        walk->all.at[place] += leg->amount;
+        walk->amounts[place].of[OF_ALL] += leg->amount;
         if (one->position > 0)
-            walk->sealed.at[place] += leg->amount;
+            walk->amounts[place].of[OF_SEALED] += leg->amount;
         sum += leg->amount;
     }
     if (sum != 0)
@@ -154,25 +160,27 @@ typedef struct Kept {
     int64_t minor;
 } Kept;
 
-static void kept_check(Walk *walk, Arena *arena, const Kept *kept, Amounts *wanted)
+static void kept_check(Walk *walk, Arena *arena, const Kept *kept, Part part)
 {
-    size_t place = place_of(walk, arena, kept->kind, kept->owner, kept->currency);
-    if (wanted->at[place] != kept->minor)
+    size_t  place = place_of(walk, arena, kept->kind, kept->owner, kept->currency);
+    Int128 *wanted = &walk->amounts[place].of[part];
+    if (*wanted != kept->minor)
         drift(walk, str_print(arena, "the %.*s of %.*s in %.*s is kept as %lld and its entries "
                               "differ", STR_ARG(kept->kind), STR_ARG(kept->owner),
                               STR_ARG(kept->currency), (long long)kept->minor));
-    wanted->at[place] = 0;
+    *wanted = 0;
 }
 
 // Amounts that no row was there for.
-static void rest_check(Walk *walk, Arena *arena, const Amounts *amounts, LedgerWhose whose)
+static void rest_check(Walk *walk, Arena *arena, Part part, LedgerWhose whose)
 {
-    for (size_t i = 0; i < amounts->count; i++) {
-        Str        name = map_key(walk->names, i);
-        LedgerKind kind;
-        Str        rest = name;
-        bool is_known = ledger_kind_find(str_cut(&rest, SEPARATOR), &kind);
-        if (is_known && ledger_kind_whose(kind) == whose && amounts->at[i] != 0)
+    for (size_t i = 0; i < walk->count; i++) {
+        Str        name = map_key(walk->names, i), rest = name;
+        LedgerKind kind = LEDGER_KIND_COUNT;
+        if (walk->amounts[i].of[part] == 0)
+            continue;
+        assert_that(ledger_kind_find(str_cut(&rest, SEPARATOR), &kind));  // it is of an entry
+        if (ledger_kind_whose(kind) == whose)
             drift(walk, str_print(arena, "no balance is kept of %.*s", STR_ARG(name)));
     }
 }
@@ -180,23 +188,21 @@ static void rest_check(Walk *walk, Arena *arena, const Amounts *amounts, LedgerW
 static void currencies_check(Walk *walk, Arena *arena)
 {
     Map    *codes = map_open();
-    Amounts sums = { 0 };
-    for (size_t i = 0; i < walk->all.count; i++) {
+    Int128 *sums = arena_array(arena, Int128, walk->count);
+    for (size_t i = 0; i < walk->count; i++) {
         Str      name = map_key(walk->names, i);
         Str      code = { name.at + name.length - 3, 3 };
         uint64_t place;
         if (!map_find(codes, code, &place)) {
-            place = sums.count;
+            place = map_count(codes);
             map_set(codes, code, place);
-            vector_push(&sums, 0);
         }
-        sums.at[place] += walk->all.at[i];
+        sums[place] += walk->amounts[i].of[OF_ALL];
     }
-    for (size_t i = 0; i < sums.count; i++)
-        if (sums.at[i] != 0)
+    for (size_t i = 0; i < map_count(codes); i++)
+        if (sums[i] != 0)
             drift(walk, str_print(arena, "the trial balance in %.*s is not zero",
                                   STR_ARG(map_key(codes, i))));
-    vector_release(&sums);
     map_close(codes);
 }
 
@@ -214,7 +220,7 @@ static Err *kind_check(DbTx *tx, Walk *walk, LedgerKind kind)
             owner = row_text(&rows.at[i], 0);
             currency = row_text(&rows.at[i], 1);
             Kept kept = { name, owner, currency, row_whole(&rows.at[i], 2) };
-            kept_check(walk, db_arena(tx), &kept, &walk->all);
+            kept_check(walk, db_arena(tx), &kept, OF_ALL);
         }
     } while (rows.count == PAGE);
     return NULL;
@@ -247,19 +253,19 @@ static Err *balances_check(DbTx *tx, Walk *walk)
     for (size_t i = 0; i < rows.count; i++) {
         const DbRow *row = &rows.at[i];
         Kept kept = { row_text(row, 0), row_text(row, 1), row_text(row, 2), row_whole(row, 3) };
-        kept_check(walk, db_arena(tx), &kept, &walk->sealed);
+        kept_check(walk, db_arena(tx), &kept, OF_SEALED);
     }
-    rest_check(walk, db_arena(tx), &walk->all, LEDGER_ACCOUNT);
-    rest_check(walk, db_arena(tx), &walk->sealed, LEDGER_SHARED);
+    rest_check(walk, db_arena(tx), OF_ALL, LEDGER_ACCOUNT);
+    rest_check(walk, db_arena(tx), OF_SEALED, LEDGER_SHARED);
     return NULL;
 }
 
 static Err *rest_work(DbTx *tx, void *context)
 {
     Walk *walk = context;
-    TRY(sealed_page(tx, walk));  // what was sealed since the last page
-    while (walk->read == PAGE)
+    do  // what was sealed since the last page
         TRY(sealed_page(tx, walk));
+    while (walk->read == PAGE);
     TRY(tail_add(tx, walk));
     currencies_check(walk, db_arena(tx));
     return balances_check(tx, walk);
@@ -284,7 +290,6 @@ Err *ledger_verify(Db *db, Arena *arena, ProjectId project, LedgerReport *report
     else
         err = refuse(arena, ERR_STORE_FAILED, STR_NONE, "the ledger cannot be read");
     map_close(walk.names);
-    vector_release(&walk.all);
-    vector_release(&walk.sealed);
+    memory_release(walk.amounts);
     return err;
 }
