@@ -3,6 +3,7 @@
 #include "api/cursor.h"
 #include "api/idempotency.h"
 #include "api/invoice_shape.h"
+#include "api/money_body.h"
 #include "api/page.h"
 #include "api/routes.h"
 #include "catalog/body.h"
@@ -14,14 +15,6 @@ static void amount_member(JsonOut *out, Arena *arena, const CreditNote *note, co
                           int64_t minor)
 {
     json_string_member(out, name, money_print(arena, (Money){ minor, note->currency }));
-}
-
-static void text_member(JsonOut *out, const char *name, Str text)
-{
-    if (text.at == NULL)
-        json_null_member(out, name);
-    else
-        json_string_member(out, name, text);
 }
 
 static void note_to_json(const CreditNote *note, Arena *arena, JsonOut *out)
@@ -56,6 +49,7 @@ static void note_to_json(const CreditNote *note, Arena *arena, JsonOut *out)
 // ---- making
 
 typedef struct NoteMake {
+    Request    *request;
     InvoiceDeed deed;
     CreditNote  note;
     const Json *lines;  // NULL: all that is left
@@ -100,7 +94,7 @@ static Err *make_work(DbTx *tx, void *context, Text *body)
     TRY(lines_read(tx, make, &note));
     TRY(credit_note_make(tx, &make->deed, &note));
     note_to_json(&note, db_arena(tx), &out);
-    return NULL;
+    return money_audit(tx, make->request, "creditNote.make", note.id);
 }
 
 static void apply_read(const Json *body, CreditNote *note, Faults *faults)
@@ -156,7 +150,8 @@ static Err *make_prepare(Request *request, void *context)
 
 static Err *note_make(Request *request, Response *response)
 {
-    NoteMake make = { .deed = { .project = project_of(request), .now = request->received } };
+    NoteMake make = { .request = request,
+                      .deed = { .project = project_of(request), .now = request->received } };
     return idempotent_write(request, response,
                             &(Idempotent){ .need = KEY_REQUIRED,
                                            .prepare = make_prepare,

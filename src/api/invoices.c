@@ -5,6 +5,7 @@
 #include "api/idempotency.h"
 #include "api/invoice_pdf.h"
 #include "api/invoice_shape.h"
+#include "api/money_body.h"
 #include "api/page.h"
 #include "api/routes.h"
 #include "catalog/body.h"
@@ -18,7 +19,8 @@ static IssueQuery query_of(const Request *request)
                          .catalog = server->catalog,
                          .partition = server->partition,
                          .project = project_of(request),
-                         .now = request->received };
+                         .now = request->received,
+                         .who = money_who(request) };
 }
 
 // ---- one invoice as it is stored
@@ -194,6 +196,7 @@ static Err *invoice_make(Request *request, Response *response)
 }
 
 typedef struct OneOffMake {
+    Request   *request;
     IssueQuery query;
     OneOff     one;
     Str        account;
@@ -286,12 +289,12 @@ static Err *one_off_work(DbTx *tx, void *context, Text *body)
     TRY(issue_one_off(tx, &make->query, &make->one, &shown.invoice));
     TRY(extras_read(tx, &shown));
     invoice_row_to_json(shown.invoice, &shown.extras, db_arena(tx), &out);
-    return NULL;
+    return money_audit(tx, make->request, "invoice.make", shown.invoice->id);
 }
 
 static Err *one_off_make(Request *request, Response *response)
 {
-    OneOffMake make = { .query = query_of(request) };
+    OneOffMake make = { .request = request, .query = query_of(request) };
     return idempotent_write(request, response,
                             &(Idempotent){ .need = KEY_REQUIRED,
                                            .prepare = one_off_prepare,
@@ -312,6 +315,8 @@ static Err *invoice_finalize(Request *request, Response *response)
 typedef Err *Deed(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice);
 
 typedef struct DeedDo {
+    Request    *request;
+    const char *action;  // in the audit trail
     InvoiceDeed deed;
     Deed       *what;
     Shown       shown;
@@ -321,6 +326,7 @@ static Err *deed_work(DbTx *tx, void *context)
 {
     DeedDo *act = context;
     TRY(act->what(tx, &act->deed, &act->shown.invoice));
+    TRY(money_audit(tx, act->request, act->action, act->deed.id));
     return extras_read(tx, &act->shown);
 }
 
@@ -329,31 +335,35 @@ static InvoiceDeed deed_of(const Request *request)
     return (InvoiceDeed){ project_of(request), request_path(request, "id"), request->received };
 }
 
-static Err *deed_do(Request *request, Response *response, Deed *what)
+static Err *deed_do(Response *response, DeedDo *act)
 {
-    DeedDo act = { .deed = deed_of(request), .what = what };
-    act.shown.project = act.deed.project;
+    Request *request = act->request;
+    act->deed = deed_of(request);
+    act->shown.project = act->deed.project;
     TRY(db_write(server_of(request)->books, request->arena,
-                 (DbWrite){ .work = deed_work, .context = &act }));
+                 (DbWrite){ .work = deed_work, .context = act }));
     JsonOut out = response_json(response);
-    response_entity_tag(response, act.shown.invoice->version);
-    invoice_row_to_json(act.shown.invoice, &act.shown.extras, request->arena, &out);
+    response_entity_tag(response, act->shown.invoice->version);
+    invoice_row_to_json(act->shown.invoice, &act->shown.extras, request->arena, &out);
     return NULL;
 }
 
 static Err *invoice_void(Request *request, Response *response)
 {
-    return deed_do(request, response, issue_void);
+    DeedDo act = { .request = request, .action = "invoice.void", .what = issue_void };
+    return deed_do(response, &act);
 }
 
 static Err *invoice_write_off(Request *request, Response *response)
 {
-    return deed_do(request, response, issue_write_off);
+    DeedDo act = { .request = request, .action = "invoice.writeOff", .what = issue_write_off };
+    return deed_do(response, &act);
 }
 
 // ---- payments
 
 typedef struct PayDo {
+    Request       *request;
     InvoiceDeed    deed;
     InvoicePayment payment;
     bool           has_amount;
@@ -383,6 +393,7 @@ static Err *pay_work(DbTx *tx, void *context, Text *body)
     Shown   shown = { .project = act->deed.project };
     JsonOut out = json_out(body);
     TRY(payment_take(tx, act, &shown.invoice));
+    TRY(money_audit(tx, act->request, "invoice.pay", act->deed.id));
     TRY(extras_read(tx, &shown));
     invoice_row_to_json(shown.invoice, &shown.extras, db_arena(tx), &out);
     return NULL;
@@ -413,7 +424,7 @@ static Err *pay_prepare(Request *request, void *context)
 
 static Err *invoice_pay(Request *request, Response *response)
 {
-    PayDo act = { .deed = deed_of(request) };
+    PayDo act = { .request = request, .deed = deed_of(request) };
     return idempotent_write(request, response,
                             &(Idempotent){ .need = KEY_REQUIRED,
                                            .prepare = pay_prepare,

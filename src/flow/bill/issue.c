@@ -4,6 +4,7 @@
 // is stored.
 #include "flow/bill/issue.h"
 
+#include "audit/audit.h"
 #include "base/assert.h"
 #include "base/random.h"
 #include "flow/bill/issue_inside.h"
@@ -409,6 +410,18 @@ static Err *row_finish(DbTx *tx, Finalize *final, const IssuePriced *priced)
     return issue_row_set(tx, project, row->id, row);
 }
 
+// Who made it final, into the audit trail.
+static Err *final_note(DbTx *tx, const Finalize *final)
+{
+    AuditEntry entry = { .tenant = final->query->project.tenant,
+                         .project = final->query->project.id,
+                         .at = final->query->now,
+                         .who = final->query->who,
+                         .action = STR("invoice.finalize"),
+                         .object = final->row->id };
+    return entry.who.at == NULL ? NULL : audit_add(tx, &entry);
+}
+
 // All lines of the draft: a one-off's out of its rows, else what was rated and charges that wait.
 static Err *lines_complete(DbTx *tx, Finalize *final)
 {
@@ -440,7 +453,8 @@ static Err *finalize_work(DbTx *tx, void *context)
     TRY(invoice_post(tx, final, &priced));
     TRY(credit_use(tx, final, &priced));
     TRY(balance_use(tx, final));
-    return row_finish(tx, final, &priced);
+    TRY(row_finish(tx, final, &priced));
+    return final_note(tx, final);
 }
 
 typedef struct RowRead {

@@ -64,6 +64,7 @@ typedef struct IssueQuery {
     Partition *partition;
     ProjectId  project;
     Instant    now;
+    Str        who;  // asks for one invoice to be final, for the audit trail; STR_NONE: not noted
 } IssueQuery;
 
 // Makes, or makes again, the draft of the account's earliest boundary up to now at which something
