@@ -63,7 +63,7 @@ run: $(BUILD)/toll  ## serve on LISTEN with a store in DATA (build/run), made wh
 
 # The folders of src/ in the order in which they may use each other. tools/tidy enforces it.
 LAYERS := base money time price db store http audit catalog operation \
-          flow/ingest flow/dedupe flow/aggregate flow/rate flow/ledger flow/bill flow/simulate \
+          flow/ingest flow/dedupe flow/aggregate flow/rate flow/ledger flow/bill flow/simulate flow/run \
           edge ops api cli
 
 objects = $(patsubst src/%,$(BUILD)/%.o,$(wildcard src/$(1)/*.c src/$(1)/*.cc))

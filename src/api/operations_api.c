@@ -51,7 +51,7 @@ static const char *const statuses[] = { "queued", "running", "succeeded", "faile
                                         NULL };
 
 static const Field progress_fields[] = {
-    MEMBER("done", WHOLE, .required = true, .doc = "Of a simulation: accounts."),
+    MEMBER("done", WHOLE, .required = true, .doc = "Accounts, of a simulation and of a run."),
     MEMBER("total", WHOLE, .required = true, .doc = "0 while it is not known yet."),
 };
 static const Shape progress_shape =
@@ -65,7 +65,7 @@ static const Shape error_shape = SHAPE("OperationError", error_fields, .doc = "W
 
 static const Field operation_fields[] = {
     MEMBER("id", TEXT, .required = true, .doc = "op_ and 26 characters, ordered by time."),
-    MEMBER("kind", TEXT, .required = true, .doc = "simulation."),
+    MEMBER("kind", TEXT, .required = true, .doc = "simulation or run."),
     MEMBER("status", ENUM, .required = true, .choices = statuses,
            .doc = "What is queued or running goes on by itself, also after a restart."),
     MEMBER("progress", OBJECT, .required = true, .shape = &progress_shape, .doc = "So far."),

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "catalog/datadir.h"
 #include "cli/config.h"
+#include "flow/run/run_walk.h"
 #include "flow/simulate/simulate_run.h"
 #include "ops/books.h"
 #include "ops/sealer.h"
@@ -40,7 +41,8 @@ typedef struct Running {
 
     Sealer               *sealer;
     SimulateParts         simulate;
-    OperationKind         kinds[1];
+    RunParts              run;
+    OperationKind         kinds[2];
 } Running;
 
 static bool command_line_read(int argc, char **argv, CommandLine *line)
@@ -128,7 +130,9 @@ static Err *operations_open(Running *running)
     Server *server = &running->server;
     running->simulate = (SimulateParts){ server->catalog, server->partition };
     running->kinds[0] = simulate_kind(&running->simulate);
-    WorkerOptions options = { server->books, running->kinds, 1 };
+    running->run = (RunParts){ server->catalog, server->partition };
+    running->kinds[1] = run_kind(&running->run);
+    WorkerOptions options = { server->books, running->kinds, 2 };
     running->sealer = sealer_open(server->books, server->catalog);
     return worker_open(running->arena, &options, &server->worker);
 }

@@ -10,6 +10,7 @@
 #include "flow/ledger/ledger.h"
 #include "flow/ledger/pack.h"
 #include "flow/ledger/top_up.h"
+#include "flow/run/run.h"
 #include "flow/simulate/simulation.h"
 #include "operation/operation.h"
 
@@ -17,7 +18,7 @@ static const StatementTable *const others[] = {
     &tax_rate_table, &issue_table, &credit_note_table,
     &operation_table, &simulation_table, &ledger_table, &answered_table,
     &credit_table, &charge_table, &top_up_table, &pack_table,
-    &adjustment_table,
+    &adjustment_table, &run_table,
 };
 enum { OTHERS = sizeof others / sizeof *others, TABLES_MAX = 32 };
 

@@ -259,6 +259,7 @@ typedef struct Finalize {
     IssueDraft        draft;  // with all of its lines
     IssuedInvoice    *read;  // as it was when the draft was rated
     IssuedInvoice    *row;
+    bool              is_new;  // the row is not stored yet
 } Finalize;
 
 static Str text_of(const Json *object, const char *name)
@@ -407,7 +408,8 @@ static Err *row_finish(DbTx *tx, Finalize *final, const IssuePriced *priced)
     row->digest =
         digest_text(arena, document_of(arena, row, rows, final->draft.count));
     TRY(issue_lines_replace(tx, project, row->id, rows, final->draft.count));
-    return issue_row_set(tx, project, row->id, row);
+    return final->is_new ? issue_row_add(tx, project, row->id, row)
+                         : issue_row_set(tx, project, row->id, row);
 }
 
 // Who made it final, into the audit trail.
@@ -434,14 +436,10 @@ static Err *lines_complete(DbTx *tx, Finalize *final)
     return issue_charges_take(tx, &final->draft, final->row->id);
 }
 
-static Err *finalize_work(DbTx *tx, void *context)
+// What there is to do once the row and what was rated are known.
+static Err *row_finalize(DbTx *tx, Finalize *final)
 {
-    Finalize   *final = context;
     IssuePriced priced;
-    TRY(issued_get(tx, final->query->project, final->read->id, &final->row));
-    if (final->row->version != final->read->version)
-        return refuse(db_arena(tx), ERR_STORE_BUSY, STR_NONE,
-                      "another request changed the invoice %.*s", STR_ARG(final->row->id));
     TRY(lines_complete(tx, final));
     for (size_t i = 0; i < final->draft.part_count; i++)
         TRY(issue_progress_move(tx, final->query->project, &final->draft.parts[i],
@@ -455,6 +453,16 @@ static Err *finalize_work(DbTx *tx, void *context)
     TRY(balance_use(tx, final));
     TRY(row_finish(tx, final, &priced));
     return final_note(tx, final);
+}
+
+static Err *finalize_work(DbTx *tx, void *context)
+{
+    Finalize *final = context;
+    TRY(issued_get(tx, final->query->project, final->read->id, &final->row));
+    if (final->row->version != final->read->version)
+        return refuse(db_arena(tx), ERR_STORE_BUSY, STR_NONE,
+                      "another request changed the invoice %.*s", STR_ARG(final->row->id));
+    return row_finalize(tx, final);
 }
 
 typedef struct RowRead {
@@ -523,6 +531,60 @@ Err *issue_finalize(Arena *arena, const IssueQuery *query, Str id, IssuedInvoice
     Err *err = NULL;
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         err = finalize_once(arena, query, id, invoice);
+        if (err == NULL || err->code != ERR_STORE_BUSY)
+            return err;
+    }
+    return err;
+}
+
+// ---- both at once
+
+typedef struct Closing {
+    const IssueClose *close;
+    Finalize          final;
+} Closing;
+
+// The draft's row, when there is one, becomes the invoice.
+static Err *close_work(DbTx *tx, void *context)
+{
+    Closing          *closing = context;
+    const IssueClose *close = closing->close;
+    Finalize         *final = &closing->final;
+    const IssueDraft *draft = &final->rated;
+    Str               slot = issue_draft_slot(db_arena(tx), draft->account, draft->currency);
+    TRY(issue_row_by_slot(tx, final->query->project, slot, &final->row));
+    final->is_new = final->row == NULL;
+    if (final->is_new) {
+        final->row = row_of(db_arena(tx), draft);
+        final->row->id = random_id(db_arena(tx), "inv_");
+        final->row->version = 1;
+    }
+    final->row->boundary = draft->boundary;
+    TRY(row_finalize(tx, final));
+    return close->also(tx, close->context, final->row);
+}
+
+static Err *close_once(Arena *arena, const IssueQuery *query, const IssueClose *close,
+                       IssuedInvoice **invoice)
+{
+    Closing     closing = { close, { .query = query } };
+    IssueWanted wanted = { close->account, STR_NONE };
+    bool        found;
+    *invoice = NULL;
+    TRY(issue_rate(arena, query, &wanted, &closing.final.rated, &found));
+    if (!found || closing.final.rated.boundary.us > close->until.us)
+        return NULL;
+    TRY(db_write(query->books, arena, (DbWrite){ .work = close_work, .context = &closing }));
+    *invoice = closing.final.row;
+    return NULL;
+}
+
+Err *issue_close(Arena *arena, const IssueQuery *query, const IssueClose *close,
+                 IssuedInvoice **invoice)
+{
+    Err *err = NULL;
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        err = close_once(arena, query, close, invoice);
         if (err == NULL || err->code != ERR_STORE_BUSY)
             return err;
     }

@@ -98,6 +98,18 @@ Err *issue_one_off(DbTx *tx, const IssueQuery *query, const OneOff *one,
 Err *issue_finalize(Arena *arena, const IssueQuery *query, Str id,
                     IssuedInvoice **invoice) MUST_CHECK;
 
+// Both for the account's earliest boundary up to `until`: rated once, then made and finalized in
+// one transaction with what `also` stores beside it. *invoice is NULL when nothing is due. What the
+// two functions above refuse, but NOTHING_DUE; what `also` refuses.
+typedef struct IssueClose {
+    Str     account;
+    Instant until;
+    Err  *(*also)(DbTx *tx, void *context, const IssuedInvoice *invoice);
+    void   *context;
+} IssueClose;
+Err *issue_close(Arena *arena, const IssueQuery *query, const IssueClose *close,
+                 IssuedInvoice **invoice) MUST_CHECK;
+
 // ---- what happens to it then, in the caller's transaction
 
 typedef struct InvoiceDeed {

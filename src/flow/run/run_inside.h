@@ -1,0 +1,28 @@
+// Between the files of flow/run: what the one that walks writes.
+#pragma once
+
+#include "flow/run/run.h"
+
+// Each of these also renews the operation's lease, and refuses OPERATION_CANCELED when it is gone.
+typedef struct RunWork {
+    const Operation  *operation;
+    const BillingRun *run;  // as it was read at the page's beginning
+} RunWork;
+
+// With the invoice, in its transaction: the account's item that had failed, or a new one.
+Err *run_item_finalized(DbTx *tx, const RunWork *work, const IssuedInvoice *invoice) MUST_CHECK;
+Err *run_item_failed(DbTx *tx, const RunWork *work, Str account, const Err *why) MUST_CHECK;
+// Of an account that had failed; nothing when it has no such item any more.
+Err *run_item_nothing_due(DbTx *tx, const RunWork *work, Str account) MUST_CHECK;
+
+// All accounts of a page are done: `count` more, the last of them `walked`.
+typedef struct RunStep {
+    Str    walked;  // STR_NONE: none was left
+    size_t count;
+    bool   is_walked;
+} RunStep;
+Err *run_step(DbTx *tx, const RunWork *work, const RunStep *step) MUST_CHECK;
+
+// Accounts that failed at an earlier attempt, up to `limit` of them.
+Err *run_accounts_failed(DbTx *tx, const BillingRun *run, size_t limit, Str **accounts,
+                         size_t *count) MUST_CHECK;
