@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tax of parts: whatever the parts, all of them together give back the tax of the line.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "flow/bill/credit_note.c"
+
+static void test_worked(void **state)
+{
+    (void)state;
+    // 10.00 with 0.33 tax, in thirds
+    assert_int_equal(share_of(33, 333, 1000), 11);
+    assert_int_equal(share_of(33, 666, 1000), 22);
+    assert_int_equal(share_of(33, 1000, 1000), 33);
+    // 0.5 cents, away from zero
+    assert_int_equal(share_of(1, 1, 2), 1);
+    assert_int_equal(share_of(-1, 1, 2), -1);
+    // a deduction of 1.00 with -0.19
+    assert_int_equal(share_of(-19, -50, -100), -10);
+    assert_int_equal(share_of(-19, -100, -100), -19);
+    // the largest
+    assert_int_equal(share_of(INT64_MAX, INT64_MAX, INT64_MAX), INT64_MAX);
+}
+
+static void test_parts_sum_to_the_whole(void **state)
+{
+    (void)state;
+    uint64_t seed = 11;
+    for (int round = 0; round < 2000; round++) {
+        int64_t net, tax, before = 0, given = 0;
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        net = 1 + (int64_t)(seed >> 40);
+        tax = (int64_t)((seed >> 20) % 100000) - 20000;
+        net = round % 2 == 0 ? net : -net;
+        for (int part = 0; part < 7; part++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            int64_t left = net - before;
+            int64_t next = part == 6 ? left : left / (1 + (int64_t)(seed >> 62));
+            given += share_of(tax, before + next, net) - share_of(tax, before, net);
+            before += next;
+        }
+        assert_int_equal(given, tax);
+    }
+}
+
+static void test_whole_numbers_of_the_books(void **state)
+{
+    (void)state;
+    assert_int_equal(whole_read(STR("0")), 0);
+    assert_int_equal(whole_read(STR("1900")), 1900);
+    assert_int_equal(whole_read(STR("-19")), -19);
+    assert_int_equal(whole_read(STR("9223372036854775807")), INT64_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_worked),
+        cmocka_unit_test(test_parts_sum_to_the_whole),
+        cmocka_unit_test(test_whole_numbers_of_the_books),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
