@@ -177,7 +177,7 @@ api: $(BUILD)/toll $(call programs,test/api/*.c) | test-ready  ## every call ove
 
 .PHONY: unit-mariadb api-mariadb
 unit-mariadb: $(UNIT_TESTS)  ## unit tests of what keeps books, on a MariaDB server of their own
-	@tools/mariadb.py $(PYTHON) tools/unit.py $(BUILD) unit/db/ unit/audit/ unit/catalog/
+	@tools/mariadb.py $(PYTHON) tools/unit.py $(BUILD) unit/db/ unit/audit/ unit/catalog/ unit/flow/ledger
 
 api-mariadb: $(BUILD)/toll $(call programs,test/api/*.c) | test-ready  ## every call over HTTP, with the books on a MariaDB server
 	TOLL=$(BUILD)/toll tools/mariadb.py $(PYTHON) -m pytest -q -p no:cacheprovider test/api test/scenario
