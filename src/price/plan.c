@@ -8,10 +8,10 @@
 static const char *const plan_members[] = {
     "id",        "name",    "currency", "rounding",   "timeZone",        "period", "charges",
     "discounts", "minimum", "maximum",  "commitment", "includedCredits",
-    "trial",     "phases",  "invoiceThreshold",       "taxCategory",     NULL,
+    "trial",     "phases",  "taxCategory",     NULL,
 };
 
-static const char *const later_members[] = { "metadata", NULL };
+static const char *const later_members[] = { "invoiceThreshold", "metadata", NULL };
 
 void plan_optional_read(Place place, Optional *amount)
 {
@@ -311,13 +311,6 @@ static void references_check(Place place, const Plan *plan)
         place_fault(place_member(place, "minimum"), ERR_PLAN_INVALID, "minimum is above maximum");
 }
 
-static void threshold_read(Place place, Optional *threshold)
-{
-    plan_optional_read(place, threshold);
-    if (threshold->given && rational_sign(threshold->value) == 0)
-        place_fault(place, ERR_FIELD_INVALID, "a threshold is above 0");
-}
-
 Plan *plan_from_json(const Json *document, Str base, Str id, Faults *faults)
 {
     Place  place = place_of(faults, document, base);
@@ -338,7 +331,6 @@ Plan *plan_from_json(const Json *document, Str base, Str id, Faults *faults)
     plan_commitment_read(place_member(place, "commitment"), &plan->commitment);
     plan_amount_read(place_member(place, "includedCredits"), &plan->included_credits);
     plan_trial_read(place_member(place, "trial"), &plan->trial);
-    threshold_read(place_member(place, "invoiceThreshold"), &plan->invoice_threshold);
     if (faults->count > before)
         return NULL;
 

@@ -205,7 +205,6 @@ typedef struct Plan {
     PlanAmount included_credits;
     Trial      trial;
     Phases     phases;
-    Optional   invoice_threshold;  // an invoice as soon as so much is due and not billed
 } Plan;
 
 enum {

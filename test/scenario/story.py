@@ -242,6 +242,14 @@ def own_price(story, account, price, charge, date):
     change(story, account, "change", overrides={"charges": {charge: {"unitPrice": price}}}, effectiveAt=moment(date))
 
 
+@sentence("<account> gets <percent> % off[ for <periods> periods] from <date>")
+def coupon(story, account, percent, periods, date):
+    discount = {"percent": percent, "startsAt": moment(date)}
+    if periods:
+        discount["periods"] = int(periods)
+    change(story, account, "change", overrides={"discounts": {"coupon": discount}}, effectiveAt=moment(date))
+
+
 @sentence("<account> pauses on <date>[ with <free> usage]")
 def pause(story, account, date, free):
     change(story, account, "pause", at=moment(date), usage=free or "billed")

@@ -270,9 +270,7 @@ static void test_what_may_be_said_or_left_out(void **state)
         const char *charge, *more, *usage, *total;
     } rows[] = {
         { CHARGE(UNIT ",\"timing\":\"arrears\",\"bill\":\"period\""), "", "{\"m\":2}", "2.00" },
-        { "{\"id\":\"a.b_c:d-9Z\"," UNIT "}", ",\"invoiceThreshold\":{\"amount\":5}", "{\"m\":2}",
-          "2.00" },
-        { CHARGE(UNIT), ",\"invoiceThreshold\":7", "{\"m\":2}", "2.00" },
+        { "{\"id\":\"a.b_c:d-9Z\"," UNIT "}", "", "{\"m\":2}", "2.00" },
         { CHARGE(UNIT), ",\"minimum\":{\"amount\":1},\"maximum\":{\"amount\":3}", "{\"m\":9}",
           "3.00" },
         { CHARGE(UNIT ",\"groupBy\":[\"a\"]"), "", "{}", "0.00" },
