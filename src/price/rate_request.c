@@ -332,13 +332,13 @@ typedef struct Gathering {
     Arena            *arena;
     const Charge     *charge;
     const ChargePart *part;
-    bool              is_only; // the charge has no other: everything is in it
+    bool              is_only; // the charge has no other: what says no time is in it
 } Gathering;
 
 static bool is_inside(const Gathering *gathering, Instant at)
 {
     Span span = gathering->part->service;
-    return gathering->is_only || (span.start.us <= at.us && at.us < span.end.us);
+    return span.start.us <= at.us && at.us < span.end.us;
 }
 
 static size_t events_inside(const Gathering *gathering, EventUsage *events, size_t count)
@@ -368,10 +368,10 @@ static void entry_events(const Gathering *gathering, const UsageEntry *entry, Gr
 static bool entry_quantity(const Gathering *gathering, const UsageEntry *entry, Rational *quantity)
 {
     *quantity = entry->quantity;
-    if (gathering->is_only)
-        return true;
     if (entry->has_at)
         return is_inside(gathering, entry->at);
+    if (!entry->is_sum && gathering->is_only)
+        return true;
     if (!entry->is_sum) {
         place_fault(entry->place, ERR_FIELD_REQUIRED,
                     "charge %.*s has several parts in this period: events, or at, say which counts",

@@ -334,3 +334,14 @@ def test_events_are_posted_at_what_they_add(api):
     assert [(event["uniqueId"], event["amount"]) for event in row["posted"]] == [
         ("1", "0.34"), ("2", "0.33"), ("3", "0.34")]
     assert row["amount"] == "1.01"
+
+
+def test_events_outside_the_period_count_nothing(api):
+    """As in the bill of a subscription, whatever parts a charge has."""
+    body = {"plan": {"currency": "USD", "charges": [{"id": "c", "meter": "m", "model": "perUnit", "unitPrice": "1"}]},
+            "period": {"start": "2026-06-01T00:00:00Z", "end": "2026-07-01T00:00:00Z"},
+            "usage": {"m": [{"events": [{"ts": "2026-06-30T23:59:59.999999Z", "value": "3"},
+                                        {"ts": "2026-07-01T00:00:00Z", "value": "10"}]}]}}
+    assert api.post("/v1/rate", body)["total"] == "3.00"
+    body["plan"]["charges"][0]["period"] = {"every": 1, "unit": "month"}
+    assert api.post("/v1/rate", body)["total"] == "3.00"
