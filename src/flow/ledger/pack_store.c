@@ -48,10 +48,12 @@ static Err *pack_find(DbTx *tx, ProjectId project, Str id, CreditPack *pack)
 
 Err *pack_get(DbTx *tx, ProjectId project, Str id, CreditPack *pack)
 {
-    TRY(pack_find(tx, project, id, pack));
-    if (pack->version == 0)
+    CreditPack found;
+    TRY(pack_find(tx, project, id, &found));
+    if (found.version == 0)
         return refuse(db_arena(tx), ERR_PACK_NOT_FOUND, STR_NONE, "there is no pack %.*s",
                       STR_ARG(id));
+    *pack = found;
     return NULL;
 }
 

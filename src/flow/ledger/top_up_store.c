@@ -69,10 +69,12 @@ static Err *rule_find(DbTx *tx, ProjectId project, Str id, TopUpRule *rule)
 
 Err *top_up_rule_get(DbTx *tx, ProjectId project, Str id, TopUpRule *rule)
 {
-    TRY(rule_find(tx, project, id, rule));
-    if (rule->version == 0)
+    TopUpRule found;
+    TRY(rule_find(tx, project, id, &found));
+    if (found.version == 0)
         return refuse(db_arena(tx), ERR_TOP_UP_RULE_NOT_FOUND, STR_NONE,
                       "there is no top-up rule %.*s", STR_ARG(id));
+    *rule = found;
     return NULL;
 }
 
