@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/bench_bill.h"
 #include "cli/bench_charge.h"
 #include "cli/bench_ingest.h"
 #include "cli/bench_ledger.h"
@@ -209,6 +210,8 @@ int cli_bench(int argc, char **argv)
         return bench_simulate(argc - 1, argv + 1);
     if (argc >= 2 && strcmp(argv[1], "ledger") == 0)
         return bench_ledger(argc - 1, argv + 1);
+    if (argc >= 2 && strcmp(argv[1], "bill") == 0)
+        return bench_bill(argc - 1, argv + 1);
     if (argc >= 2 && strcmp(argv[1], "charge") == 0)
         return bench_charge(argc - 1, argv + 1);
     if (argc >= 2 && strcmp(argv[1], "ingest") == 0)
@@ -217,6 +220,7 @@ int cli_bench(int argc, char **argv)
         return rate(argc - 1, argv + 1);
     fputs(USAGE, stderr);
     fputs(BENCH_SIMULATE_USAGE, stderr);
+    fputs(BENCH_BILL_USAGE, stderr);
     fputs(BENCH_CHARGE_USAGE, stderr);
     fputs(BENCH_LEDGER_USAGE, stderr);
     return 2;

@@ -187,7 +187,8 @@ static Err *usage_open(Market *market)
 
 Err *market_open(Arena *arena, const MarketOptions *options, Market *market)
 {
-    DataDirOptions wanted = { .folder = options->folder, .seal_bits = options->seal_bits,
+    DataDirOptions wanted = { .folder = options->folder, .books = options->books,
+                              .seal_bits = options->seal_bits,
                               .now = { clock_now_us() } };
     *market = (Market){ .options = *options, .arena = arena };
     market->used = memory_map(options->accounts * options->months * MARKET_METERS *

@@ -12,6 +12,7 @@ enum { MARKET_METERS = 4, MARKET_MONTHS_MAX = 12 };
 
 typedef struct MarketOptions {
     Str      folder;  // an empty one
+    Str      books;   // as DataDirOptions has it: STR_NONE: a file
     uint64_t accounts, events, seed;
     uint32_t months;  // from 2025-01-01T00:00:00Z on
     uint32_t seal_bits;

@@ -1,11 +1,12 @@
 // Runs as an operation: threads over pages of accounts. Each rates an account and writes its
-// invoices, one transaction each; the writer of the books groups what waits into one commit.
+// invoices, one transaction each; the writer of the books groups what waits into one commit, so
+// there are more threads than cores: most of them wait for it.
 #pragma once
 
 #include "flow/run/run.h"
 #include "operation/worker.h"
 
-enum { RUN_THREADS = 4, RUN_PAGE_ACCOUNTS = 500 };
+enum { RUN_THREADS = 16, RUN_PAGE_ACCOUNTS = 500 };
 
 typedef struct RunParts {
     Catalog   *catalog;

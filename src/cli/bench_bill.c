@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+// The market of `toll bench simulate`, billed: a run over all accounts, timed from the request to
+// its last invoice in the books, the ledger's sealer beside it; then every account's invoices
+// against the oracle, and the proof of the ledger.
+#include "cli/bench_bill.h"
+
+#include <ftw.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/counter.h"
+#include "base/log.h"
+#include "cli/bench_cost.h"
+#include "cli/bench_figures.h"
+#include "cli/bench_market.h"
+#include "flow/ledger/ledger_seal.h"
+#include "flow/run/run_walk.h"
+#include "ops/sealer.h"
+
+const char BENCH_BILL_USAGE[] =
+    "usage: toll bench bill [options]\n"
+    "A billing run over accounts with a plan of four charges and a commitment: rated, numbered,\n"
+    "posted, stored; compared with an oracle account by account.\n"
+    "  --accounts N       with a subscription each (100000)\n"
+    "  --months N         of usage, an invoice each, 1..12 (1)\n"
+    "  --events N         of usage (10 an account and month)\n"
+    "  --books ADDRESS    mysql://user:password@host/database, of no other use (a file in DIR)\n"
+    "  --data DIR         where the temporary data directory is made (TMPDIR or /var/tmp)\n"
+    "  --settle S         how long background work may take before (600)\n"
+    "  --json             figures as JSON on stdout\n";
+
+typedef struct Options {
+    MarketOptions market;
+    Str           parent;
+    int           settle_s;
+    bool          json, wrong;
+} Options;
+
+typedef struct Bench {
+    const Options *options;
+    Arena         *arena;
+    Figures       *figures;
+    Market         market;
+    RunStart       start;
+    BillingRun     run;
+    uint64_t       account;  // that is compared
+    IssuedPage     page;
+    int64_t        cents;  // of the oracle, in all
+    uint64_t       drifts;
+    int64_t        receivable;
+} Bench;
+
+// ---- options
+
+static const struct option OPTIONS[] = {
+    { "accounts", required_argument, NULL, 'a' }, { "months", required_argument, NULL, 'm' },
+    { "events", required_argument, NULL, 'n' },   { "books", required_argument, NULL, 'b' },
+    { "data", required_argument, NULL, 'D' },     { "settle", required_argument, NULL, 'S' },
+    { "json", no_argument, NULL, 'j' },           { NULL, 0, NULL, 0 },
+};
+
+static uint64_t number(Options *options, uint64_t most)
+{
+    uint64_t value = 1;
+    if (!str_whole(str_of(optarg), most, &value) || value < 1) {
+        fprintf(stderr, "toll bench: \"%s\" is not a number from 1 to %llu\n", optarg,
+                (unsigned long long)most);
+        options->wrong = true;
+    }
+    return value;
+}
+
+static Options options_read(int argc, char **argv)
+{
+    const char *folder = getenv("TMPDIR");
+    Options     options = {
+            .market = { .accounts = 100000, .months = 1, .seed = 1, .seal_bits = SEAL_BITS_USUAL },
+            .parent = folder != NULL ? str_of(folder) : STR("/var/tmp"),
+            .settle_s = 600,
+    };
+    MarketOptions *market = &options.market;
+    optind = 1;
+    for (int letter; (letter = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;)
+        switch (letter) {
+        case 'a': market->accounts = number(&options, 10000000); break;
+        case 'm': market->months = (uint32_t)number(&options, MARKET_MONTHS_MAX); break;
+        case 'n': market->events = number(&options, UINT64_C(10000000000)); break;
+        case 'b': market->books = str_of(optarg); break;
+        case 'D': options.parent = str_of(optarg); break;
+        case 'S': options.settle_s = (int)number(&options, 36000); break;
+        case 'j': options.json = true; break;
+        default: options.wrong = true; break;
+        }
+    if (market->events == 0)
+        market->events = 10 * market->accounts * market->months;
+    // Every account is named by an event.
+    options.wrong = options.wrong || optind < argc || market->events < market->accounts;
+    return options;
+}
+
+// ---- the run
+
+static Err *start_work(DbTx *tx, void *context)
+{
+    Bench *bench = context;
+    return run_start(tx, &bench->start, &bench->run);
+}
+
+static Err *look_work(DbTx *tx, void *context)
+{
+    Bench *bench = context;
+    return run_get(tx, bench->run.project, bench->run.id, &bench->run);
+}
+
+static Err *wait_for_end(Bench *bench)
+{
+    do {
+        usleep(5000);
+        TRY(db_read(bench->market.books, bench->arena, look_work, bench));
+    } while (!bench->run.has_ended);
+    if (bench->run.status != OPERATION_SUCCEEDED)
+        return refuse(bench->arena, ERR_INTERNAL, STR_NONE, "the run is %s: %.*s",
+                      operation_status_name(bench->run.status), STR_ARG(bench->run.error_detail));
+    return NULL;
+}
+
+static Err *bill(Bench *bench)
+{
+    Market       *market = &bench->market;
+    RunParts      parts = { market->catalog, market->partition };
+    OperationKind kind = run_kind(&parts);
+    WorkerOptions options = { market->books, &kind, 1 };
+    Worker       *worker;
+    bench->start = (RunStart){ .by = &market->by,
+                               .at = market_month(market->options.months),
+                               .now = { clock_now_us() } };
+    TRY(worker_open(bench->arena, &options, &worker));
+    Sealer *sealer = sealer_open(market->books, market->catalog);
+    Err    *err = db_write(market->books, bench->arena,
+                           (DbWrite){ .work = start_work, .context = bench });
+    worker_wake(worker);
+    if (err == NULL)
+        err = wait_for_end(bench);
+    sealer_close(sealer);
+    worker_close(worker);
+    return err;
+}
+
+// ---- the oracle's word, and the proof
+
+static Err *account_work(DbTx *tx, void *context)
+{
+    Bench         *bench = context;
+    IssuedInvoice *rows;
+    size_t         count;
+    int64_t        sum = 0, expected = market_sum(&bench->market, bench->account).now;
+    TRY(issued_list(tx, &bench->page, &rows, &count));
+    for (size_t i = 0; i < count; i++)
+        sum += rows[i].state == INVOICE_FINALIZED ? rows[i].total : 0;
+    if (count != bench->options->market.months || sum != expected)
+        return refuse(db_arena(tx), ERR_INTERNAL, STR_NONE,
+                      "account %llu has %zu invoices over %lld cents; expected were %lld cents",
+                      (unsigned long long)bench->account, count, (long long)sum,
+                      (long long)expected);
+    bench->cents += sum;
+    return NULL;
+}
+
+static Err *account_compare(Bench *bench)
+{
+    AUTO(Arena) arena = arena_open();
+    bench->page = (IssuedPage){ .project = bench->market.by.project.id,
+                                .account = market_account(arena, bench->account),
+                                .limit = MARKET_MONTHS_MAX + 1 };
+    Err *err = db_read(bench->market.books, arena, account_work, bench);
+    return err == NULL ? NULL
+                       : refuse(bench->arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
+}
+
+static void drift_tell(void *context, Str drift)
+{
+    (void)context;
+    fprintf(stderr, "toll bench: %.*s\n", STR_ARG(drift));
+}
+
+static Err *trial_work(DbTx *tx, void *context)
+{
+    Bench     *bench = context;
+    LedgerSum *sums;
+    size_t     count;
+    int64_t    all = 0;
+    TRY(ledger_trial_balance(tx, bench->market.by.project.id, &sums, &count));
+    bench->receivable = 0;
+    for (size_t i = 0; i < count; i++) {
+        all += sums[i].minor;
+        bench->receivable += sums[i].kind == LEDGER_RECEIVABLE ? sums[i].minor : 0;
+    }
+    return all == 0 ? NULL
+                    : refuse(db_arena(tx), ERR_INTERNAL, STR_NONE, "the trial balance is not zero");
+}
+
+static Err *prove(Bench *bench)
+{
+    Db          *books = bench->market.books;
+    ProjectId    project = bench->market.by.project.id;
+    LedgerReport report = { .tell = drift_tell };
+    size_t       sealed;
+    do
+        TRY(ledger_seal(books, bench->arena, project, &sealed));
+    while (sealed == LEDGER_SEAL_MAX);
+    TRY(ledger_verify(books, bench->arena, project, &report));
+    TRY(db_read(books, bench->arena, trial_work, bench));
+    if (report.drifts > 0 || report.unsealed > 0 || bench->receivable != bench->cents)
+        return refuse(bench->arena, ERR_INTERNAL, STR_NONE,
+                      "%llu drifts, %llu unsealed; %lld cents are owed, the oracle says %lld",
+                      (unsigned long long)report.drifts, (unsigned long long)report.unsealed,
+                      (long long)bench->receivable, (long long)bench->cents);
+    return NULL;
+}
+
+static Err *check(Bench *bench)
+{
+    const MarketOptions *options = &bench->options->market;
+    int64_t              expected = (int64_t)(options->accounts * options->months);
+    if (bench->run.invoices != expected || bench->run.failed > 0)
+        return refuse(bench->arena, ERR_INTERNAL, STR_NONE,
+                      "%lld invoices of %lld; %lld accounts failed",
+                      (long long)bench->run.invoices, (long long)expected,
+                      (long long)bench->run.failed);
+    for (bench->account = 0; bench->account < options->accounts; bench->account++)
+        TRY(account_compare(bench));
+    return prove(bench);
+}
+
+// ---- around it
+
+static void figures_fill(Bench *bench, int64_t elapsed_us, const Cost *used, int64_t commits)
+{
+    const MarketOptions *options = &bench->options->market;
+    int64_t              invoices = bench->run.invoices;
+    int64_t              cpu_us = used->user_us + used->system_us;
+    const Figure         rows[] = {
+        { "settings", "accounts", "accounts", "", (int64_t)options->accounts, 0 },
+        { "settings", "months", "months", "", options->months, 0 },
+        { "settings", "events", "events of usage", "", (int64_t)options->events, 0 },
+        { "bill", "invoices", "finalized and posted", "", invoices, 0 },
+        { "bill", "elapsedMilliseconds", "request to the last one", "ms", elapsed_us / 1000, 0 },
+        { "bill", "invoicesPerSecond", "rated, numbered, posted, durable", "/s",
+          figure_ratio(invoices * 1000000, elapsed_us, 0), 0 },
+        { "bill", "cpuMicroseconds", "CPU of an invoice", "us",
+          figure_ratio(cpu_us, invoices, 0), 0 },
+        { "bill", "commits", "transactions of the engine", "", commits, 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        figures_add(bench->figures, rows[i]);
+}
+
+static Err *bench_run(Bench *bench)
+{
+    Cost before, after;
+    TRY(market_open(bench->arena, &bench->options->market, &bench->market));
+    TRY(market_use(&bench->market));
+    TRY(market_subscribe(&bench->market));
+    if (cost_settle(getpid(), bench->options->settle_s) == 0)
+        return refuse(bench->arena, ERR_INTERNAL, STR_NONE, "background work did not end");
+    assert_that(cost_read(getpid(), &before));
+    int64_t begun_us = clock_tick_us(), commits = counter_get(METRIC_BOOKS_COMMITS);
+    TRY(bill(bench));
+    int64_t elapsed_us = clock_tick_us() - begun_us;
+    assert_that(cost_read(getpid(), &after));
+    Cost used = cost_between(&before, &after);
+    figures_fill(bench, elapsed_us, &used, counter_get(METRIC_BOOKS_COMMITS) - commits);
+    return check(bench);
+}
+
+static int remove_one(const char *path, const struct stat *facts, int kind, struct FTW *place)
+{
+    (void)facts;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
+static Err *bench_in_folder(Bench *bench, Options *options)
+{
+    char *path = str_terminated(bench->arena, str_print(bench->arena, "%.*s/toll-bench-XXXXXX",
+                                                        STR_ARG(options->parent)));
+    if (mkdtemp(path) == NULL)
+        return refuse(bench->arena, ERR_INTERNAL, STR_NONE, "cannot make a folder in %.*s",
+                      STR_ARG(options->parent));
+    options->market.folder = str_print(bench->arena, "%s/data", path);
+    Err *failure = bench_run(bench);
+    market_close(&bench->market);
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return failure;
+}
+
+int bench_bill(int argc, char **argv)
+{
+    Options options = options_read(argc, argv);
+    Figures figures = { 0 };
+    if (options.wrong) {
+        fputs(BENCH_BILL_USAGE, stderr);
+        return 2;
+    }
+    log_threshold(LOG_WARN);
+    AUTO(Arena) arena = arena_open();
+    Bench bench = { .options = &options, .arena = arena, .figures = &figures };
+    Err  *failure = bench_in_folder(&bench, &options);
+    figures_add(&figures, (Figure){ "verdict", "valid", "every account equals the oracle, and the "
+                                    "proof is clean (1: yes)", "", failure == NULL, 0 });
+    Text text = text_open(arena);
+    figures_print_json(&figures, &text);
+    if (options.json)
+        fwrite(text.at, 1, text.length, stdout);
+    else
+        figures_print_table(&figures, stdout);
+    figures_close(&figures);
+    FILE *talk = options.json ? stderr : stdout;
+    if (failure != NULL)
+        fprintf(talk, "VOID: %.*s\n", STR_ARG(failure->detail));
+    else
+        fprintf(talk, "VALID\n");
+    return failure == NULL ? 0 : 1;
+}
