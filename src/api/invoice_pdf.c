@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything is drawn twice: once to count the pages, once for "Page 1 of 3".
+// Everything is drawn twice: once to count the pages, once for "Page 1 of 3". Cairo 1.16 loses 768
+// bytes of each PDF surface when it is finished.
 #include "api/invoice_pdf.h"
 
 #include <cairo-pdf.h>
@@ -356,11 +357,10 @@ Err *invoice_pdf(Arena *arena, Str document, Text *pdf)
     Json *parsed;
     TRY(json_parse_copy(arena, document, &parsed));
     sheet.document = parsed;
-    PangoFontMap *fonts = pango_cairo_font_map_new();
+    PangoFontMap *fonts = pango_cairo_font_map_get_default();  // of this thread, kept by Pango
     bool          is_drawn = run(&sheet, fonts, NULL);
     sheet.pages = sheet.page;
     is_drawn = is_drawn && run(&sheet, fonts, pdf);
-    g_object_unref(fonts);
     return is_drawn ? NULL
                     : refuse(arena, ERR_STORE_FAILED, STR_NONE, "the invoice cannot be drawn");
 }
