@@ -38,5 +38,15 @@ create table run_item (
     foreign key (tenant, project, run) references billing_run (tenant, project, id)
 ) {{TABLE}};
 
-create index run_item_state on run_item (tenant, project, run, state, number);
-create index run_item_account on run_item (tenant, project, run, account);
+-- The accounts of a run that have an item that says they failed: by their key, however many items
+-- there are.
+create table run_failure (
+    tenant {{KEY}} not null,
+    project {{KEY}} not null,
+    run {{KEY}} not null,
+    account {{KEY}} not null,
+    number {{BIGINT}} not null,
+    attempt {{BIGINT}} not null,
+    primary key (tenant, project, run, account),
+    foreign key (tenant, project, run) references billing_run (tenant, project, id)
+) {{TABLE}};

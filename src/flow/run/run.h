@@ -4,7 +4,8 @@
 //
 // An invoice, its item here and the run's counts are written in one transaction, so what a crash
 // interrupts goes on where it ended and a run over the same accounts again makes nothing. An
-// account at which it fails stops nobody else. Owns tables billing_run, run_item.
+// account at which it fails stops nobody else. Owns tables billing_run, run_item,
+// run_failure.
 #pragma once
 
 #include "flow/bill/issue.h"

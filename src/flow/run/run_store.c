@@ -17,7 +17,10 @@ enum {
     RUN_AGAIN,
     ITEM_ADD,
     ITEM_SET,
-    ITEM_OF,
+    FAILURE_ADD,
+    FAILURE_SET,
+    FAILURE_REMOVE,
+    FAILURE_OF,
     ITEMS,
     ITEMS_IN,
     ACCOUNTS_FAILED,
@@ -54,14 +57,20 @@ static const Statement sql[STATEMENTS] = {
     [ITEM_SET] = { "update run_item set state = ?, currency = ?, boundary = ?, invoice = ?,"
                    " attempt = ?, error_code = ?, error_detail = ?"
                    " where tenant = ? and project = ? and run = ? and number = ?" },
-    [ITEM_OF] = { "select number from run_item where tenant = ? and project = ? and run = ?"
-                  " and account = ? and state = ?" },
+    [FAILURE_ADD] = { "insert into run_failure (tenant, project, run, account, number, attempt)"
+                      " values (?, ?, ?, ?, ?, ?)" },
+    [FAILURE_SET] = { "update run_failure set attempt = ?"
+                      " where tenant = ? and project = ? and run = ? and account = ?" },
+    [FAILURE_REMOVE] = { "delete from run_failure"
+                         " where tenant = ? and project = ? and run = ? and account = ?" },
+    [FAILURE_OF] = { "select number from run_failure"
+                     " where tenant = ? and project = ? and run = ? and account = ?" },
     [ITEMS] = { "select " ITEM_COLUMNS " from run_item where tenant = ? and project = ?"
                 " and run = ? and number > ? order by number limit ?" },
     [ITEMS_IN] = { "select " ITEM_COLUMNS " from run_item where tenant = ? and project = ?"
                    " and run = ? and state = ? and number > ? order by number limit ?" },
-    [ACCOUNTS_FAILED] = { "select account from run_item where tenant = ? and project = ?"
-                          " and run = ? and state = ? and attempt < ? order by number limit ?" },
+    [ACCOUNTS_FAILED] = { "select account from run_failure where tenant = ? and project = ?"
+                          " and run = ? and attempt < ? order by account limit ?" },
 };
 
 const StatementTable run_table = { "runs", sql, STATEMENTS };
@@ -188,8 +197,8 @@ Err *run_accounts_failed(DbTx *tx, const BillingRun *run, size_t limit, Str **ac
 {
     DbRows rows;
     TRY(db_rows(tx, &sql[ACCOUNTS_FAILED],
-                DB_VALUES(OF(run->project), db_text(run->id), state_value(RUN_ITEM_FAILED),
-                          db_whole(run->attempt), db_whole((int64_t)limit)),
+                DB_VALUES(OF(run->project), db_text(run->id), db_whole(run->attempt),
+                          db_whole((int64_t)limit)),
                 &rows));
     *accounts = arena_array(db_arena(tx), Str, rows.count);
     *count = rows.count;
@@ -284,10 +293,8 @@ static Err *count_add(DbTx *tx, const BillingRun *run, Counts counts)
 static Err *failed_find(DbTx *tx, const BillingRun *run, Str account, int64_t *number)
 {
     DbRow row;
-    TRY(db_find(tx, &sql[ITEM_OF],
-                DB_VALUES(OF(run->project), db_text(run->id), db_text(account),
-                          state_value(RUN_ITEM_FAILED)),
-                &row));
+    TRY(db_find(tx, &sql[FAILURE_OF],
+                DB_VALUES(OF(run->project), db_text(run->id), db_text(account)), &row));
     *number = row.columns == NULL ? 0 : row_whole(&row, 0);
     return NULL;
 }
@@ -323,17 +330,36 @@ static Err *item_set(DbTx *tx, const BillingRun *run, const RunItem *item)
                   NULL);
 }
 
+// After its item was written; `had`: the account had failed before.
+static Err *failure_put(DbTx *tx, const BillingRun *run, const RunItem *item, bool had)
+{
+    DbValue account = db_text(item->account), attempt = db_whole(item->attempt);
+    if (item->state != RUN_ITEM_FAILED)
+        return !had ? NULL
+                    : db_run(tx, &sql[FAILURE_REMOVE],
+                             DB_VALUES(OF(run->project), db_text(run->id), account), NULL);
+    if (had)
+        return db_run(tx, &sql[FAILURE_SET],
+                      DB_VALUES(attempt, OF(run->project), db_text(run->id), account), NULL);
+    return db_run(tx, &sql[FAILURE_ADD],
+                  DB_VALUES(OF(run->project), db_text(run->id), account,
+                            db_whole(item->number), attempt),
+                  NULL);
+}
+
 // Over the item of the account that failed, when there is one; else as a new one.
 static Err *item_put(DbTx *tx, const RunWork *work, RunItem *item)
 {
-    bool   fails = item->state == RUN_ITEM_FAILED;
+    bool   fails = item->state == RUN_ITEM_FAILED, had;
     Counts counts = { .invoices = item->state == RUN_ITEM_FINALIZED };
     item->attempt = work->run->attempt;
     TRY(failed_find(tx, work->run, item->account, &item->number));
-    counts.items = item->number == 0;
-    counts.failed = (fails ? 1 : 0) - (item->number != 0 ? 1 : 0);
+    had = item->number != 0;
+    counts.items = !had;
+    counts.failed = (fails ? 1 : 0) - (had ? 1 : 0);
     TRY(count_add(tx, work->run, counts));
-    return item->number == 0 ? item_add(tx, work->run, item) : item_set(tx, work->run, item);
+    TRY(had ? item_set(tx, work->run, item) : item_add(tx, work->run, item));
+    return failure_put(tx, work->run, item, had);
 }
 
 Err *run_item_finalized(DbTx *tx, const RunWork *work, const IssuedInvoice *invoice)
