@@ -185,8 +185,9 @@ def test_keys_and_refusals(api, n):
     for method, path in (("GET", "/v1/runs/run_x"), ("GET", "/v1/runs/run_x/items"), ("POST", "/v1/runs/run_x/retry")):
         answer = api.call(method, path)
         assert (answer.status, answer.code) == (404, "run_not_found"), (path, answer)
-    answer = api.call("GET", f"/v1/runs/{run['id']}/items", query={"cursor": "x"})
-    assert (answer.status, answer.code) == (400, "cursor_invalid")
+    for path in ("/v1/runs", f"/v1/runs/{run['id']}/items"):
+        answer = api.call("GET", path, query={"cursor": "x"})
+        assert (answer.status, answer.code) == (400, "cursor_invalid"), path
 
 
 def test_a_run_that_runs_is_not_retried_and_one_that_was_canceled_goes_on(fresh):
