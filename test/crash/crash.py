@@ -97,6 +97,8 @@ class Client:
         return ids, {"uniqueIds": ids}
 
     def correct(self):
+        if self.asked is not None:
+            return
         draw = self.random.random()
         if draw < 0.5:
             self.send_void(*self.choose())
@@ -111,6 +113,9 @@ class Client:
         """The answer; None when it was busy. What is asked is remembered until the answer is there."""
         self.asked = (what, ids, content)
         answer = self.api.call("POST", path, body)
+        if answer.code == "journal_failed":  # it may be there all the same: the restart tells
+            self.busy += 1
+            return None
         self.asked = None
         if answer.status == 503:
             self.busy += 1

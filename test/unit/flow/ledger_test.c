@@ -395,7 +395,7 @@ static void test_a_statement_runs_from_opening_to_closing(void **state)
     Reading reading = { place, { LEDGER_RECEIVABLE, STR("acct"), place->usd }, 0, NULL, 0, { 0 },
                         NULL };
     for (int i = 0; i < 3; i++) {
-        char source[16];
+        char source[32];
         snprintf(source, sizeof source, "invoice:%d", i);
         assert_true(post_invoice(place, source, "acct", 9 + i));
         usleep(2000);  // ids are in the order of milliseconds
@@ -443,7 +443,7 @@ static void test_what_was_tampered_with_is_found(void **state)
         // Each in a project of its own.
         place->project.id = str_print(place->arena, "project%zu", i);
         for (int n = 0; n < 3; n++) {
-            char source[16];
+            char source[32];
             snprintf(source, sizeof source, "invoice:%d", n);
             assert_true(post_invoice(place, source, "acct", 9 + n));
         }
