@@ -320,6 +320,21 @@ def test_a_new_price_within_the_term_of_a_commitment(api, n, sold, event):
     assert totals == ["100.00", "150.00", "200.00"]  # 450 are more than 300: nothing is missing
 
 
+def test_a_commitment_that_is_come_back_to_begins_a_new_term(api, n, sold, event):
+    """June under the plan, July under another, August again: 300.00 from August on, and nothing of July counts."""
+    meter, other, plan = api.meter(n("meter"))["id"], n("other"), n("plan")
+    calls = {"id": "calls", "meter": meter, "model": "perUnit", "unitPrice": "1"}
+    commitment = {"amount": "300", "term": {"every": 3, "unit": "month"}}
+    sub, account = sold([calls], plan=plan, commitment=commitment)
+    api.publish(other, {"currency": "USD", "charges": [calls]}, "2026-06-01T00:00:00Z")
+    api.send([event(meter, account, value=50, ts=f"2026-{month:02}-10T00:00:00Z") for month in (6, 7, 8, 9, 10)])
+    ask(api, sub, "change", plan=other, effectiveAt="2026-07-01T00:00:00Z")
+    ask(api, sub, "change", plan=plan, effectiveAt="2026-08-01T00:00:00Z")
+    totals = [api.bill(sub, at=f"2026-{month:02}-15T00:00:00Z")["total"] for month in (6, 7, 8, 9, 10)]
+    # 30 of 92 days of the first term: 97.83, of which 50.00 were used.
+    assert totals == ["97.83", "50.00", "50.00", "50.00", "200.00"]
+
+
 def test_an_account_without_anything_to_bill(api, n):
     account = n("acct")
     api.put(f"/v1/accounts/{account}", {})

@@ -141,14 +141,14 @@ class Rated:
         if rule is None:
             return None
         count = length_of(rule) // length_of(term.document.get("period", {"unit": "month"}))
-        place = self.index(term) % count
+        begin, end = self.stretch(term)
+        place = (self.period.index - self.timeline.calendar.period(begin).index) % count
         first = last = self.timeline.calendar.period(self.period.service[0])  # whole, whenever it ends
         for _ in range(place):
             first = self.timeline.calendar.period(first.service[0] - 1)
         for _ in range(place + 1, count):
             last = self.timeline.calendar.period(last.service[1])
-        end = self.plan_end(term)
-        service = max(first.service[0], term.since), min(last.service[1], end)
+        service = max(first.service[0], begin), min(last.service[1], end)
         goes_on = i + 1 < len(self.terms) and self.terms[i + 1].plan_id == term.plan_id
         ends_here = (place == count - 1 or end <= self.period.service[1]) and not goes_on
         counted = (ZERO, ZERO)
@@ -160,12 +160,15 @@ class Rated:
                 counted = Rated(self.journal, self.timeline, earlier, self.upto, self.rated_at).bills[-1].counted
         return TermProgress(service, (first.full[0], last.full[1]), *counted, ends_here)
 
-    def plan_end(self, term):
-        """The end of the stretch under its plan id."""
-        at = self.timeline.terms.index(term)
-        while at + 1 < len(self.timeline.terms) and self.timeline.terms[at + 1].plan_id == term.plan_id:
-            at += 1
-        return self.timeline.terms[at].end
+    def stretch(self, term):
+        """How long it is under its plan id without another in between: a commitment that is come back to begins anew."""
+        terms, first = self.timeline.terms, self.timeline.terms.index(term)
+        last = first
+        while first > 0 and terms[first - 1].plan_id == term.plan_id:
+            first -= 1
+        while last + 1 < len(terms) and terms[last + 1].plan_id == term.plan_id:
+            last += 1
+        return terms[first].start, terms[last].end
 
     def wire(self):
         lines = [line for bill in self.bills for line in bill.lines]

@@ -229,23 +229,25 @@ static bool has_term(const Plan *plan)
     return plan->commitment.amount.given && plan->commitment.term.every > 0;
 }
 
-// The end of the stretch under the plan's id that holds the term.
-static Instant stretch_end(const Timeline *timeline, const Term *term)
+// What holds the term without another plan in between: a commitment that is come back to begins anew.
+static Span stretch_of(const Timeline *timeline, const Term *term)
 {
-    const Term *last = term;
+    const Term *first = term, *last = term;
+    while (first > timeline->terms && str_equal(first[-1].plan_id, term->plan_id))
+        first--;
     while (last + 1 < timeline->terms + timeline->term_count &&
            str_equal(last[1].plan_id, term->plan_id))
         last++;
-    return last->span.end;
+    return (Span){ first->span.start, last->span.end };
 }
 
 static TermProgress progress_of(const PeriodBill *made, const TermBill *bill)
 {
     const Timeline *timeline = made->timeline;
     const TermBill *next = bill + 1;
-    Span   active = { bill->term->since, stretch_end(timeline, bill->term) };
+    Span   active = stretch_of(timeline, bill->term);
     Period period = calendar_period_at(&timeline->calendar, made->period.service.start);
-    period.index = index_under_plan(made, bill->term);
+    period.index -= calendar_period_at(&timeline->calendar, active.start).index;
     TermProgress progress =
         price_term_at(bill->term->plan, &timeline->calendar, &period, active);
     // Another version of the plan in this period goes on with it.
