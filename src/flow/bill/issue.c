@@ -8,7 +8,6 @@
 #include "base/assert.h"
 #include "base/random.h"
 #include "flow/bill/issue_inside.h"
-#include "flow/ledger/credit.h"
 
 enum { TRIES_MAX = 5 };
 
@@ -112,14 +111,6 @@ static Str digest_text(Arena *arena, Str document)
 
 // ---- rows of what was priced
 
-// A line's amount without the taxes that are in it: what was earned.
-static int64_t line_earned(const IssuePriced *priced, size_t number)
-{
-    const IssueLine *line = &priced->draft->lines[number];
-    const TaxLine   *taxed = &priced->lines[number];
-    return line->amount.minor + line->discount.minor - (taxed->amount.minor - taxed->net);
-}
-
 static IssueLineRow *rows_of(Arena *arena, const IssuePriced *priced, bool counts)
 {
     const IssueDraft *draft = priced->draft;
@@ -135,7 +126,7 @@ static IssueLineRow *rows_of(Arena *arena, const IssuePriced *priced, bool count
                                   .counts = counts && draft->kind == INVOICE_BILLING,
                                   .amount = draft->lines[i].amount.minor,
                                   .discount = draft->lines[i].discount.minor,
-                                  .net = line_earned(priced, i),
+                                  .net = issue_line_earned(priced, i),
                                   .tax = priced->lines[i].tax };
     return rows;
 }
@@ -294,89 +285,6 @@ static Err *one_off_read(DbTx *tx, const IssuedInvoice *row, IssueDraft *draft)
     return NULL;
 }
 
-typedef struct Legs {
-    LedgerLeg *at;
-    size_t     count;
-} Legs;
-
-static void leg_add(Legs *legs, LedgerKind kind, Str owner, int64_t amount)
-{
-    for (size_t i = 0; i < legs->count; i++)
-        if (legs->at[i].kind == kind && str_equal(legs->at[i].owner, owner)) {
-            legs->at[i].amount += amount;
-            return;
-        }
-    legs->at[legs->count++] = (LedgerLeg){ kind, owner, amount };
-}
-
-static LedgerPost post_of(Arena *arena, const Finalize *final, PostingRule rule, const char *what)
-{
-    const IssuedInvoice *row = final->row;
-    return (LedgerPost){ .project = final->query->project,
-                         .rule = rule,
-                         .source = str_print(arena, "invoice:%.*s%s", STR_ARG(row->id), what),
-                         .currency = row->currency,
-                         .at = final->query->now,
-                         .effective_at = final->query->now,
-                         .account = row->account,
-                         .memo = row->number };
-}
-
-static Err *invoice_post(DbTx *tx, const Finalize *final, const IssuePriced *priced)
-{
-    Arena            *arena = db_arena(tx);
-    const IssueDraft *draft = &final->draft;
-    LedgerPost        post = post_of(arena, final, POSTING_INVOICE, "");
-    Legs legs = { arena_array(arena, LedgerLeg, draft->count + priced->tax.rate_count + 2), 0 };
-    bool posted;
-    leg_add(&legs, LEDGER_RECEIVABLE, draft->account, priced->total);
-    leg_add(&legs, LEDGER_CUSTOMER_BALANCE, draft->account, -priced->to_balance);
-    for (size_t i = 0; i < draft->count; i++)
-        leg_add(&legs, LEDGER_REVENUE, draft->lines[i].revenue, -line_earned(priced, i));
-    for (size_t i = 0; i < priced->tax.rate_count; i++)
-        leg_add(&legs, LEDGER_TAX, priced->stored[i].id, -priced->sums[i].tax);
-    post.legs = legs.at;
-    post.count = legs.count;
-    return ledger_post(tx, &post, &posted);
-}
-
-static Err *credit_use(DbTx *tx, const Finalize *final, const IssuePriced *priced)
-{
-    const IssueDraft *draft = &final->draft;
-    CreditUse use = { .wallet = { draft->query->project, draft->account, draft->currency },
-                      .source = str_print(db_arena(tx), "invoice:%.*s:credit",
-                                          STR_ARG(final->row->id)),
-                      .rule = POSTING_CREDIT_DRAW,
-                      .at = draft->query->now,
-                      .effective_at = draft->query->now };
-    int64_t drawn;
-    if (priced->credits == 0)
-        return NULL;
-    TRY(credit_draw(tx, &use, &priced->drawing, &drawn));
-    assert_that(drawn == priced->credits);
-    return NULL;
-}
-
-// The customer's balance pays what it can.
-static Err *balance_use(DbTx *tx, Finalize *final)
-{
-    IssuedInvoice *row = final->row;
-    LedgerName     name = { LEDGER_CUSTOMER_BALANCE, row->account, row->currency };
-    int64_t        owed = row->total - row->credits, balance;
-    bool           posted;
-    TRY(ledger_balance(tx, final->query->project, &name, &balance));
-    int64_t used = -balance < owed ? -balance : owed;
-    if (used <= 0)
-        return NULL;
-    LedgerLeg  legs[] = { { LEDGER_CUSTOMER_BALANCE, row->account, used },
-                          { LEDGER_RECEIVABLE, row->account, -used } };
-    LedgerPost post = post_of(db_arena(tx), final, POSTING_BALANCE_USE, ":balance");
-    post.legs = legs;
-    post.count = 2;
-    row->balance_used = used;
-    return ledger_post(tx, &post, &posted);
-}
-
 static Err *number_take(DbTx *tx, Finalize *final, const IssuePriced *priced)
 {
     Str     prefix = issue_seller_text(db_arena(tx), priced, "invoicePrefix");
@@ -448,9 +356,7 @@ static Err *row_finalize(DbTx *tx, Finalize *final)
     final->row->total = priced.total;
     final->row->credits = priced.credits;
     TRY(number_take(tx, final, &priced));
-    TRY(invoice_post(tx, final, &priced));
-    TRY(credit_use(tx, final, &priced));
-    TRY(balance_use(tx, final));
+    TRY(issue_post(tx, &priced, final->row));
     TRY(row_finish(tx, final, &priced));
     return final_note(tx, final);
 }

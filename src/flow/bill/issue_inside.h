@@ -90,6 +90,14 @@ int64_t issue_net_days(Arena *arena, const IssuePriced *priced);
 // A text of the seller; STR_NONE: not said.
 Str issue_seller_text(Arena *arena, const IssuePriced *priced, const char *name);
 
+// ---- posting: issue_post.c
+
+// A line's amount without the taxes that are in it: what is earned with it.
+int64_t issue_line_earned(const IssuePriced *priced, size_t number);
+// The ledger's posts of an invoice whose row has total, credits and number: also what of the
+// customer's balance it uses, into the row.
+Err *issue_post(DbTx *tx, const IssuePriced *priced, IssuedInvoice *row) MUST_CHECK;
+
 // ---- rows: issue_store.c
 
 typedef struct IssueLineRow {
