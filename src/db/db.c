@@ -18,6 +18,7 @@ enum {
     READERS_USUAL = 2,
     GROUP_USUAL = 200,
     ATTEMPTS = 10,  // of a transaction that the engine undoes
+    LATER_STATEMENTS = 16,  // that may wait at once
     PAUSE_LEAST_US = 5000,
     PAUSE_STEP_US = 20000
 };
@@ -56,11 +57,20 @@ struct Db {
     Thread thread;
 };
 
+// Sets of values of one statement that wait to be sent together.
+typedef struct Later {
+    DbPrepared *prepared;
+    DbValue    *values;  // in the transaction's arena
+    size_t      width, count, room;
+} Later;
+
 struct DbTx {
     Db    *db;
     Seat  *seat;
     Arena *arena;
     DbMode mode;
+    Later  later[LATER_STATEMENTS];
+    size_t later_count;
 };
 
 // ---- seats
@@ -131,10 +141,31 @@ static Err *commit(Db *db, Arena *arena)
                   "the commit failed; repeat with the same key after the server was restarted");
 }
 
+static Err *later_send(DbTx *tx, const Later *later)
+{
+    DbSets   sets = { later->values, later->width, later->count };
+    DbResult result = { 0 };
+    TRY(tx->db->driver->run_many(later->prepared, tx->arena, sets, false, &result));
+    return !result.key_taken && result.changed == later->count
+               ? NULL
+               : refuse(tx->arena, ERR_STORE_BUSY, STR_NONE,
+                        "another request changed the same rows of the books");
+}
+
+static Err *later_send_all(DbTx *tx)
+{
+    size_t count = tx->later_count;
+    tx->later_count = 0;
+    for (size_t i = 0; i < count; i++)
+        TRY(later_send(tx, &tx->later[i]));
+    return NULL;
+}
+
 static Err *item_work(Db *db, Item *item)
 {
-    DbTx tx = { db, &db->writer, item->arena, DB_WRITES };
-    return item->write.work(&tx, item->write.context);
+    DbTx tx = { .db = db, .seat = &db->writer, .arena = item->arena, .mode = DB_WRITES };
+    TRY(item->write.work(&tx, item->write.context));
+    return later_send_all(&tx);
 }
 
 static void answer(Db *db, Item *item, Err *err)
@@ -397,13 +428,33 @@ static void reader_give(Db *db, Seat *seat)
 Err *db_read(Db *db, Arena *arena, DbWork work, void *context)
 {
     Seat *seat = reader_take(db);
-    DbTx  tx = { db, seat, arena, DB_READS };
+    DbTx  tx = { .db = db, .seat = seat, .arena = arena, .mode = DB_READS };
     Err  *err = db->driver->begin(seat->connection, arena, DB_READS);
     if (err == NULL) {
         err = work(&tx, context);
         db->driver->rollback(seat->connection);
     }
     reader_give(db, seat);
+    return err;
+}
+
+Err *db_read_one(Db *db, Arena *arena, const Statement *statement, DbValues values, DbRows *rows)
+{
+    Seat    *seat = reader_take(db);
+    DbTx     tx = { .db = db, .seat = seat, .arena = arena, .mode = DB_READS };
+    DbResult result;
+    DbPrepared *prepared = prepared_of(&tx, statement);
+    Err *err = db->driver->run(prepared, arena, values, &result);
+    if (err != NULL && db->driver->undone(seat->connection)) {
+        err = db->driver->begin(seat->connection, arena, DB_READS);  // connects anew
+        if (err == NULL) {
+            err = db->driver->run(prepared, arena, values, &result);
+            db->driver->rollback(seat->connection);
+        }
+    }
+    reader_give(db, seat);
+    if (err == NULL)
+        *rows = result.rows;
     return err;
 }
 
@@ -416,6 +467,7 @@ Arena *db_arena(const DbTx *tx)
 
 static Err *run(DbTx *tx, const Statement *statement, DbValues values, DbResult *result)
 {
+    TRY(later_send_all(tx));
     return tx->db->driver->run(prepared_of(tx, statement), tx->arena, values, result);
 }
 
@@ -452,6 +504,7 @@ Err *db_run_many(DbTx *tx, const Statement *statement, DbSets sets, bool *taken)
 {
     DbResult result = { 0 };
     assert_that(tx->mode == DB_WRITES);
+    TRY(later_send_all(tx));
     if (sets.count > 0)
         TRY(tx->db->driver->run_many(prepared_of(tx, statement), tx->arena, sets, taken != NULL,
                                      &result));
@@ -459,6 +512,37 @@ Err *db_run_many(DbTx *tx, const Statement *statement, DbSets sets, bool *taken)
         *taken = result.key_taken;
     else if (result.key_taken)
         return refuse(tx->arena, ERR_STORE_FAILED, STR_NONE, "a row of the books is there already");
+    return NULL;
+}
+
+// Where sets of the statement wait; one more place is taken when there is none.
+static Later *later_of(DbTx *tx, DbPrepared *prepared, size_t width)
+{
+    size_t i = 0;
+    while (i < tx->later_count && tx->later[i].prepared != prepared)
+        i++;
+    if (i == tx->later_count)
+        tx->later[tx->later_count++] = (Later){ .prepared = prepared, .width = width };
+    assert_that(tx->later[i].width == width);
+    return &tx->later[i];
+}
+
+Err *db_later(DbTx *tx, const Statement *statement, DbValues values)
+{
+    enum { ROOM_LEAST = 16 };
+    assert_that(tx->mode == DB_WRITES);
+    if (tx->later_count == LATER_STATEMENTS)
+        TRY(later_send_all(tx));
+    Later *later = later_of(tx, prepared_of(tx, statement), values.count);
+    if (later->count == later->room) {
+        later->room = later->room == 0 ? ROOM_LEAST : 2 * later->room;
+        DbValue *more = arena_array(tx->arena, DbValue, later->room * later->width);
+        if (later->count > 0)
+            memcpy(more, later->values, later->count * later->width * sizeof *more);
+        later->values = more;
+    }
+    memcpy(later->values + later->count++ * later->width, values.at,
+           values.count * sizeof *values.at);
     return NULL;
 }
 

@@ -120,12 +120,22 @@ typedef struct DbRows {
     size_t count;
 } DbRows;
 
+// Outside of work: one select, that needs no view of its own; a third of the exchanges of db_read.
+Err *db_read_one(Db *db, Arena *arena, const Statement *statement, DbValues values,
+                 DbRows *rows) MUST_CHECK;
 // Every row, so a statement that may find many says `limit ?`.
 Err *db_rows(DbTx *tx, const Statement *statement, DbValues values, DbRows *rows) MUST_CHECK;
 // At most one row; row->columns is NULL when there is none.
 Err *db_find(DbTx *tx, const Statement *statement, DbValues values, DbRow *row) MUST_CHECK;
 // Insert, update, delete: how many rows matched. A broken constraint is STORE_FAILED.
 Err *db_run(DbTx *tx, const Statement *statement, DbValues values, uint64_t *changed) MUST_CHECK;
+// An insert, or an update of one row by its key, that nobody waits for: it is sent together with
+// others of the same statement, before anything else of this work is asked of the books and at its
+// end. Statements are then not in the order in which they were said, so they must not touch the
+// same rows. When one of them changes no row, or meets its own key, the work refuses STORE_BUSY.
+// The bytes of the values must live as long as the work.
+Err *db_later(DbTx *tx, const Statement *statement, DbValues values) MUST_CHECK;
+
 // Sets of values, one behind the other.
 typedef struct DbSets {
     const DbValue *at;

@@ -27,7 +27,8 @@ enum {
     FIND_OUT_US = 30 * 1000000,  // for the outcome of a commit
     FIND_OUT_PAUSE_US = 200000,
     WRITER_BYTES = 16,
-    SETS_MAX = 1000  // in one exchange: far below max_allowed_packet
+    SETS_MAX = 1000,        // in one exchange, and
+    PIECE_BYTES = 4 << 20,  // so many bytes: far below max_allowed_packet, which is 16 MB
 };
 
 struct DbConnection {
@@ -464,16 +465,31 @@ static Err *piece_run(DbPrepared *prepared, Arena *arena, DbSets sets, DbResult 
     Err *err = failed && !result->key_taken
                    ? statement_refusal(prepared, arena, "read or written")
                    : NULL;
+    if (!failed)
+        result->changed += mysql_stmt_affected_rows(statement);
     mysql_stmt_attr_set(statement, STMT_ATTR_ARRAY_SIZE, &none);
     return err;
 }
 
+// The first sets, as many as go into one exchange; one of them at least.
+static DbSets piece_cut(DbSets sets)
+{
+    size_t count = 0, bytes = 0;
+    while (count < sets.count && count < SETS_MAX && bytes < PIECE_BYTES) {
+        for (size_t i = 0; i < sets.width; i++)
+            bytes += sets.at[count * sets.width + i].bytes.length;
+        count++;
+    }
+    return (DbSets){ sets.at, sets.width, count };
+}
+
 static Err *pieces_run(DbPrepared *prepared, Arena *arena, DbSets sets, DbResult *result)
 {
-    for (size_t at = 0; at < sets.count && !result->key_taken; at += SETS_MAX) {
-        size_t left = sets.count - at;
-        DbSets piece = { sets.at + at * sets.width, sets.width, left < SETS_MAX ? left : SETS_MAX };
+    while (sets.count > 0 && !result->key_taken) {
+        DbSets piece = piece_cut(sets);
         TRY(piece_run(prepared, arena, piece, result));
+        sets.at += piece.count * sets.width;
+        sets.count -= piece.count;
     }
     return NULL;
 }

@@ -203,10 +203,13 @@ static Err *statement_run(DbPrepared *prepared, Arena *arena, DbValues values, D
 
 static Err *many_run(DbPrepared *prepared, Arena *arena, DbSets sets, DbResult *result)
 {
+    uint64_t changed = 0;
     for (size_t i = 0; i < sets.count && !result->key_taken; i++) {
         DbValues values = { sets.at + i * sets.width, sets.width };
         TRY(statement_run(prepared, arena, values, result));
+        changed += result->changed;
     }
+    result->changed = changed;
     return NULL;
 }
 

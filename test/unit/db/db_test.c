@@ -573,7 +573,7 @@ static void test_a_migration_that_was_cut_short_goes_on(void **state)
     if (!books_are_served())
         skip();
     assert_null(open_with(place, whole, tables, &db));
-    DbTx tx = { db, &db->writer, place->arena, DB_WRITES };
+    DbTx tx = { .db = db, .seat = &db->writer, .arena = place->arena, .mode = DB_WRITES };
     books_tell_server(place->path, str_terminated(place->arena,
                                                   str_print(place->arena, "drop table %.*s.other",
                                                             STR_ARG(books_database(place->path)))));
@@ -701,6 +701,70 @@ static void test_an_insert_may_add_to_what_is_there(void **state)
     db_close(db);
 }
 
+typedef struct Waiting {
+    int64_t from, to;  // names that are added, each with its number; then each has one more
+    Str     more;      // a name that nobody added; STR_NONE: none
+    int64_t seen;      // rows that a select within the work finds
+} Waiting;
+
+static Err *later_work(DbTx *tx, void *context)
+{
+    Waiting *waiting = context;
+    Arena   *arena = db_arena(tx);
+    for (int64_t i = waiting->from; i < waiting->to; i++)
+        TRY(db_later(tx, &item_sql[ITEM_ADD],
+                     DB_VALUES(db_text(str_print(arena, "m%lld", (long long)i)), db_whole(i + 6),
+                               i % 2 == 0 ? db_text(STR("")) : db_null(),
+                               i % 3 == 0 ? db_blob("a\0b", 3) : db_null())));
+    TRY(count_items(tx, &waiting->seen));  // what waits is sent before anything is read
+    for (int64_t i = waiting->from; i < waiting->to; i++)
+        TRY(db_later(tx, &item_sql[ITEM_MORE],
+                     DB_VALUES(db_whole(1), db_text(str_print(arena, "m%lld", (long long)i)))));
+    return waiting->more.at == NULL ? NULL
+                                    : db_later(tx, &item_sql[ITEM_MORE],
+                                               DB_VALUES(db_whole(1), db_text(waiting->more)));
+}
+
+static ErrCode later_write(Place *place, Db *db, Waiting *waiting)
+{
+    Err *err = db_write(db, place->arena, (DbWrite){ .work = later_work, .context = waiting });
+    return err == NULL ? ERR_COUNT : err->code;
+}
+
+static void test_what_waits_is_sent_together_and_all_of_it_counts(void **state)
+{
+    Place  *place = *state;
+    Db     *db = items_open(place);
+    Manying many;
+    Waiting waiting = { 0, MANY, STR_NONE, 0 };
+    assert_int_equal(later_write(place, db, &waiting), ERR_COUNT);
+    assert_int_equal(waiting.seen, MANY);
+    assert_null(db_read(db, place->arena, many_look, &many));
+    assert_int_equal(many.first, 7);
+    assert_int_equal(many.last, MANY - 1 + 7);
+    waiting = (Waiting){ MANY, MANY + 3, STR("nobody"), 0 };
+    assert_int_equal(later_write(place, db, &waiting), ERR_STORE_BUSY);  // an update of no row
+    waiting = (Waiting){ MANY - 2, MANY + 3, STR_NONE, 0 };
+    assert_int_equal(later_write(place, db, &waiting), ERR_STORE_BUSY);  // a key that is taken
+    assert_null(db_read(db, place->arena, many_look, &many));
+    assert_int_equal(many.count, MANY);
+    assert_int_equal(many.last, MANY - 1 + 7);
+    db_close(db);
+}
+
+static void test_one_select_is_read_alone(void **state)
+{
+    Place  *place = *state;
+    Db     *db = items_open(place);
+    Waiting waiting = { 0, 3, STR_NONE, 0 };
+    DbRows  rows;
+    assert_int_equal(later_write(place, db, &waiting), ERR_COUNT);
+    assert_null(db_read_one(db, place->arena, &item_sql[ITEMS_ALL], DB_VALUES(db_whole(2)), &rows));
+    assert_int_equal(rows.count, 2);
+    assert_true(str_equal(row_text(&rows.at[1], 0), STR("m1")));
+    db_close(db);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_open, place_close)
 
 int main(void)
@@ -722,6 +786,8 @@ int main(void)
         TEST(test_rows_come_in_order_and_as_many_as_asked),
         TEST(test_many_sets_are_all_there_or_none),
         TEST(test_an_insert_may_add_to_what_is_there),
+        TEST(test_what_waits_is_sent_together_and_all_of_it_counts),
+        TEST(test_one_select_is_read_alone),
     };
     return cmocka_run_group_tests_name("db", tests, NULL, NULL);
 }
