@@ -82,6 +82,7 @@ def end_with_parent():
 
 class Server:
     """One data directory; start, kill9, stop as often as wanted."""
+    program = staticmethod(toll_binary)
 
     def __init__(self, data=None, seal_bits=None, config=None):
         self.own = data is None
@@ -110,7 +111,7 @@ class Server:
     def start(self, wait=True):
         assert self.process is None, "already running"
         self.port = free_port()
-        args = [toll_binary(), "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+        args = [self.program(), "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
         if self.config:
             path = self.folder / "toll.conf"
             path.write_text(self.config)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server whose books fail when they are told to: test/api/failing_books.c.
+
+refused_everywhere   does a deed with the first call to the books failing, then with the second, and so
+                     on, until none fails; every time it is refused, and nothing is half done
+"""
+import itertools
+import mmap
+import os
+import sqlite3
+import struct
+import time
+from pathlib import Path
+
+from client import Server, connect_books, toll_binary
+
+CALLS_MAX = 3000
+# What the sealer writes meanwhile; it has its own tests.
+SEALED = {"ledger_chain", "ledger_day"}
+
+
+def failing_binary():
+    path = Path(toll_binary()).parent / "test" / "api" / "failing_books"
+    assert path.exists(), f"no {path}: make api builds it"
+    return str(path)
+
+
+class FailingServer(Server):
+    program = staticmethod(failing_binary)
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        path = self.folder / "faults"
+        path.write_bytes(bytes(64))
+        with open(path, "r+b") as file:
+            self.faults = mmap.mmap(file.fileno(), 64)
+
+    def start(self, wait=True):
+        os.environ["TOLL_BOOK_FAULTS"] = str(self.folder / "faults")
+        try:
+            return super().start(wait)
+        finally:
+            del os.environ["TOLL_BOOK_FAULTS"]
+
+    def fail(self, call, threads="worker"):
+        """Of the calls that those threads make from now on, the call-th; 0: none."""
+        self.faults[16:64] = threads.encode().ljust(48, b"\0")
+        self.faults[8:16] = struct.pack("=q", 0)
+        self.faults[0:8] = struct.pack("=q", call)
+
+    @property
+    def left(self):
+        return struct.unpack("=q", self.faults[0:8])[0]
+
+    def connect(self):
+        if self.books:
+            return connect_books(self.books, self.books.rpartition("/")[2])
+        base = sqlite3.connect(self.data / "books.sqlite", isolation_level=None, timeout=30)
+        base.text_factory = bytes
+        return base
+
+    def change(self, sql):
+        """Damages the books, or mends them. Answers how many rows were changed."""
+        base = self.connect()
+        cursor = base.cursor()
+        cursor.execute(sql)
+        base.close()
+        return cursor.rowcount
+
+    def rows(self, sql):
+        base = self.connect()
+        cursor = base.cursor()
+        cursor.execute(sql)
+        rows = cursor.fetchall()
+        base.close()
+        return rows
+
+    def table_names(self):
+        if self.books:
+            return sorted(name for name, in self.rows("show tables"))
+        return sorted(name.decode() for name, in self.rows("select name from sqlite_master where type = 'table'"))
+
+    def tables(self):
+        """Every row of every table, but for what seals."""
+        found = {}
+        for name in self.table_names():
+            if name in SEALED or name.startswith("writer"):
+                continue
+            columns = "id, source, content" if name == "ledger_transaction" else "*"
+            found[name] = sorted(map(repr, self.rows(f"select {columns} from {name}")))
+        return found
+
+    def sealed(self):
+        """Waits until there is nothing to seal: what is done then runs alone."""
+        end = time.monotonic() + 60
+        while self.rows("select count(*) from ledger_transaction where position is null")[0][0] > 0:
+            assert time.monotonic() < end, "the sealer does not come"
+            time.sleep(0.02)
+
+
+def differences(before, after):
+    return {name: (set(before[name]) ^ set(after[name])) for name in before if before[name] != after[name]}
+
+
+def refused_everywhere(server, deed, transactions=1, least=2):
+    """`transactions`: so many times the deed may change the books before it answers; what it has
+    changed stays, and is not done twice. Answers what the deed answers in the end."""
+    server.sealed()
+    states = [server.tables()]
+    for call in itertools.count(1):
+        assert call < CALLS_MAX, "the deed never comes to an end"
+        server.fail(call)
+        answer = deed()
+        was_refused = server.left == 0
+        server.fail(0)
+        now = server.tables()
+        if now != states[-1]:
+            states.append(now)
+        assert len(states) <= transactions + 1, (call, differences(states[-2], now))
+        if not was_refused:
+            assert answer.status < 300, (call, answer)
+            assert call > least, f"only {call - 1} calls were refused"
+            return answer
+        assert (answer.status, answer.code) == (500, "store_failed"), (call, answer)

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program, with books of which any one call can be made to fail: linked so that whoever calls
+// db_rows, db_find, … calls what stands here first (ld --wrap). The file that TOLL_BOOK_FAULTS
+// names is shared with the test: it says after how many calls one fails, and of which threads calls
+// are counted. What a thread writes is done by the writer's thread and counted as its own.
+#include "main.c"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "db/db.h"
+
+typedef struct FaultPlan {
+    _Atomic int64_t left;    // calls until one fails; 0: none does
+    _Atomic int64_t counted; // calls so far
+    char            threads[48]; // how the counted threads' names begin
+} FaultPlan;
+
+static FaultPlan         *plan;
+static pthread_once_t     once = PTHREAD_ONCE_INIT;
+static _Thread_local bool is_counted_work;
+
+static void plan_map(void)
+{
+    int file = open(getenv("TOLL_BOOK_FAULTS"), O_RDWR | O_CLOEXEC);
+    assert_that(file >= 0);
+    plan = mmap(NULL, sizeof *plan, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    assert_that(plan != MAP_FAILED);
+    close(file);
+}
+
+static bool is_counted(void)
+{
+    char name[16];
+    pthread_once(&once, plan_map);
+    if (is_counted_work)
+        return true;
+    pthread_getname_np(pthread_self(), name, sizeof name);
+    return plan->threads[0] != 0 && strncmp(name, plan->threads, strlen(plan->threads)) == 0;
+}
+
+static bool is_refused(void)
+{
+    if (!is_counted())
+        return false;
+    atomic_fetch_add(&plan->counted, 1);
+    for (int64_t left = atomic_load(&plan->left); left > 0;)
+        if (atomic_compare_exchange_weak(&plan->left, &left, left - 1))
+            return left == 1;
+    return false;
+}
+
+static Err *refused(Arena *arena)
+{
+    return refuse(arena, ERR_STORE_FAILED, STR_NONE, "refused by the test");
+}
+
+// NAME(parameters), with what it is called with, and the arena of a refusal.
+#define WRAPPED(name, arena, parameters, arguments) \
+    Err *__real_##name parameters;                  \
+    Err *__wrap_##name parameters;                  \
+    Err *__wrap_##name parameters                   \
+    {                                               \
+        return is_refused() ? refused(arena) : __real_##name arguments; \
+    }
+
+WRAPPED(db_rows, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, DbRows *rows),
+        (tx, sql, values, rows))
+WRAPPED(db_find, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, DbRow *row),
+        (tx, sql, values, row))
+WRAPPED(db_run, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, uint64_t *changed),
+        (tx, sql, values, changed))
+WRAPPED(db_run_many, db_arena(tx), (DbTx *tx, const Statement *sql, DbSets sets, bool *taken),
+        (tx, sql, sets, taken))
+WRAPPED(db_insert, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, bool *added),
+        (tx, sql, values, added))
+WRAPPED(db_read, arena, (Db *db, Arena *arena, DbWork work, void *context),
+        (db, arena, work, context))
+
+// ---- writing: the work goes to another thread, and may be done again from its beginning
+
+typedef struct Carried {
+    DbWrite write;
+    bool    counted;
+    bool    again;
+    int64_t left;  // when it began
+} Carried;
+
+static Err *carried_work(DbTx *tx, void *context)
+{
+    Carried *carried = context;
+    if (!carried->counted)
+        return carried->write.work(tx, carried->write.context);
+    if (carried->again)
+        atomic_store(&plan->left, carried->left);
+    carried->again = true;
+    carried->left = atomic_load(&plan->left);
+    is_counted_work = true;
+    Err *err = carried->write.work(tx, carried->write.context);
+    is_counted_work = false;
+    return err;
+}
+
+static void carried_committed(void *context)
+{
+    Carried *carried = context;
+    if (carried->write.committed != NULL)
+        carried->write.committed(carried->write.context);
+}
+
+Err *__real_db_write(Db *db, Arena *arena, DbWrite write);
+Err *__wrap_db_write(Db *db, Arena *arena, DbWrite write);
+Err *__wrap_db_write(Db *db, Arena *arena, DbWrite write)
+{
+    if (is_refused())
+        return refused(arena);
+    Carried carried = { .write = write, .counted = is_counted() };
+    return __real_db_write(db, arena,
+                           (DbWrite){ carried_work, carried_committed, &carried });
+}
