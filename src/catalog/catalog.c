@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "catalog/catalog_inside.h"
+#include "catalog/settings.h"
 
 const StatementTable *const catalog_tables[] = {
     &audit_table,
@@ -14,6 +15,7 @@ const StatementTable *const catalog_tables[] = {
     &catalog__plan_table,
     &catalog__subscription_table,
     &catalog__log_table,
+    &catalog__settings_table,
     NULL,
 };
 

@@ -1,0 +1,63 @@
+-- How a project bills.
+create table project_settings (
+    tenant {{KEY}} not null,
+    project {{KEY}} not null,
+    close_buffer_us {{BIGINT}} not null,
+    late_usage {{KEY}} not null,
+    recompute_horizon_us {{BIGINT}} not null,
+    primary key (tenant, project)
+) {{TABLE}};
+
+-- A billing period of a subscription that was billed: its usage is in the books up to sequence.
+create table closed_period (
+    tenant {{KEY}} not null,
+    project {{KEY}} not null,
+    subscription {{KEY}} not null,
+    period_start {{BIGINT}} not null,
+    period_end {{BIGINT}} not null,
+    sequence {{BIGINT}} not null,
+    invoice {{KEY}} not null,
+    primary key (tenant, project, subscription, period_start)
+) {{TABLE}};
+
+-- What changed in a closed period, why, and the document that settled it. The usage is that of sequences in
+-- (sequence_from, sequence_to].
+create table reconciliation (
+    tenant {{KEY}} not null,
+    project {{KEY}} not null,
+    id {{KEY}} not null,
+    account {{KEY}} not null,
+    subscription {{KEY}} not null,
+    period_start {{BIGINT}} not null,
+    period_end {{BIGINT}} not null,
+    document {{KEY}} not null,
+    state {{KEY}} not null,
+    sequence_from {{BIGINT}} not null,
+    sequence_to {{BIGINT}} not null,
+    currency {{KEY}} not null,
+    amount {{BIGINT}} not null,
+    content {{TEXT}} not null,
+    created_at {{BIGINT}} not null,
+    primary key (tenant, project, id)
+) {{TABLE}};
+
+create index reconciliation_account on reconciliation (tenant, project, account, id);
+create index reconciliation_document on reconciliation (tenant, project, document, id);
+
+-- What credit notes took back because usage changed: as lines that count, below 0.
+create table late_credit_line (
+    tenant {{KEY}} not null,
+    project {{KEY}} not null,
+    credit_note {{KEY}} not null,
+    number {{BIGINT}} not null,
+    invoice {{KEY}} not null,
+    line {{BIGINT}} not null,
+    subscription {{KEY}} not null,
+    service_start {{BIGINT}} not null,
+    amount {{BIGINT}} not null,
+    discount {{BIGINT}} not null,
+    primary key (tenant, project, credit_note, number)
+) {{TABLE}};
+
+create index late_credit_line_service
+    on late_credit_line (tenant, project, subscription, service_start);

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// One row of a project, made when somebody says something; without it the defaults hold.
+#include "catalog/settings.h"
+
+#include "base/assert.h"
+
+enum { SETTINGS_GET, SETTINGS_ADD, SETTINGS_SET, STATEMENTS };
+
+static const Statement sql[STATEMENTS] = {
+    [SETTINGS_GET] = { "select close_buffer_us, late_usage, recompute_horizon_us"
+                       " from project_settings where tenant = ? and project = ?" },
+    [SETTINGS_ADD] = { "insert into project_settings (tenant, project, close_buffer_us,"
+                       " late_usage, recompute_horizon_us) values (?, ?, ?, ?, ?)" },
+    [SETTINGS_SET] = { "update project_settings set close_buffer_us = ?, late_usage = ?,"
+                       " recompute_horizon_us = ? where tenant = ? and project = ?" },
+};
+
+const StatementTable catalog__settings_table = { "project settings", sql, STATEMENTS };
+
+const char *const late_usage_names[] = { "nextInvoice", "creditNote", "reopen", NULL };
+
+static const ProjectSettings usual = { .close_buffer_us = 3600 * INSTANT_SECOND_US,
+                                       .late_usage = LATE_NEXT_INVOICE,
+                                       .recompute_horizon_us = 90 * INSTANT_DAY_US };
+
+static bool late_usage_find(Str name, LateUsage *rule)
+{
+    for (int i = 0; i < LATE_USAGE_COUNT; i++)
+        if (str_equal(name, str_of(late_usage_names[i]))) {
+            *rule = (LateUsage)i;
+            return true;
+        }
+    return false;
+}
+
+Err *project_settings_get(DbTx *tx, ProjectId project, ProjectSettings *settings)
+{
+    DbRow row;
+    *settings = usual;
+    TRY(db_find(tx, &sql[SETTINGS_GET], DB_VALUES(db_text(project.tenant), db_text(project.id)),
+                &row));
+    if (row.columns == NULL)
+        return NULL;
+    settings->close_buffer_us = row_whole(&row, 0);
+    settings->recompute_horizon_us = row_whole(&row, 2);
+    if (!late_usage_find(row_text(&row, 1), &settings->late_usage))
+        return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE,
+                      "the settings of project %.*s cannot be read", STR_ARG(project.id));
+    return NULL;
+}
+
+Err *project_settings_put(DbTx *tx, ProjectId project, const ProjectSettings *settings)
+{
+    DbValue  buffer = db_whole(settings->close_buffer_us);
+    DbValue  late = db_text(str_of(late_usage_names[settings->late_usage]));
+    DbValue  horizon = db_whole(settings->recompute_horizon_us);
+    DbValue  tenant = db_text(project.tenant), id = db_text(project.id);
+    bool     added;
+    uint64_t changed;
+    TRY(db_insert(tx, &sql[SETTINGS_ADD], DB_VALUES(tenant, id, buffer, late, horizon), &added));
+    if (added)
+        return NULL;
+    return db_run(tx, &sql[SETTINGS_SET], DB_VALUES(buffer, late, horizon, tenant, id), &changed);
+}
+
+typedef struct SettingsRead {
+    ProjectId       project;
+    ProjectSettings settings;
+} SettingsRead;
+
+static Err *read_work(DbTx *tx, void *context)
+{
+    SettingsRead *read = context;
+    return project_settings_get(tx, read->project, &read->settings);
+}
+
+Err *project_settings_read(Db *db, Arena *arena, ProjectId project, ProjectSettings *settings)
+{
+    SettingsRead read = { .project = project };
+    TRY(db_read(db, arena, read_work, &read));
+    *settings = read.settings;
+    return NULL;
+}
