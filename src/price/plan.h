@@ -100,9 +100,11 @@ typedef struct Included {
 
 typedef struct Charge {
     Str          id;
-    Str          definition;  // canonical JSON without the name
+    Str          definition;  // canonical JSON of what it prices: without name, sku, accounts, metadata
     Str          name;  // STR_NONE when it has none; a line then shows the id
     Str          tax_category;  // STR_NONE: none; which tax rates its lines bear
+    Str          sku;  // STR_NONE: none; the seller's own name of what it sells
+    Str          revenue_account;  // STR_NONE: plan/charge; whose revenue its lines are
     ChargeSource source;
     Str          meter;     // SOURCE_METER
     Str          quantity;  // SOURCE_QUANTITY: of the subscription

@@ -6,9 +6,12 @@
 #include "price/plan_inside.h"
 
 static const char *const common_members[] = {
-    "id",     "name",    "model",  "meter",       "quantity",
-    "timing", "prorate", "period", "taxCategory", NULL,
+    "id",     "name",        "model", "meter",          "quantity", "timing", "prorate",
+    "period", "taxCategory", "sku",   "revenueAccount", "metadata", NULL,
 };
+
+// What says nothing of the price: a change of these does not begin the charge anew.
+static const char *const silent_members[] = { "name", "sku", "revenueAccount", "metadata", NULL };
 
 // What only a charge on a quantity takes.
 static const char *const quantity_members[] = { "onIncrease", "onDecrease", NULL };
@@ -354,6 +357,50 @@ static void own_period_read(Place place, Charge *charge)
         place_fault(period, ERR_PLAN_INVALID, "a fee that is due once has no period");
 }
 
+enum { METADATA_MEMBERS = 50, METADATA_KEY = 40, METADATA_VALUE = 500 };
+
+static void metadata_read(Place place)
+{
+    if (place.json == NULL || !place_object(place))
+        return;
+    bool fits = place.json->count <= METADATA_MEMBERS;
+    for (const Json *member = place.json->first; member != NULL; member = member->next)
+        fits &= member->kind == JSON_STRING && member->name.length > 0 &&
+                member->name.length <= METADATA_KEY && member->text.length <= METADATA_VALUE;
+    if (!fits)
+        place_fault(place, ERR_FIELD_INVALID,
+                    "metadata is an object of at most %d texts of at most %d bytes, under names "
+                    "of 1 to %d",
+                    METADATA_MEMBERS, METADATA_VALUE, METADATA_KEY);
+}
+
+static void books_read(Place place, Charge *charge)
+{
+    place_id(place_member(place, "taxCategory"), &charge->tax_category);
+    place_text(place_member(place, "sku"), &charge->sku);
+    place_id(place_member(place, "revenueAccount"), &charge->revenue_account);
+    metadata_read(place_member(place, "metadata"));
+}
+
+static Str definition_of(Arena *arena, const Json *charge)
+{
+    Json *priced = arena_array(arena, Json, charge->count + 1), *last = NULL;
+    priced[0] = (Json){ .kind = JSON_OBJECT };
+    for (const Json *member = charge->first; member != NULL; member = member->next) {
+        if (is_listed(member->name, silent_members))
+            continue;
+        Json *kept = &priced[++priced[0].count];
+        *kept = *member;
+        kept->next = NULL;
+        if (last == NULL)
+            priced[0].first = kept;
+        else
+            last->next = kept;
+        last = kept;
+    }
+    return json_canonical(arena, &priced[0], STR_NONE);
+}
+
 void plan_charge_read(Place place, Charge *charge)
 {
     if (!place_object(place))
@@ -362,7 +409,7 @@ void plan_charge_read(Place place, Charge *charge)
     if (place_required(id))
         place_id(id, &charge->id);
     place_text(place_member(place, "name"), &charge->name);
-    place_id(place_member(place, "taxCategory"), &charge->tax_category);
+    books_read(place, charge);
     charge->terms.amount = charge->terms.unit_price = rational_zero();
     charge->terms.package_size = rational_one();
     charge->terms.package_price = rational_zero();
@@ -386,5 +433,5 @@ void plan_charge_read(Place place, Charge *charge)
     prorate_read(place, charge);
     changes_read(place, charge);
     own_period_read(place, charge);
-    charge->definition = json_canonical(place.faults->arena, place.json, STR("name"));
+    charge->definition = definition_of(place.faults->arena, place.json);
 }

@@ -9,11 +9,12 @@
 // A line before it is stored.
 typedef struct IssueLine {
     Str         subscription;  // "": of none
-    Str         revenue;       // its account in the ledger: "plan/charge"
+    Str         revenue;       // its account in the ledger: "plan/charge", or what the charge says
     Str         category;      // of tax; STR_NONE: none
     Str         charge;        // STR_NONE: of the plan, or of none
     Str         charge_id;     // of a one-off charge; STR_NONE: it is none
     Texts       meters;        // that its charge reads
+    bool        in_advance;    // its charge is invoiced before the service
     Span        service;
     Str         description;
     Money       amount, discount;
@@ -56,6 +57,10 @@ typedef struct IssueWanted {
 // *found is false: there is none.
 Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
                 IssueDraft *draft, bool *found) MUST_CHECK;
+
+// A line of a bill as one of an invoice. The timeline is folded from the facts.
+IssueLine issue_line_of(Arena *arena, const TimelineFacts *facts, const Timeline *timeline,
+                        const Line *line);
 
 // ---- one-off charges that wait: issue_charges.c
 

@@ -279,7 +279,17 @@ static IssueLine line_of(Arena *arena, const Next *next, const Timeline *timelin
     made.revenue = str_print(arena, "%.*s/%.*s", STR_ARG(plan), STR_ARG(name));
     if (made.revenue.length > LEDGER_OWNER_BYTES)  // two ids of 128 bytes
         made.revenue = plan;
+    if (charge != NULL && charge->revenue_account.at != NULL)
+        made.revenue = charge->revenue_account;
+    made.in_advance = charge != NULL && charge->timing == TIMING_ADVANCE;
     return made;
+}
+
+IssueLine issue_line_of(Arena *arena, const TimelineFacts *facts, const Timeline *timeline,
+                        const Line *line)
+{
+    Next next = { .facts = facts, .progress.subscription = facts->history.first->id };
+    return line_of(arena, &next, timeline, line);
 }
 
 typedef struct GrantsRead {
