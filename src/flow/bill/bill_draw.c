@@ -265,7 +265,10 @@ static Err *history_add(const Opening *opening, const SubscriptionHistory *histo
         return NULL;
     from = timeline_period(timeline, from).service.start;
     TRY(invoice_currency(arena, facts, &currency));
-    IssueBilled wanted = { query->project, history->first->id, from, query->at };
+    IssueBilled wanted = { .project = query->project,
+                           .subscription = history->first->id,
+                           .from = from,
+                           .until = query->at };
     TRY(issue_billed_lines(arena, opening->query->books, &wanted, currency, &billed));
     if (opening->draws->moment == NULL)
         TRY(usage_moment_open(query->partition, arena, query->as_of, &opening->draws->moment));

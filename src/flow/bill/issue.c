@@ -49,13 +49,18 @@ static void instant_member(JsonOut *out, Arena *arena, const char *name, bool is
         json_null_member(out, name);
 }
 
+static void text_member(JsonOut *out, const char *name, Str text)
+{
+    if (text.at == NULL)
+        json_null_member(out, name);
+    else
+        json_string_member(out, name, text);
+}
+
 static void heading(const IssuedInvoice *invoice, Arena *arena, JsonOut *out)
 {
-    json_string_member(out, "id", invoice->id);
-    if (invoice->number.at == NULL)
-        json_null_member(out, "number");
-    else
-        json_string_member(out, "number", invoice->number);
+    text_member(out, "id", invoice->id);
+    text_member(out, "number", invoice->number);
     json_string_member(out, "kind", str_of(invoice_kind_names[invoice->kind]));
     json_string_member(out, "account", invoice->account);
     json_string_member(out, "currency", currency_code(&invoice->currency));
@@ -72,8 +77,8 @@ static void head_members(Str head, JsonOut *out)
     text_add(out->text, (Str){ head.at + 1, head.length - 2 });
 }
 
-static Str document_of(Arena *arena, const IssuedInvoice *invoice, const IssueLineRow *rows,
-                       size_t count)
+Str issue_document(Arena *arena, const IssuedInvoice *invoice, const IssueLineRow *rows,
+                   size_t count)
 {
     Text    text = text_open(arena);
     JsonOut out = json_out(&text);
@@ -97,7 +102,7 @@ Err *issued_document(DbTx *tx, ProjectId project, const IssuedInvoice *invoice, 
     IssueLineRow *rows;
     size_t        count;
     TRY(issue_lines_read(tx, project, invoice->id, &rows, &count));
-    *document = document_of(db_arena(tx), invoice, rows, count);
+    *document = issue_document(db_arena(tx), invoice, rows, count);
     return NULL;
 }
 
@@ -111,7 +116,7 @@ static Str digest_text(Arena *arena, Str document)
 
 // ---- rows of what was priced
 
-static IssueLineRow *rows_of(Arena *arena, const IssuePriced *priced, bool counts)
+IssueLineRow *issue_rows(Arena *arena, const IssuePriced *priced, bool counts)
 {
     const IssueDraft *draft = priced->draft;
     IssueLineRow     *rows = arena_array(arena, IssueLineRow, draft->count);
@@ -151,7 +156,7 @@ static Err *draft_store(DbTx *tx, const IssueDraft *draft, Str slot, IssuedInvoi
     } else {
         TRY(issue_row_set(tx, project, slot, row));
     }
-    return issue_lines_replace(tx, project, row->id, rows_of(arena, &priced, false), draft->count);
+    return issue_lines_replace(tx, project, row->id, issue_rows(arena, &priced, false), draft->count);
 }
 
 static IssuedInvoice *row_of(Arena *arena, const IssueDraft *draft)
@@ -205,7 +210,7 @@ Err *issue_due(Arena *arena, const IssueQuery *query, Str account, Str currency,
                IssuedInvoice **invoice)
 {
     IssueDraft  draft;
-    IssueWanted wanted = { account, currency };
+    IssueWanted wanted = { .account = account, .currency = currency };
     DraftWrite  write = { .draft = &draft };
     bool        found;
     TRY(issue_rate(arena, query, &wanted, &draft, &found));
@@ -303,7 +308,7 @@ static Err *row_finish(DbTx *tx, Finalize *final, const IssuePriced *priced)
     Arena         *arena = db_arena(tx);
     ProjectId      project = final->query->project;
     IssuedInvoice *row = final->row;
-    IssueLineRow  *rows = rows_of(arena, priced, true);
+    IssueLineRow  *rows = issue_rows(arena, priced, true);
     int64_t        days = issue_net_days(arena, priced);
     row->state = row->total - row->credits - row->balance_used == 0 ? INVOICE_PAID
                                                                      : INVOICE_FINALIZED;
@@ -314,7 +319,7 @@ static Err *row_finish(DbTx *tx, Finalize *final, const IssuePriced *priced)
     row->is_paid = row->state == INVOICE_PAID;
     row->paid_at = row->issued_at;
     row->digest =
-        digest_text(arena, document_of(arena, row, rows, final->draft.count));
+        digest_text(arena, issue_document(arena, row, rows, final->draft.count));
     TRY(issue_lines_replace(tx, project, row->id, rows, final->draft.count));
     return final->is_new ? issue_row_add(tx, project, row->id, row)
                          : issue_row_set(tx, project, row->id, row);
@@ -401,7 +406,7 @@ static Err *draft_rate(Arena *arena, Finalize *final)
                                      .buyer_name = account->name };
         return NULL;
     }
-    IssueWanted wanted = { row->account, currency_code(&row->currency) };
+    IssueWanted wanted = { .account = row->account, .currency = currency_code(&row->currency) };
     TRY(issue_rate(arena, final->query, &wanted, &final->rated, &found));
     if (!found) {  // charges alone
         final->rated.currency = row->currency;
@@ -474,7 +479,7 @@ static Err *close_once(Arena *arena, const IssueQuery *query, const IssueClose *
                        IssuedInvoice **invoice)
 {
     Closing     closing = { close, { .query = query } };
-    IssueWanted wanted = { close->account, STR_NONE };
+    IssueWanted wanted = { .account = close->account, .currency = STR_NONE };
     bool        found;
     *invoice = NULL;
     TRY(issue_rate(arena, query, &wanted, &closing.final.rated, &found));

@@ -110,6 +110,32 @@ typedef struct IssueClose {
 Err *issue_close(Arena *arena, const IssueQuery *query, const IssueClose *close,
                  IssuedInvoice **invoice) MUST_CHECK;
 
+// ---- before they are made
+
+// What the account's next invoices in a currency say if nothing more happens, made by what makes
+// them: those that are overdue first, and each with what those before it leave of credit, balance
+// and charges. Nothing is stored. `issue->now` is T: changes recorded later are not known. Rates,
+// parties, credit, balance, charges and what was billed are those of the books at this moment.
+// Where a subscription has more than 16 overdue, what they contained is rated from the log, and
+// they leave credit, balance and charges as they are.
+typedef struct IssuePreviewQuery {
+    const IssueQuery    *issue;
+    UsageMoment         *moment;  // events that count
+    Str                  account;
+    Currency             currency;
+    const TimelineFacts *instead;  // one subscription with a change in memory; NULL: none
+    const Instant       *at;       // with `instead`: also what is due at this instant; or NULL
+} IssuePreviewQuery;
+
+// Documents as issued_document tells them; id, number, issuedAt and dueAt are null.
+typedef struct IssuePreview {
+    Str at;    // at query->at; what the log says of that subscription alone where no invoice is
+    Str next;  // the first behind T; STR_NONE: none. Charges alone that wait are due at T.
+} IssuePreview;
+
+// ACCOUNT_NOT_FOUND; TAX_RATE_NOT_FOUND; what rating refuses.
+Err *issue_preview(Arena *arena, const IssuePreviewQuery *query, IssuePreview *preview) MUST_CHECK;
+
 // ---- what happens to it then, in the caller's transaction
 
 typedef struct InvoiceDeed {

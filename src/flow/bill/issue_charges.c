@@ -12,7 +12,11 @@ Err *issue_charges_add(DbTx *tx, IssueDraft *draft)
     CreditWallet   wallet = { draft->query->project, draft->account, draft->currency };
     AccountCharge *waiting;
     size_t         count;
-    TRY(charges_waiting(tx, &wallet, CHARGES_MAX, &waiting, &count));
+    size_t taken = draft->ahead == NULL ? 0 : draft->ahead->charges;
+    TRY(charges_waiting(tx, &wallet, taken + CHARGES_MAX, &waiting, &count));
+    taken = taken < count ? taken : count;
+    waiting += taken;
+    count -= taken;
     IssueLine *lines = arena_array(db_arena(tx), IssueLine, draft->count + count);
     for (size_t i = 0; i < draft->count; i++)
         lines[i] = draft->lines[i];

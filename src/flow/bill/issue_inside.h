@@ -29,6 +29,8 @@ typedef struct IssueProgress {
     Instant until;
 } IssueProgress;
 
+typedef struct IssueAhead IssueAhead;
+
 // What an invoice is made of, rated: pure from here on but for rates, credit and balance.
 typedef struct IssueDraft {
     const IssueQuery *query;
@@ -44,6 +46,7 @@ typedef struct IssueDraft {
     size_t         count;
     IssueProgress *parts;
     size_t         part_count;
+    const IssueAhead *ahead;  // NULL: it is made for real
 } IssueDraft;
 
 // ---- rating: issue_rate.c
@@ -51,12 +54,22 @@ typedef struct IssueDraft {
 typedef struct IssueWanted {
     Str account;
     Str currency;  // STR_NONE: whichever is first
+    IssueAhead *ahead;  // NULL: it is made for real
 } IssueWanted;
 
-// The account's earliest boundary up to now with lines that were not billed, of one currency.
-// *found is false: there is none.
+// The account's earliest boundary up to now (of a preview: up to any time) with lines that were not
+// billed, of one currency. *found is false: there is none.
 Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
                 IssueDraft *draft, bool *found) MUST_CHECK;
+
+// A line of a bill as one of an invoice. The timeline is folded from the facts.
+IssueLine issue_line_of(Arena *arena, const TimelineFacts *facts, const Timeline *timeline,
+                        const Line *line);
+
+// What the log says is due at an instant of the subscription with a change in memory, whatever the
+// books say was billed.
+Err *issue_rate_at(Arena *arena, const IssueQuery *query, const IssueWanted *wanted, Instant at,
+                   IssueDraft *draft) MUST_CHECK;
 
 // A line of a bill as one of an invoice. The timeline is folded from the facts.
 IssueLine issue_line_of(Arena *arena, const TimelineFacts *facts, const Timeline *timeline,
@@ -113,6 +126,11 @@ typedef struct IssueLineRow {
     int64_t amount, discount, net, tax;
 } IssueLineRow;
 
+// Rows of what was priced, and the document that an invoice with such rows is: issue.c.
+IssueLineRow *issue_rows(Arena *arena, const IssuePriced *priced, bool counts);
+Str issue_document(Arena *arena, const IssuedInvoice *invoice, const IssueLineRow *rows,
+                   size_t count);
+
 // The slot of the draft of an account and currency; other invoices have their id.
 Str  issue_draft_slot(Arena *arena, Str account, Currency currency);
 Err *issue_row_by_slot(DbTx *tx, ProjectId project, Str slot, IssuedInvoice **row) MUST_CHECK;
@@ -130,12 +148,49 @@ typedef struct IssueBilled {
     ProjectId project;
     Str       subscription;
     Instant   from, until;
+    const IssueAhead *ahead;  // NULL: only what is stored
 } IssueBilled;
 Err *issue_lines_billed(DbTx *tx, const IssueBilled *wanted, IssueLineRow **rows,
                         size_t *count) MUST_CHECK;
 // What they come to, line by line of the bills: issue_rate.c.
 Err *issue_billed_lines(Arena *arena, Db *books, const IssueBilled *wanted, Currency currency,
                         InvoiceLines *lines) MUST_CHECK;
+
+// ---- invoices that are not made yet: issue_preview.c
+
+// How far a subscription will be billed then.
+typedef struct AheadPart {
+    Str     subscription;
+    Instant until;
+    bool    is_by_log;  // too many invoices are overdue: what they contain is rated from the log
+} AheadPart;
+
+// What a preview has beyond the books: a change in memory, and what the invoices before it will
+// have taken, as if they were made.
+struct IssueAhead {
+    UsageMoment         *moment;
+    Instant              from;     // up to here invoices are overdue
+    bool                 is_by_log;  // all parts are
+    const TimelineFacts *instead;  // of its subscription; NULL: none
+    AheadPart           *parts;
+    size_t               part_count, part_room;
+    IssueLineRow        *rows;
+    size_t               row_count;
+    GrantDraw           *draws;
+    size_t               draw_count;
+    size_t               charges;  // of those that wait
+    int64_t              balance;  // what the customer's balance gets, less what it pays
+};
+
+// Where the search for a subscription's next invoice begins: where it is billed up to, by the books
+// or by the invoices before.
+Err *issue_ahead_part(Arena *arena, IssueAhead *ahead, const TimelineFacts *facts,
+                      const IssueProgress *progress, AheadPart *part) MUST_CHECK;
+// Rows of a subscription's invoices before, behind those of the books.
+void issue_ahead_rows(Arena *arena, const IssueBilled *wanted, IssueLineRow **rows, size_t *count);
+// Grants without what the invoices before draw.
+void issue_ahead_reserve(const IssueAhead *ahead, CreditGrants grants);
+
 Err *issue_progress_get(DbTx *tx, ProjectId project, Str subscription,
                         IssueProgress *progress) MUST_CHECK;
 // STORE_BUSY: it is not what `before` says any more.

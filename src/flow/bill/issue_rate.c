@@ -8,7 +8,8 @@
 #include "base/assert.h"
 #include "flow/ledger/credit.h"
 
-enum { INSTANTS_MAX = 1000 };  // without anything due, before a search ends
+// Instants without anything due, before a search ends.
+enum { INSTANTS_MAX = 1000, PREVIEW_INSTANTS_MAX = 100 };
 
 // ---- what the books say was billed, as lines
 
@@ -126,6 +127,8 @@ Err *issue_billed_lines(Arena *arena, Db *books, const IssueBilled *wanted, Curr
 {
     BilledRead read = { .wanted = *wanted };
     TRY(db_read(books, arena, billed_work, &read));
+    if (wanted->ahead != NULL)
+        issue_ahead_rows(arena, wanted, &read.rows, &read.count);
     return billed_sum(arena, read.rows, read.count, currency, lines);
 }
 
@@ -155,44 +158,69 @@ static Err *progress_work(DbTx *tx, void *context)
     return issue_progress_get(tx, read->project, read->progress.subscription, &read->progress);
 }
 
-static Err *lines_at(Arena *arena, const IssueQuery *query, const InvoiceQuery *rated, Next *next)
+// What a subscription's next invoice is sought with.
+typedef struct Search {
+    const IssueQuery *query;
+    Str               account, currency;
+    UsageMoment      *moment;
+    IssueAhead       *ahead;  // NULL: it is made for real
+} Search;
+
+static Err *lines_at(Arena *arena, const Search *search, const InvoiceQuery *rated, Next *next)
 {
-    IssueBilled  wanted = { query->project, next->progress.subscription, INSTANT_FIRST, next->at };
+    const IssueQuery *query = search->query;
+    Instant           before = { next->at.us - 1 };
+    // A preview may ask for what is billed already: what was billed before it.
+    bool         is_made = next->progress.until.us >= next->at.us;
+    IssueBilled  wanted = { .project = query->project,
+                            .subscription = next->progress.subscription,
+                            .until = is_made ? before : next->at,
+                            .ahead = search->ahead };
     InvoiceLines billed;
     TRY(invoice_reach(arena, rated, next->at, &wanted.from));
     TRY(issue_billed_lines(arena, query->books, &wanted, next->currency, &billed));
     return invoice_lines(arena, rated, next->at, &billed, &next->lines);
 }
 
+// Where the search begins, and up to when it goes.
+static Err *next_begin(Arena *arena, const Search *search, const InvoiceQuery *rated, Next *next,
+                       AheadPart *part)
+{
+    ProgressRead read = { search->query->project,
+                          { .subscription = rated->facts->history.first->id } };
+    TRY(db_read(search->query->books, arena, progress_work, &read));
+    next->progress = read.progress;
+    *part = (AheadPart){ .until = read.progress.until };
+    if (search->ahead != NULL)
+        TRY(issue_ahead_part(arena, search->ahead, rated->facts, &read.progress, part));
+    next->at = part->until;
+    next->lines = (InvoiceLines){ 0 };
+    return NULL;
+}
+
 // The first instant behind the subscription's last invoice at which it has lines. `found`: there is
-// one up to now.
-static Err *next_find(Arena *arena, const IssueQuery *query, const InvoiceQuery *rated, Next *next,
+// one up to now, or, in a preview, at all.
+static Err *next_find(Arena *arena, const Search *search, const InvoiceQuery *rated, Next *next,
                       bool *found)
 {
-    ProgressRead read = { query->project, { .subscription = rated->facts->history.first->id } };
-    TRY(db_read(query->books, arena, progress_work, &read));
-    next->progress = read.progress;
-    next->at = read.progress.until;
-    next->lines = (InvoiceLines){ 0 };
+    int       most = search->ahead == NULL ? INSTANTS_MAX : PREVIEW_INSTANTS_MAX;
+    Instant   until = search->ahead == NULL ? search->query->now : INSTANT_END;
+    AheadPart part;
+    TRY(next_begin(arena, search, rated, next, &part));
     *found = true;
-    for (int tries = 0; tries < INSTANTS_MAX && next->lines.count == 0; tries++) {
+    for (int tries = 0; tries < most && next->lines.count == 0; tries++) {
         TRY(invoice_next(arena, rated->facts, next->at, &next->at, found));
-        *found = *found && next->at.us <= query->now.us;
+        *found = *found && next->at.us <= until.us;
         if (!*found)
             return NULL;
-        TRY(lines_at(arena, query, rated, next));
+        TRY(part.is_by_log ? invoice_due(arena, rated, next->at, &next->lines)
+                           : lines_at(arena, search, rated, next));
     }
     *found = next->lines.count > 0;
     return NULL;
 }
 
 // ---- all of an account
-
-typedef struct Search {
-    const IssueQuery *query;
-    Str               account, currency;
-    UsageMoment      *moment;
-} Search;
 
 static Err *row_search(Arena *arena, const Search *search, const SubscriptionHistory *row,
                        Nexts *nexts)
@@ -203,12 +231,15 @@ static Err *row_search(Arena *arena, const Search *search, const SubscriptionHis
     Next              next = { .facts = facts };
     bool              found;
     TRY(timeline_facts_of(arena, query->catalog, query->project, row, facts));
+    const TimelineFacts *instead = search->ahead == NULL ? NULL : search->ahead->instead;
+    if (instead != NULL && str_equal(row->first->id, instead->history.first->id))
+        *facts = *instead;
     facts->known_at = query->now;
     TRY(invoice_currency(arena, facts, &next.currency));
     if (search->currency.at != NULL &&
         !str_equal(search->currency, currency_code(&next.currency)))
         return NULL;
-    TRY(next_find(arena, query, &rated, &next, &found));
+    TRY(next_find(arena, search, &rated, &next, &found));
     if (found)
         nexts->at[nexts->count++] = next;
     return NULL;
@@ -369,11 +400,9 @@ static Err *draft_fill(Arena *arena, const Search *search, const Nexts *nexts,
     return NULL;
 }
 
-Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
-                IssueDraft *draft, bool *found)
+static Err *draft_begin(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
+                        IssueDraft *draft)
 {
-    Search   search = { query, wanted->account, wanted->currency, NULL };
-    Nexts    nexts = { 0 };
     Account *row;
     TRY(catalog_account_get(query->catalog, arena, query->project, wanted->account, &row));
     *draft = (IssueDraft){ .query = query,
@@ -381,14 +410,53 @@ Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted
                            .account = wanted->account,
                            .buyer = row->billing,
                            .buyer_name = row->name,
-                           .usual_currency = row->currency };
-    TRY(usage_moment_open(query->partition, arena, SEQUENCE_NEWEST, &search.moment));
+                           .usual_currency = row->currency,
+                           .ahead = wanted->ahead };
+    return NULL;
+}
+
+static Err *search_begin(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
+                         Search *search)
+{
+    *search = (Search){ query, wanted->account, wanted->currency, NULL, wanted->ahead };
+    if (wanted->ahead == NULL)
+        return usage_moment_open(query->partition, arena, SEQUENCE_NEWEST, &search->moment);
+    search->moment = wanted->ahead->moment;
+    return NULL;
+}
+
+Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
+                IssueDraft *draft, bool *found)
+{
+    Search search;
+    Nexts  nexts = { 0 };
+    TRY(draft_begin(arena, query, wanted, draft));
+    TRY(search_begin(arena, query, wanted, &search));
     Err *err = nexts_find(arena, &search, &nexts);
     if (err == NULL && nexts.count > 0)
         err = draft_fill(arena, &search, &nexts, draft);
     if (err == NULL)
         draft->sequence = usage_sequence_print(arena, usage_moment_sequence(search.moment));
-    usage_moment_close(search.moment);
+    if (wanted->ahead == NULL)
+        usage_moment_close(search.moment);
     *found = nexts.count > 0;
     return err;
+}
+
+Err *issue_rate_at(Arena *arena, const IssueQuery *query, const IssueWanted *wanted, Instant at,
+                   IssueDraft *draft)
+{
+    const TimelineFacts *facts = wanted->ahead->instead;
+    InvoiceQuery         rated = { query->catalog, wanted->ahead->moment, query->project, facts };
+    Next                 next = { .progress = { .subscription = facts->history.first->id },
+                                  .facts = facts,
+                                  .at = at };
+    Nexts                nexts = { &next, 1 };
+    Search               search;
+    TRY(draft_begin(arena, query, wanted, draft));
+    TRY(search_begin(arena, query, wanted, &search));
+    TRY(invoice_currency(arena, facts, &next.currency));
+    TRY(invoice_due(arena, &rated, at, &next.lines));
+    draft->sequence = usage_sequence_print(arena, usage_moment_sequence(search.moment));
+    return draft_fill(arena, &search, &nexts, draft);
 }

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+// Invoices before they are made. Those of an account and currency are made in memory one after the
+// other with the functions that make them for real, each with what those before it leave of credit,
+// balance and charges; so what is shown is what is billed. Nothing is stored.
+#include "flow/bill/issue_inside.h"
+
+// Of a subscription; beyond that what they contained is told from the log. Of a search.
+enum { OVERDUE_MAX = 16, STEPS_MAX = 64, TRIES_MAX = 5 };
+
+// ---- what the invoices before leave
+
+static Instant earlier(Instant a, Instant b)
+{
+    return a.us < b.us ? a : b;
+}
+
+// Whether more is overdue than is made in memory.
+static Err *overdue_count(Arena *arena, const IssueAhead *ahead, const TimelineFacts *facts,
+                          AheadPart *part)
+{
+    Instant at = part->until;
+    bool    found = true;
+    int     count = 0;
+    part->is_by_log = ahead->is_by_log;
+    for (; !part->is_by_log && found && at.us <= ahead->from.us; count++) {
+        TRY(invoice_next(arena, facts, at, &at, &found));
+        part->is_by_log = count == OVERDUE_MAX;
+    }
+    if (part->is_by_log)
+        part->until = ahead->from;
+    return NULL;
+}
+
+static AheadPart *part_find(const IssueAhead *ahead, Str subscription)
+{
+    for (size_t i = 0; i < ahead->part_count; i++)
+        if (str_equal(ahead->parts[i].subscription, subscription))
+            return &ahead->parts[i];
+    return NULL;
+}
+
+static void part_add(Arena *arena, IssueAhead *ahead, const AheadPart *part)
+{
+    if (ahead->part_count == ahead->part_room) {
+        size_t     room = ahead->part_room == 0 ? 4 : 2 * ahead->part_room;
+        AheadPart *more = arena_array(arena, AheadPart, room);
+        for (size_t i = 0; i < ahead->part_count; i++)
+            more[i] = ahead->parts[i];
+        ahead->parts = more;
+        ahead->part_room = room;
+    }
+    ahead->parts[ahead->part_count++] = *part;
+}
+
+Err *issue_ahead_part(Arena *arena, IssueAhead *ahead, const TimelineFacts *facts,
+                      const IssueProgress *progress, AheadPart *part)
+{
+    const AheadPart *known = part_find(ahead, progress->subscription);
+    if (known != NULL) {
+        *part = *known;
+        return NULL;
+    }
+    *part = (AheadPart){ .subscription = progress->subscription,
+                         .until = earlier(progress->until, ahead->from) };
+    TRY(overdue_count(arena, ahead, facts, part));
+    part_add(arena, ahead, part);
+    return NULL;
+}
+
+static bool row_is_of(const IssueLineRow *row, const IssueBilled *wanted)
+{
+    return str_equal(row->subscription, wanted->subscription) &&
+           row->service_start.us >= wanted->from.us && row->boundary.us <= wanted->until.us;
+}
+
+void issue_ahead_rows(Arena *arena, const IssueBilled *wanted, IssueLineRow **rows, size_t *count)
+{
+    const IssueAhead *ahead = wanted->ahead;
+    IssueLineRow     *all = arena_array(arena, IssueLineRow, *count + ahead->row_count);
+    size_t            known = 0;
+    for (; known < *count; known++)
+        all[known] = (*rows)[known];
+    for (size_t i = 0; i < ahead->row_count; i++)
+        if (row_is_of(&ahead->rows[i], wanted))
+            all[known++] = ahead->rows[i];
+    *rows = all;
+    *count = known;
+}
+
+void issue_ahead_reserve(const IssueAhead *ahead, CreditGrants grants)
+{
+    for (size_t i = 0; i < ahead->draw_count; i++)
+        for (size_t k = 0; k < grants.count; k++)
+            if (str_equal(grants.at[k].id, ahead->draws[i].grant)) {
+                int64_t left = grant_left(&grants.at[k]);
+                int64_t drawn = ahead->draws[i].amount;
+                grants.at[k].reserved += drawn < left ? drawn : left;
+            }
+}
+
+// ---- one invoice
+
+typedef struct Made {
+    IssueDraft    draft;
+    bool          takes_charges;
+    IssuePriced   priced;
+    IssueLineRow *rows;
+    int64_t       balance_used;
+    Str           document;  // STR_NONE: nothing is on it
+} Made;
+
+// As issue_post.c uses it, behind what the invoice itself gives to it.
+static Err *balance_share(DbTx *tx, Made *made)
+{
+    const IssueDraft *draft = &made->draft;
+    LedgerName        name = { LEDGER_CUSTOMER_BALANCE, draft->account, draft->currency };
+    int64_t           owed = made->priced.total - made->priced.credits, balance;
+    TRY(ledger_balance(tx, draft->query->project, &name, &balance));
+    balance = -balance + made->priced.to_balance;
+    if (draft->ahead != NULL)
+        balance += draft->ahead->balance;
+    made->balance_used = balance < owed ? balance : owed;
+    if (made->balance_used < 0)
+        made->balance_used = 0;
+    return NULL;
+}
+
+static Err *made_work(DbTx *tx, void *context)
+{
+    Made  *made = context;
+    Arena *arena = db_arena(tx);
+    if (made->takes_charges)
+        TRY(issue_charges_add(tx, &made->draft));
+    if (made->takes_charges && made->draft.count == 0)
+        return NULL;
+    TRY(issue_price(tx, &made->draft, &made->priced));
+    TRY(balance_share(tx, made));
+    IssuedInvoice row = { .kind = made->draft.kind,
+                          .account = made->draft.account,
+                          .currency = made->draft.currency,
+                          .boundary = made->draft.boundary,
+                          .total = made->priced.total,
+                          .credits = made->priced.credits,
+                          .balance_used = made->balance_used,
+                          .head = issue_head(arena, &made->priced) };
+    made->rows = issue_rows(arena, &made->priced, true);
+    made->document = issue_document(arena, &row, made->rows, made->draft.count);
+    return NULL;
+}
+
+// ---- taking it off for those behind it
+
+static void rows_take(Arena *arena, IssueAhead *ahead, const Made *made)
+{
+    size_t        count = made->draft.count;
+    IssueLineRow *all = arena_array(arena, IssueLineRow, ahead->row_count + count);
+    for (size_t i = 0; i < ahead->row_count; i++)
+        all[i] = ahead->rows[i];
+    for (size_t i = 0; i < count; i++)
+        all[ahead->row_count + i] = made->rows[i];
+    ahead->rows = all;
+    ahead->row_count += count;
+}
+
+static void draws_take(Arena *arena, IssueAhead *ahead, const Made *made)
+{
+    GrantDraw *draws;
+    size_t     count;
+    if (!made->priced.has_drawing)
+        return;
+    draw_by_grant(&made->priced.drawing, &draws, &count);
+    GrantDraw *all = arena_array(arena, GrantDraw, ahead->draw_count + count);
+    for (size_t i = 0; i < ahead->draw_count; i++)
+        all[i] = ahead->draws[i];
+    for (size_t i = 0; i < count; i++)
+        all[ahead->draw_count + i] = draws[i];
+    ahead->draws = all;
+    ahead->draw_count += count;
+}
+
+// What the books have of it is not taken off again.
+static bool is_in_books(const IssueDraft *draft)
+{
+    for (size_t i = 0; i < draft->part_count; i++)
+        if (draft->parts[i].until.us >= draft->boundary.us)
+            return true;
+    return false;
+}
+
+static void made_take(Arena *arena, IssueAhead *ahead, const Made *made)
+{
+    const IssueDraft *draft = &made->draft;
+    for (size_t i = 0; i < draft->part_count; i++)
+        part_find(ahead, draft->parts[i].subscription)->until = draft->boundary;
+    if (is_in_books(draft))
+        return;
+    rows_take(arena, ahead, made);
+    draws_take(arena, ahead, made);
+    for (size_t i = 0; i < draft->count; i++)
+        ahead->charges += draft->lines[i].charge_id.at != NULL;
+    ahead->balance += made->priced.to_balance - made->balance_used;
+}
+
+// ---- one after the other
+
+typedef struct Previewing {
+    Arena                   *arena;
+    const IssuePreviewQuery *query;
+    IssueAhead               ahead;
+    IssuePreview             shown;
+    bool                     is_done;
+} Previewing;
+
+static IssueWanted wanted_of(Previewing *previewing)
+{
+    return (IssueWanted){ .account = previewing->query->account,
+                          .currency = currency_code(&previewing->query->currency),
+                          .ahead = &previewing->ahead };
+}
+
+static Err *made_read(const Previewing *previewing, Made *made)
+{
+    return db_read(previewing->query->issue->books, previewing->arena, made_work, made);
+}
+
+// Nothing of a subscription comes any more: charges that wait are due now.
+static Err *charges_only(Previewing *previewing, Made *made)
+{
+    IssuePreview *shown = &previewing->shown;
+    previewing->is_done = true;
+    if (shown->next.at != NULL)
+        return NULL;
+    made->draft.currency = previewing->query->currency;
+    made->draft.boundary = previewing->query->issue->now;
+    TRY(made_read(previewing, made));
+    shown->next = made->document;
+    return NULL;
+}
+
+static Err *step_take(Previewing *previewing, Made *made)
+{
+    const IssuePreviewQuery *query = previewing->query;
+    const Instant           *at = query->at;
+    Instant                  boundary = made->draft.boundary;
+    bool is_behind = boundary.us > query->issue->now.us;
+    TRY(made_read(previewing, made));
+    if (at != NULL && boundary.us == at->us)
+        previewing->shown.at = made->document;
+    if (is_behind && previewing->shown.next.at == NULL)
+        previewing->shown.next = made->document;
+    previewing->is_done = is_behind && (at == NULL || boundary.us >= at->us);
+    made_take(previewing->arena, &previewing->ahead, made);
+    return NULL;
+}
+
+static Err *steps_take(Previewing *previewing)
+{
+    for (int steps = 0; steps < STEPS_MAX && !previewing->is_done; steps++) {
+        Made        made = { .takes_charges = true };
+        IssueWanted wanted = wanted_of(previewing);
+        bool        found;
+        TRY(issue_rate(previewing->arena, previewing->query->issue, &wanted, &made.draft, &found));
+        TRY(found ? step_take(previewing, &made) : charges_only(previewing, &made));
+    }
+    return NULL;
+}
+
+static void previewing_begin(Arena *arena, const IssuePreviewQuery *query, Previewing *previewing)
+{
+    Instant from = query->issue->now;
+    if (query->at != NULL && query->at->us <= from.us)
+        from.us = query->at->us - 1;
+    *previewing = (Previewing){ .arena = arena,
+                                .query = query,
+                                .ahead = { .moment = query->moment,
+                                           .from = from,
+                                           .instead = query->instead } };
+}
+
+// An instant at which the chain has no invoice: nothing is due then, it is long ago or far away, or
+// the books have it. The log tells what it is.
+static Err *at_by_log(Previewing *previewing)
+{
+    const IssuePreviewQuery *query = previewing->query;
+    Made                     made = { 0 };
+    IssueWanted              wanted = wanted_of(previewing);
+    if (query->at == NULL || previewing->shown.at.at != NULL)
+        return NULL;
+    IssueAhead fresh = { .moment = query->moment, .instead = query->instead };
+    wanted.ahead = &fresh;
+    TRY(issue_rate_at(previewing->arena, query->issue, &wanted, *query->at, &made.draft));
+    TRY(made_read(previewing, &made));
+    previewing->shown.at = made.document;
+    return NULL;
+}
+
+static Err *preview_once(Arena *arena, const IssuePreviewQuery *query, IssuePreview *preview)
+{
+    Previewing previewing;
+    previewing_begin(arena, query, &previewing);
+    TRY(steps_take(&previewing));
+    if (previewing.shown.next.at == NULL && !previewing.is_done) {  // too much is overdue
+        previewing_begin(arena, query, &previewing);
+        previewing.ahead.is_by_log = true;
+        TRY(steps_take(&previewing));
+    }
+    TRY(at_by_log(&previewing));
+    *preview = previewing.shown;
+    return NULL;
+}
+
+Err *issue_preview(Arena *arena, const IssuePreviewQuery *query, IssuePreview *preview)
+{
+    Err *err = NULL;
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        err = preview_once(arena, query, preview);
+        if (err == NULL || err->code != ERR_STORE_BUSY)  // a grant came in between
+            return err;
+    }
+    return err;
+}
