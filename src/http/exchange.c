@@ -308,6 +308,9 @@ static enum MHD_Result answer_send(Exchange *exchange)
     header_put(exchange, answer, "Request-Id", exchange->request.id);
     for (size_t i = 0; i < response->header_count; i++)
         header_put(exchange, answer, response->headers[i].name, response->headers[i].value);
+    if (request_header(&exchange->request, FORWARDED_HEADER).at != NULL &&
+        exchange->thread->listener->options.owner.length > 0)
+        header_put(exchange, answer, OWNER_HEADER, exchange->thread->listener->options.owner);
     if (exchange->thread->listener->quiesced || exchange->refuse_now)
         header_put(exchange, answer, "Connection", STR("close"));
     enum MHD_Result result =
@@ -350,7 +353,8 @@ static void finished_push(Exchange *exchange)
 void request_suspend(Request *request, Handler *then)
 {
     Exchange *exchange = request->exchange;
-    assert_that(request->route->runs == RUNS_ON_HTTP_THREAD && !exchange->suspended);
+    assert_that((request->route->runs == RUNS_ON_HTTP_THREAD || exchange->forwarded) &&
+                !exchange->suspended);
     exchange->suspended = true;
     exchange->then = then;
 }
@@ -403,18 +407,48 @@ static enum MHD_Result work_on_worker(Exchange *exchange)
     return MHD_YES;
 }
 
+// To the owner, from the beginning: what a handler has written so far is forgotten.
+static enum MHD_Result forward_begin(Exchange *exchange)
+{
+    Response *response = &exchange->response;
+    text_clear(&response->body);
+    text_clear(&response->members);
+    *response = (Response){
+        .arena = response->arena, .body = response->body, .members = response->members
+    };
+    exchange->forwarded = true;
+    exchange->stage = STAGE_WORKING;
+    exchange->refusal = exchange->thread->listener->options.forward(&exchange->request, response);
+    if (exchange->refusal != NULL)
+        return answer_send(exchange);
+    suspend(exchange);
+    return MHD_YES;
+}
+
+static bool is_elsewhere(const Exchange *exchange)
+{
+    const ListenerOptions *options = &exchange->thread->listener->options;
+    return options->forward != NULL && !exchange->forwarded && exchange->refusal != NULL &&
+           exchange->refusal->code == options->elsewhere;
+}
+
 static enum MHD_Result work_begin(Exchange *exchange)
 {
     if (exchange->refusal == NULL)
         exchange->refusal = body_decode(exchange);
     if (exchange->refusal != NULL)
         return answer_send(exchange);
+    if (exchange->request.route->at == AT_OWNER &&
+        exchange->thread->listener->options.forward != NULL)
+        return forward_begin(exchange);
     return exchange->request.route->runs == RUNS_ON_WORKER ? work_on_worker(exchange)
                                                            : work_on_thread(exchange);
 }
 
 static enum MHD_Result work_finished(Exchange *exchange)
 {
+    if (is_elsewhere(exchange))
+        return forward_begin(exchange);
     if (exchange->then != NULL && exchange->refusal == NULL)
         exchange->refusal = exchange->then(&exchange->request, &exchange->response);
     return answer_send(exchange);
@@ -445,6 +479,16 @@ enum MHD_Result exchange_access(void *thread, struct MHD_Connection *connection,
     case STAGE_ANSWERED: return MHD_YES;
     }
     assert_failed("the exchange has a stage", __FILE__, __LINE__);
+}
+
+Str request_target(const Request *request)
+{
+    const Exchange *exchange = request->exchange;
+    if (exchange == NULL || request->path.at < exchange->target.at ||
+        request->path.at >= exchange->target.at + exchange->target.length)
+        return request->path;
+    const char *end = exchange->target.at + exchange->target.length;
+    return (Str){ request->path.at, (size_t)(end - request->path.at) };
 }
 
 Str request_header(const Request *request, const char *name)

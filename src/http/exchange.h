@@ -76,6 +76,7 @@ typedef struct Exchange {
     Err                   *refusal;
     bool                   refuse_now;   // at the headers: the rest of the body is not read
     bool                   suspended;    // request_suspend was called
+    bool                   forwarded;    // to the owner
     Handler               *then;
     size_t                 piece_sent;   // of a body in pieces: bytes of the one at hand
     bool                   pieces_ended;

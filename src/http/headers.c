@@ -211,6 +211,18 @@ static Str target_split(Exchange *exchange)
     return target;
 }
 
+// What was forwarded is answered by the owner that it was meant for, or not at all: it is never
+// forwarded on.
+static Err *owner_check(Exchange *exchange)
+{
+    const ListenerOptions *options = &exchange->thread->listener->options;
+    Str meant = request_header(&exchange->request, FORWARDED_HEADER);
+    if (meant.at == NULL || (options->owner.length > 0 && str_equal(meant, options->owner)))
+        return NULL;
+    return refuse(exchange->request.arena, options->elsewhere, STR_NONE,
+                  "the request was forwarded to a server that is not, or no longer, the owner");
+}
+
 static Err *route_check(Exchange *exchange, Str method)
 {
     Request         *request = &exchange->request;
@@ -225,6 +237,7 @@ static Err *route_check(Exchange *exchange, Str method)
         if (refusal != NULL)
             return refusal;
     }
+    TRY(owner_check(exchange));
     TRY(body_check(exchange));
     return router_query(request, query);
 }

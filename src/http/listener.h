@@ -29,6 +29,11 @@ typedef struct ListenerOptions {
     uint32_t      idle_ms;           // 75000: between requests
     const Router *router;
     Authorize    *authorize;
+    // Of a server that is not the owner (RouteAt): called on the HTTP thread with the whole
+    // request, must suspend it. NULL: this is the owner.
+    Handler      *forward;
+    ErrCode       elsewhere;         // the refusal that says that only the owner can answer
+    Str           owner;             // who this is to those that forward; STR_NONE: nobody
     void         *context;           // request->server
 } ListenerOptions;
 

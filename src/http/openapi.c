@@ -10,6 +10,9 @@
 #include "base/vector.h"
 #include "http/problem.h"
 
+// By RouteAt.
+static const char *const places[] = { "anyServer", "ownerPerhaps", "owner" };
+
 typedef struct Refusals {
     bool has[ERR_COUNT];
 } Refusals;
@@ -36,6 +39,7 @@ static Refusals refusals_of(const Route *route)
     static const ErrCode everywhere[] = { ERR_REQUEST_MALFORMED, ERR_UNKNOWN_PARAMETER,
                                           ERR_PARAMETER_INVALID };  // a query may not decode
     static const ErrCode on_worker[] = { ERR_QUEUE_FULL };
+    static const ErrCode not_at_owner[] = { ERR_USAGE_OWNER_UNREACHABLE };
     Refusals refusals = { 0 };
     refusals_add(&refusals, everywhere, sizeof everywhere / sizeof *everywhere);
     refusals_add(&refusals, route->refuses, route->refuse_count);
@@ -45,6 +49,8 @@ static Refusals refusals_of(const Route *route)
         refusals_add(&refusals, with_body, sizeof with_body / sizeof *with_body);
     if (route->runs == RUNS_ON_WORKER)
         refusals_add(&refusals, on_worker, sizeof on_worker / sizeof *on_worker);
+    if (route->at != AT_ANY)
+        refusals_add(&refusals, not_at_owner, sizeof not_at_owner / sizeof *not_at_owner);
     return refusals;
 }
 
@@ -192,6 +198,7 @@ static void route_print(JsonOut *out, const Route *route)
     json_object(out);
     json_string_member(out, "operationId", str_of(route->name));
     json_string_member(out, "summary", str_of(route->doc));
+    json_string_member(out, "x-answeredAt", str_of(places[route->at]));
     json_name(out, STR("security"));
     json_array(out);
     if (route->scope != NULL)

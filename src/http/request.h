@@ -81,6 +81,9 @@ Err *request_query_bool(const Request *request, const char *name, bool *value) M
 // `limit` of a list: 1..1000, 20 when absent.
 Err *request_limit(const Request *request, size_t *limit) MUST_CHECK;
 
+// Path and query as sent.
+Str  request_target(const Request *request);
+
 // The body as JSON (depth 16).
 Err *request_json(Request *request, Json **root) MUST_CHECK;
 // The same for documents that nest deeper than events do.
@@ -102,9 +105,13 @@ JsonOut response_problem_members(Response *response);
 
 // ---- answering later
 
-// Only in a handler of a route that runs on the HTTP thread: the handler returns NULL after this,
-// and nothing is answered until request_finish. Then `then` runs on the HTTP thread to write the
-// answer (it may not suspend again).
+// Headers of a forwarded request and of its answer: which owner it is meant for, and who answered.
+#define FORWARDED_HEADER "Toll-Forwarded"
+#define OWNER_HEADER "Toll-Owner"
+
+// Only in a handler of a route that runs on the HTTP thread, and in `forward`: it returns NULL
+// after this, and nothing is answered until request_finish. Then `then` runs on the HTTP thread to
+// write the answer (it may not suspend again).
 void request_suspend(Request *request, Handler *then);
 // From any thread, once, after request_suspend; must not be followed by any use of the request.
 void request_finish(Request *request);

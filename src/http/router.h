@@ -10,6 +10,14 @@ typedef enum RouteRuns {
     RUNS_ON_HTTP_THREAD,  // never blocks; may suspend
 } RouteRuns;
 
+// Where a route can be answered when several servers share one database and one of them owns what
+// is in no database. A server that is not the owner forwards to it.
+typedef enum RouteAt {
+    AT_ANY,            // by any server
+    AT_OWNER_PERHAPS,  // it depends: the handler refuses with ListenerOptions.elsewhere
+    AT_OWNER           // by the owner alone: the handler does not run elsewhere
+} RouteAt;
+
 typedef enum ParameterKind {
     PARAMETER_TEXT, PARAMETER_WHOLE, PARAMETER_INSTANT, PARAMETER_BOOL, PARAMETER_ENUM
 } ParameterKind;
@@ -34,6 +42,7 @@ typedef struct Route {
     const char      *path;        // "/v1/plans/{id}/versions/{number}"
     const char      *scope;       // NULL: open to everybody
     RouteRuns        runs;
+    RouteAt          at;
     const Parameter *query;
     size_t           query_count;
     const Shape     *takes;       // JSON body; NULL with other == NULL: none is read

@@ -58,6 +58,9 @@ static void moment_take(UsageMoment *moment)
 
 Err *usage_moment_open(Partition *partition, Arena *arena, uint64_t as_of, UsageMoment **out)
 {
+    if (partition == NULL)
+        return refuse(arena, ERR_USAGE_OWNER_UNREACHABLE, STR_NONE,
+                      "this server has no usage of its own");
     UsageMoment *moment = arena_new(arena, UsageMoment);
     moment->partition = partition;
     moment->arena = arena;

@@ -11,7 +11,8 @@
 typedef struct UsageMoment UsageMoment;
 
 #define SEQUENCE_NEWEST UINT64_MAX
-// as_of: events with a later sequence do not count. Refuses PARAMETER_INVALID past the newest.
+// as_of: events with a later sequence do not count. Refuses PARAMETER_INVALID past the newest;
+// USAGE_OWNER_UNREACHABLE without a partition: another server has the usage.
 Err *usage_moment_open(Partition *partition, Arena *arena, uint64_t as_of,
                        UsageMoment **moment) MUST_CHECK;
 void usage_moment_close(UsageMoment *moment);
