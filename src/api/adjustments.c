@@ -73,7 +73,7 @@ static Err *adjustment_post(Request *request, Response *response)
                                 .reason_code = body.reason_code,
                                 .note = body.note,
                                 .who = money_who(request),
-                                .at = request->received };
+                                .at = now_of(request) };
     if (money_currency(&faults, body.currency, &adjustment->amount.currency) &&
         money_amount(&faults, "/amount", body.amount, &adjustment->amount) &&
         adjustment->amount.minor == 0)

@@ -15,7 +15,7 @@ static Err *query_read(Request *request, OpenBillQuery *query)
         .partition = server->partition,
         .project = project_of(request),
         .as_of = SEQUENCE_NEWEST,
-        .rated_at = request->received,
+        .rated_at = now_of(request),
     };
     TRY(request_query_instant(request, "ratedAt", &query->rated_at));
     query->at = query->rated_at;

@@ -111,9 +111,9 @@ static Err *charge_collect(Request *request, Charging *charging)
     OpenDrawQuery  query = { .open = { .catalog = server->catalog,
                                        .partition = server->partition,
                                        .project = project_of(request),
-                                       .at = request->received,
+                                       .at = now_of(request),
                                        .as_of = SEQUENCE_NEWEST,
-                                       .rated_at = request->received },
+                                       .rated_at = now_of(request) },
                              .books = server->books,
                              .since = INSTANT_END };
     if (charge->collect != COLLECT_WALLET)
@@ -138,7 +138,7 @@ static Err *charge_make(Request *request, Response *response, const ChargeBody *
                                .key = body->key,
                                .description = body->description,
                                .collect = body->collect == 0 ? COLLECT_INVOICE : COLLECT_WALLET,
-                               .at = request->received };
+                               .at = now_of(request) };
     if (money_currency(&faults, body->currency, &charge->amount.currency) &&
         money_amount(&faults, "/amount", body->amount, &charge->amount) &&
         charge->amount.minor <= 0)

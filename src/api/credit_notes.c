@@ -151,7 +151,7 @@ static Err *make_prepare(Request *request, void *context)
 static Err *note_make(Request *request, Response *response)
 {
     NoteMake make = { .request = request,
-                      .deed = { .project = project_of(request), .now = request->received } };
+                      .deed = { .project = project_of(request), .now = now_of(request) } };
     return idempotent_write(request, response,
                             &(Idempotent){ .need = KEY_REQUIRED,
                                            .prepare = make_prepare,

@@ -72,7 +72,7 @@ static Err *grant_of(Request *request, const GrantBody *body, StoredGrant *store
     *stored = (StoredGrant){ .state = GRANT_ACTIVE,
                              .origin = STR("grant"),
                              .description = body->description,
-                             .created_at = request->received };
+                             .created_at = now_of(request) };
     grant->id = random_id(request->arena, "grt_");
     grant->account = body->account;
     grant->kind = body->kind == 0 ? GRANT_PAID : GRANT_PROMOTIONAL;
@@ -118,7 +118,7 @@ static Err *grant_post(Request *request, Response *response)
     Granting  granting = { .request = request };
     GrantBody body = { .price = NO_PRICE,
                        .timing = ABSENT,
-                       .effective_at = request->received,
+                       .effective_at = now_of(request),
                        .expires_at = INSTANT_END };
     TRY(money_body(request, &body_shape, &body));
     TRY(grant_of(request, &body, &granting.grant));
@@ -171,7 +171,7 @@ static Err *revoke_post(Request *request, Response *response)
     Revoking                revoking = { .request = request };
     TRY(money_body(request, &revoke_shape, &body));
     revoking.revoke = (GrantRevoke){ project_of(request), request_path(request, "id"),
-                                     each[body.mode], request->received };
+                                     each[body.mode], now_of(request) };
     return idempotent_write(request, response,
                             &(Idempotent){ KEY_OPTIONAL, NULL, revoke_work, &revoking, 0 });
 }

@@ -19,7 +19,7 @@ static IssueQuery query_of(const Request *request)
                          .catalog = server->catalog,
                          .partition = server->partition,
                          .project = project_of(request),
-                         .now = request->received,
+                         .now = now_of(request),
                          .who = money_who(request) };
 }
 
@@ -332,7 +332,7 @@ static Err *deed_work(DbTx *tx, void *context)
 
 static InvoiceDeed deed_of(const Request *request)
 {
-    return (InvoiceDeed){ project_of(request), request_path(request, "id"), request->received };
+    return (InvoiceDeed){ project_of(request), request_path(request, "id"), now_of(request) };
 }
 
 static Err *deed_do(Response *response, DeedDo *act)
@@ -411,7 +411,7 @@ static Err *pay_prepare(Request *request, void *context)
         return faults.first;
     act->has_amount = body_find(body, "amount") != NULL;
     act->payment = (InvoicePayment){ .method = body_text(body, "method", METHOD_BYTES, &faults),
-                                     .received_at = request->received };
+                                     .received_at = now_of(request) };
     if (act->payment.method.at == NULL)
         act->payment.method = STR("external");
     if (!name_is_valid(act->payment.method))

@@ -386,7 +386,7 @@ static Err *closing_work(DbTx *tx, void *context)
         tx, &(AuditEntry){
                 .tenant = by->project.id.tenant,
                 .project = by->project.id.id,
-                .at = closing->request->received,
+                .at = now_of(closing->request),
                 .who = str_print(db_arena(tx), "key:%.*s", STR_ARG(by->key_id)),
                 .action = closing->is_closed ? STR("ledgerMonth.close") : STR("ledgerMonth.open"),
                 .object = closing->month });

@@ -138,7 +138,7 @@ static void outcome_print(JsonOut *out, const OutcomeHour *hour)
 // Whole UTC hours that touch [from, to): the last day where nothing is said.
 static Err *outcomes_query(Request *request, OutcomeQuery *query)
 {
-    Instant to = { request->received.us + 1 };
+    Instant to = { now_of(request).us + 1 };
     TRY(request_query_instant(request, "to", &to));
     Instant from = { to.us - INSTANT_DAY_US };
     TRY(request_query_instant(request, "from", &from));

@@ -138,7 +138,7 @@ static IngestRules rules_of(Request *request, BatchForm form)
     IngestRules    rules = {
         .project = project->id.id,
         .key = server->identity,
-        .now = request->received,
+        .now = now_of(request),
         .future_us = server->limits.future_us,
         .horizon_us = project->horizon_us,
         .events_max = server->limits.events,
@@ -169,7 +169,7 @@ static Err *take(Request *request, Response *response, BatchForm form)
     submission->project = rules.project;
     submission->events = intake->batch.events;
     submission->count = intake->batch.count;
-    submission->received = request->received;
+    submission->received = now_of(request);
     submission->bytes = request->body.length + submission->count * sizeof(Event);
     submission->verdicts = arena_array(request->arena, Verdict, submission->count);
     submission->done = intake_done;

@@ -96,7 +96,7 @@ static Err *body_read(Moving *moving)
 // One that has not begun moves from its first instant on.
 static Err *moment_of(const Moving *moving, const SubscriptionHistory *history, Instant *at)
 {
-    Instant starts_at = history->first->starts_at, now = moving->request->received, end;
+    Instant starts_at = history->first->starts_at, now = now_of(moving->request), end;
     bool    ends = subscription_end(history, &end);
     *at = moving->moment == AT_INSTANT ? moving->at : now;
     if (at->us < starts_at.us) {
@@ -253,9 +253,9 @@ static Err *plan_migrate(Request *request, Response *response)
                        .open = { .catalog = server->catalog,
                                  .partition = server->partition,
                                  .project = project_of(request),
-                                 .at = request->received,
+                                 .at = now_of(request),
                                  .as_of = SEQUENCE_NEWEST,
-                                 .rated_at = request->received } };
+                                 .rated_at = now_of(request) } };
     size_t  before = response->body.length;
     Err    *err = migrate(&moving, response);
     if (err != NULL)

@@ -126,7 +126,7 @@ Err *money_audit(DbTx *tx, const Request *request, const char *action, Str objec
     ProjectId  project = project_of(request);
     AuditEntry entry = { .tenant = project.tenant,
                          .project = project.id,
-                         .at = request->received,
+                         .at = now_of(request),
                          .who = money_who(request),
                          .action = str_of(action),
                          .object = object,

@@ -58,7 +58,7 @@ static Err *pack_of(Request *request, const PackBody *body, CreditPack *pack)
                           .name = body->name,
                           .priority = body->priority,
                           .valid_days = body->valid_days,
-                          .updated_at = request->received };
+                          .updated_at = now_of(request) };
     if (!name_is_valid(pack->id) || (body->id.at != NULL && !str_equal(body->id, pack->id)))
         faults_add(&faults, ERR_FIELD_INVALID, STR("/id"),
                    "a pack's id is the path's: a letter or digit, then up to 127 of A-Z a-z 0-9 . "
@@ -178,7 +178,7 @@ static Err *buy_work(DbTx *tx, void *context, Text *body)
     JsonOut    out = json_out(body);
     CreditPack pack;
     TRY(pack_get(tx, project_of(request), request_path(request, "id"), &pack));
-    StoredGrant grant = pack_grant(request->arena, &pack, buying->body.account, request->received);
+    StoredGrant grant = pack_grant(request->arena, &pack, buying->body.account, now_of(request));
     if (grant.grant.price > 0)
         grant.paid_by = grant_payer(buying->body.paid_by);
     TRY(credit_grant_add(tx, project_of(request), &grant));

@@ -154,7 +154,7 @@ static const Shape publish_shape =
 static Err *plan_publish(Request *request, Response *response)
 {
     Faults        faults = { .arena = request->arena };
-    PublishBody   wanted = { .effective_from = request->received };
+    PublishBody   wanted = { .effective_from = now_of(request) };
     CatalogChange change;
     Json         *body;
     PlanVersion  *stored;

@@ -14,7 +14,7 @@ Router *api_router_open(void)
         LIST(migrations), LIST(subscriptions), LIST(subscription_changes), LIST(rate), LIST(bills),
         LIST(unbilled), LIST(settings), LIST(operations), LIST(operations_api), LIST(simulations),
         LIST(runs),
-        LIST(ledger),
+        LIST(test_clock), LIST(ledger),
         LIST(grants), LIST(packs), LIST(wallets), LIST(adjustments), LIST(top_up_rules),
         LIST(charges),
     };

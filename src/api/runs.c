@@ -34,13 +34,13 @@ static Err *start_prepare(Request *request, void *context)
     Json     *body;
     TRY(request_json(request, &body));
     *start = (RunStart){ .by = principal_of(request),
-                         .at = request->received,
+                         .at = now_of(request),
                          .now = request->received };
     if (!body_members(body, members, &faults))
         return faults.first;
     kind_read(body, &start->kind, &faults);
     body_instant(body, "at", &start->at, &faults);
-    if (start->at.us > start->now.us)
+    if (start->at.us > now_of(request).us)
         faults_add(&faults, ERR_FIELD_INVALID, STR("/at"), "at must not be in the future");
     return faults.first;
 }

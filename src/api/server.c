@@ -58,7 +58,7 @@ Err *server_change(const Request *request, CatalogChange *change)
     *change = (CatalogChange){ .catalog = server_of(request)->catalog,
                                .arena = request->arena,
                                .by = principal_of(request),
-                               .now = request->received,
+                               .now = now_of(request),
                                .expected = expected };
     return NULL;
 }

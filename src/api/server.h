@@ -45,6 +45,15 @@ static inline ProjectId project_of(const Request *request)
     return principal_of(request)->project.id;
 }
 
+// What time it is for the project's business: a test project has a clock of its own. Real time
+// (request->received) is for what the machine counts: idempotency keys, operations, logs.
+static inline Instant now_of(const Request *request)
+{
+    const Principal *principal = principal_of(request);
+    return principal == NULL ? request->received
+                             : project_now(&principal->project, request->received);
+}
+
 // The listener's hook: `context` is the Server. Bearer keys, checked in memory.
 Err *server_authorize(void *context, Request *request, const char *scope) MUST_CHECK;
 

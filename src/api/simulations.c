@@ -17,7 +17,7 @@ static Err *simulation_post(Request *request, Response *response)
                                 .catalog = server->catalog,
                                 .partition = server->partition,
                                 .by = principal_of(request),
-                                .now = request->received };
+                                .now = now_of(request) };
     TRY(request_json_deep(request, SIMULATION_DEPTH, &body));
     simulation_request_read(body, &wanted, &faults);
     if (faults.first != NULL)

@@ -123,7 +123,7 @@ static Err *asking_begin(Request *request, const char *const *members, ChangeKin
                                   .partition = server->partition,
                                   .project = project_of(request),
                                   .as_of = SEQUENCE_NEWEST,
-                                  .rated_at = request->received },
+                                  .rated_at = now_of(request) },
                         .change = { .kind = kind } };
     TRY(request_json_deep(request, BODY_DEPTH, &body));
     asking->body = body;

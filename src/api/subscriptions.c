@@ -11,7 +11,7 @@ static void subscription_answer(const Request *request, Response *response,
 {
     JsonOut out = response_json(response);
     response_entity_tag(response, history->first->version);
-    subscription_to_json(history, request->received, &out);
+    subscription_to_json(history, now_of(request), &out);
 }
 
 static Err *subscription_put(Request *request, Response *response)
@@ -56,7 +56,7 @@ static Err *subscription_list(Request *request, Response *response)
     size_t  count = page_rows(&page, found);
     JsonOut out = response_list_begin(response);
     for (size_t i = 0; i < count; i++)
-        subscription_to_json(&histories[i], request->received, &out);
+        subscription_to_json(&histories[i], now_of(request), &out);
     Str last = count == 0 ? STR_NONE : histories[count - 1].first->id;
     response_list_end(&out, page_next(request, list, &page, found, last));
     return NULL;

@@ -17,7 +17,7 @@ static Err *deed_note(DbTx *tx, const Request *request, const char *action, Str 
     const Principal *by = principal_of(request);
     AuditEntry       entry = { .tenant = by->project.id.tenant,
                                .project = by->project.id.id,
-                               .at = request->received,
+                               .at = now_of(request),
                                .who = str_print(db_arena(tx), "key:%.*s", STR_ARG(by->key_id)),
                                .action = str_of(action),
                                .object = object,
@@ -51,7 +51,7 @@ static Err *tax_rate_make(Request *request, Response *response)
     work.rate = tax_rate_from_json(request->arena, body, request_path(request, "id"), &faults);
     if (faults.first != NULL)
         return faults.first;
-    work.rate->created_at = request->received;
+    work.rate->created_at = now_of(request);
     TRY(db_write(server_of(request)->books, request->arena,
                  (DbWrite){ .work = put_work, .context = &work }));
     JsonOut out = response_json(response);
@@ -68,7 +68,7 @@ static Err *get_work(DbTx *tx, void *context)
 static Err *tax_rate_get(Request *request, Response *response)
 {
     RateWork work = { .request = request, .id = request_path(request, "id"),
-                      .at = request->received };
+                      .at = now_of(request) };
     TRY(request_query_instant(request, "at", &work.at));
     TRY(db_read(server_of(request)->books, request->arena, get_work, &work));
     JsonOut out = response_json(response);
@@ -136,7 +136,7 @@ typedef struct EntityWork {
 static Err *entity_put_work(DbTx *tx, void *context)
 {
     EntityWork *work = context;
-    TRY(legal_entity_put(tx, project_of(work->request), work->party, work->request->received));
+    TRY(legal_entity_put(tx, project_of(work->request), work->party, now_of(work->request)));
     return deed_note(tx, work->request, "legalEntity.put", STR("legalEntity"), work->party);
 }
 

@@ -44,7 +44,7 @@ static Err *rule_of(Request *request, const RuleBody *body, TopUpRule *rule)
     *rule = (TopUpRule){ .id = request_path(request, "id"),
                          .account = body->account,
                          .enabled = body->enabled,
-                         .updated_at = request->received };
+                         .updated_at = now_of(request) };
     if (!name_is_valid(rule->id) || (body->id.at != NULL && !str_equal(body->id, rule->id)))
         faults_add(&faults, ERR_FIELD_INVALID, STR("/id"),
                    "a rule's id is the path's: a letter or digit, then up to 127 of A-Z a-z 0-9 . "
@@ -221,11 +221,11 @@ static StoredGrant grant_of(Request *request, const TopUp *top_up)
                                      .timing = CREDIT_AFTER_TAX,
                                      .amount = top_up->amount,
                                      .price = top_up->amount,
-                                     .effective_at = request->received,
+                                     .effective_at = now_of(request),
                                      .expires_at = INSTANT_END },
                           .paid_by = PAID_EXTERNALLY,
                           .origin = str_print(request->arena, "topUp:%.*s", STR_ARG(top_up->id)),
-                          .created_at = request->received };
+                          .created_at = now_of(request) };
 }
 
 static Err *complete_work(DbTx *tx, void *context, Text *body)

@@ -22,7 +22,7 @@ static Err *query_read(Request *request, UnbilledQuery *query)
                               .project = project_of(request),
                               .from = INSTANT_FIRST,
                               .to = INSTANT_END,
-                              .now = request->received };
+                              .now = now_of(request) };
     TRY(request_query_instant(request, "from", &query->from));
     TRY(request_query_instant(request, "to", &query->to));
     if (query->from.us >= query->to.us)

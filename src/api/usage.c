@@ -41,7 +41,7 @@ static Err *range_read(Request *request, Question *question)
 {
     Str text;
     question->from = INSTANT_FIRST;
-    question->to = (Instant){ request->received.us + server_of(request)->limits.future_us + 1 };
+    question->to = (Instant){ now_of(request).us + server_of(request)->limits.future_us + 1 };
     TRY(request_query_instant(request, "from", &question->from));
     TRY(request_query_instant(request, "to", &question->to));
     if (question->from.us >= question->to.us)
@@ -135,7 +135,7 @@ static Err *question_read(Request *request, Question *question)
         TRY(usage_sequence_parse(request->arena, as_of, &question->as_of));
     TRY(zone_read(request, question));
     question->usage.zone = question->zone;
-    question->usage.until = request->received;
+    question->usage.until = now_of(request);
     TRY(range_read(request, question));
     TRY(groups_read(request, question));
     return windows_make(request, question);

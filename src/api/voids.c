@@ -35,7 +35,7 @@ Err *correction_note(const Request *request, const CorrectionNote *note)
     AuditEntry       entry = {
               .tenant = principal->project.id.tenant,
               .project = principal->project.id.id,
-              .at = request->received,
+              .at = now_of(request),
               .who = str_print(request->arena, "key:%.*s", STR_ARG(principal->key_id)),
               .action = str_of(note->action),
               .object = note->object,
@@ -310,7 +310,7 @@ static Err *sides_compare(Request *request, const VoidSet *set, UsageMoment *mom
     AffectedQuery query = { .catalog = server_of(request)->catalog,
                             .project = project_of(request),
                             .before = moments[0], .after = moments[1],
-                            .rated_at = request->received };
+                            .rated_at = now_of(request) };
     query.accounts = void_set_instants(set, request->arena, &query.account_count);
     return bill_affected(request->arena, &query, bills);
 }

@@ -51,10 +51,10 @@ static void ts_amend(Amending *amending, size_t index, const Json *ts, Event *ev
     if (ts->kind != JSON_STRING || !instant_parse(ts->text, &event->ts))
         fault(amending, index, "ts", ERR_INVALID_TIMESTAMP,
               "must be an RFC 3339 instant such as 2026-06-10T14:02:11Z");
-    else if (event->ts.us - request->received.us > server_of(request)->limits.future_us)
+    else if (event->ts.us - now_of(request).us > server_of(request)->limits.future_us)
         fault(amending, index, "ts", ERR_TIMESTAMP_IN_FUTURE,
               "is too far ahead of the server's clock");
-    else if (horizon_us > 0 && request->received.us - event->ts.us > horizon_us)
+    else if (horizon_us > 0 && now_of(request).us - event->ts.us > horizon_us)
         fault(amending, index, "ts", ERR_TIMESTAMP_TOO_OLD, "is older than the project accepts");
 }
 
@@ -169,7 +169,7 @@ static Err *amend_once(const Request *request, const Json *list, Amending *amend
         .request = request,
         .amendments = { .project = project_of(request).id,
                         .at = arena_array(request->arena, Amendment, list->count),
-                        .received = request->received },
+                        .received = now_of(request) },
         .faults = { .arena = request->arena },
     };
     Partition *partition = server_of(request)->partition;

@@ -99,7 +99,7 @@ static Err *sum_add(Arena *arena, int64_t *sum, int64_t more)
 static Err *balance_write(const Wallet *wallet, Currency currency, JsonOut *out)
 {
     Arena  *arena = wallet->request->arena;
-    Instant now = wallet->request->received;
+    Instant now = now_of(wallet->request);
     int64_t posted = 0, outside = 0, expected = 0;
     for (size_t i = 0; i < wallet->count; i++) {
         const CreditGrant *grant = &wallet->grants[i].grant;
@@ -128,7 +128,7 @@ static Err *wallet_write(Wallet *wallet, Response *response)
     JsonOut out = response_json(response);
     json_object(&out);
     json_string_member(&out, "account", wallet->account);
-    json_string_member(&out, "ratedAt", instant_print(arena, wallet->request->received));
+    json_string_member(&out, "ratedAt", instant_print(arena, now_of(wallet->request)));
     json_name(&out, STR("balances"));
     json_array(&out);
     for (size_t i = 0; i < wallet->currency_count; i++)
@@ -151,9 +151,9 @@ static Err *open_read(Wallet *wallet)
     OpenDrawQuery query = { .open = { .catalog = server->catalog,
                                       .partition = server->partition,
                                       .project = project_of(request),
-                                      .at = request->received,
+                                      .at = now_of(request),
                                       .as_of = SEQUENCE_NEWEST,
-                                      .rated_at = request->received },
+                                      .rated_at = now_of(request) },
                             .books = server->books,
                             .since = INSTANT_END };
     for (size_t i = 0; i < wallet->count; i++)

@@ -372,7 +372,7 @@ static Err *names_add(DbTx *tx, const CatchUp *up)
             return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE,
                           "usage names a project %.*s that the books do not know",
                           STR_ARG(up->names[i].project));
-        TRY(account_add(tx, project.id, &account, now, &added));
+        TRY(account_add(tx, project.id, &account, project_now(&project, now), &added));
     }
     return NULL;
 }

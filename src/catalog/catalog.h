@@ -50,6 +50,10 @@ typedef struct CatalogChange {
 } CatalogChange;
 enum { EXPECT_ANY = -1, EXPECT_ABSENT = 0 };
 
+// The clock of a test project stands at `to` from now on. PROJECT_IS_LIVE; CLOCK_GOES_BACK unless
+// it was never set or stood before. To where it stands: harmless.
+Err *catalog_clock_set(const CatalogChange *change, Instant to) MUST_CHECK;
+
 // Each answers the row as it is stored. The same content again changes nothing, the version
 // included. PRECONDITION_FAILED when the row is not the expected one.
 

@@ -94,6 +94,15 @@ static ProjectId project_id_copy(Mirror *mirror, ProjectId id)
     return (ProjectId){ str_copy(mirror->texts, id.tenant), str_copy(mirror->texts, id.id) };
 }
 
+// Settings and clocks are written by different transactions: the later clock is the newer one.
+static void clock_keep(const Project *before, Project *project)
+{
+    if (before->has_clock && (!project->has_clock || project->clock.us < before->clock.us)) {
+        project->has_clock = true;
+        project->clock = before->clock;
+    }
+}
+
 void mirror_project_set(Mirror *mirror, const Project *project)
 {
     uint64_t place;
@@ -103,10 +112,25 @@ void mirror_project_set(Mirror *mirror, const Project *project)
     copy.name = str_copy(mirror->texts, project->name);
     copy.time_zone = str_copy(mirror->texts, project->time_zone);
     if (map_find(mirror->project_of_id, copy.id.id, &place)) {
+        clock_keep(&mirror->projects.at[place], &copy);
         mirror->projects.at[place] = copy;
     } else {
         map_set(mirror->project_of_id, copy.id.id, mirror->projects.count);
         vector_push(&mirror->projects, copy);
+    }
+    end(mirror);
+}
+
+void mirror_clock_raise(Mirror *mirror, Str project, Instant to)
+{
+    uint64_t place;
+    write_begin(mirror);
+    if (map_find(mirror->project_of_id, project, &place)) {
+        Project raised = mirror->projects.at[place];
+        raised.has_clock = true;
+        raised.clock = to;
+        clock_keep(&mirror->projects.at[place], &raised);
+        mirror->projects.at[place] = raised;
     }
     end(mirror);
 }

@@ -12,6 +12,8 @@ void    mirror_close(Mirror *mirror);
 
 // Texts are copied and live as long as the mirror.
 void mirror_project_set(Mirror *mirror, const Project *project);
+// A test project's clock, when it is later than it was.
+void mirror_clock_raise(Mirror *mirror, Str project, Instant to);
 void mirror_key_set(Mirror *mirror, const Key *key);
 // One meter more (1) or less (-1) that counts the event.
 void mirror_event_add(Mirror *mirror, Str project, Str event, int64_t more);

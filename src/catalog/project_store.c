@@ -5,15 +5,26 @@
 #include "base/random.h"
 #include "catalog/catalog_inside.h"
 
-enum { TENANT_ADD, PROJECT_ADD, PROJECTS_ALL, KEY_ADD, KEYS_ALL, STATEMENTS };
+enum {
+    TENANT_ADD,
+    PROJECT_ADD,
+    PROJECTS_ALL,
+    CLOCK_GET,
+    CLOCK_SET,
+    KEY_ADD,
+    KEYS_ALL,
+    STATEMENTS
+};
 
 static const Statement sql[STATEMENTS] = {
     [TENANT_ADD] = { "insert into tenant (id, name, created_at) values (?, ?, ?)" },
     [PROJECT_ADD] = { "insert into project (tenant, id, name, time_zone, unknown_accounts, "
                       "horizon_us,"
-                      " version, created_at) values (?, ?, ?, ?, ?, ?, 1, ?)" },
-    [PROJECTS_ALL] = { "select tenant, id, name, time_zone, unknown_accounts, horizon_us, version"
-                       " from project order by tenant, id" },
+                      " version, created_at, mode) values (?, ?, ?, ?, ?, ?, 1, ?, ?)" },
+    [PROJECTS_ALL] = { "select tenant, id, name, time_zone, unknown_accounts, horizon_us, version,"
+                       " mode, clock_us from project order by tenant, id" },
+    [CLOCK_GET] = { "select mode, clock_us from project where tenant = ? and id = ?" },
+    [CLOCK_SET] = { "update project set clock_us = ? where tenant = ? and id = ?" },
     [KEY_ADD] = { "insert into api_key (tenant, project, id, name, hash, scopes, expires_at, "
                   "created_at)"
                   " values (?, ?, ?, ?, ?, ?, ?, ?)" },
@@ -34,7 +45,11 @@ static Project project_read(Arena *arena, const DbRow *row, bool *whole)
         .version = row_whole(row, 6),
     };
     (void)arena;
-    *whole = unknown_accounts_find(row_text(row, 4), &project.unknown_accounts);
+    *whole = unknown_accounts_find(row_text(row, 4), &project.unknown_accounts) &&
+             (row_is_null(row, 7) || project_mode_find(row_text(row, 7), &project.mode));
+    project.has_clock = !row_is_null(row, 8);
+    if (project.has_clock)
+        project.clock.us = row_whole(row, 8);
     return project;
 }
 
@@ -151,7 +166,8 @@ static Err *project_work(DbTx *tx, void *context)
                DB_VALUES(db_text(project->id.tenant), db_text(project->id.id),
                          db_text(project->name), db_text(project->time_zone),
                          db_text(str_of(unknown_accounts_name(project->unknown_accounts))),
-                         db_whole(project->horizon_us), db_whole(now_us)),
+                         db_whole(project->horizon_us), db_whole(now_us),
+                         db_text(str_of(project_mode_name(project->mode)))),
                NULL));
     return audit_add(tx, &(AuditEntry){ .tenant = project->id.tenant,
                                         .project = project->id.id,
@@ -172,6 +188,52 @@ Err *catalog_project_make(Catalog *catalog, Arena *arena, const Project *project
 {
     ProjectMaking making = { catalog, *project };
     return db_write(catalog->db, arena, (DbWrite){ project_work, project_made, &making });
+}
+
+// ---- a test project's clock
+
+typedef struct ClockSetting {
+    const CatalogChange *change;
+    Instant              to;
+} ClockSetting;
+
+static Err *clock_check(DbTx *tx, const DbRow *row, Instant to)
+{
+    if (row_is_null(row, 0) || !str_equal(row_text(row, 0), STR("test")))
+        return refuse(db_arena(tx), ERR_PROJECT_IS_LIVE, STR_NONE,
+                      "the project is live: its clock is the machine's");
+    if (!row_is_null(row, 1) && to.us < row_whole(row, 1))
+        return refuse(db_arena(tx), ERR_CLOCK_GOES_BACK, STR("/now"),
+                      "the project's clock stands at %.*s already",
+                      STR_ARG(instant_print(db_arena(tx), (Instant){ row_whole(row, 1) })));
+    return NULL;
+}
+
+static Err *clock_work(DbTx *tx, void *context)
+{
+    const ClockSetting *setting = context;
+    ProjectId           project = setting->change->by->project.id;
+    DbValue             tenant = db_text(project.tenant), id = db_text(project.id);
+    DbRow               row;
+    TRY(db_find(tx, &sql[CLOCK_GET], DB_VALUES(tenant, id), &row));
+    TRY(clock_check(tx, &row, setting->to));
+    TRY(db_run(tx, &sql[CLOCK_SET], DB_VALUES(db_whole(setting->to.us), tenant, id), NULL));
+    return catalog__audit(tx, setting->change, "testClock.set", project.id,
+                          instant_print(db_arena(tx), setting->to));
+}
+
+static void clock_made(void *context)
+{
+    const ClockSetting *setting = context;
+    mirror_clock_raise(setting->change->catalog->mirror, setting->change->by->project.id.id,
+                       setting->to);
+}
+
+Err *catalog_clock_set(const CatalogChange *change, Instant to)
+{
+    ClockSetting setting = { change, to };
+    return db_write(change->catalog->db, change->arena,
+                    (DbWrite){ clock_work, clock_made, &setting });
 }
 
 typedef struct KeyMaking {

@@ -12,11 +12,12 @@
 #include "cli/config.h"
 #include "ops/books.h"
 
-static const char usage[] = "toll init --data DIR [--json] [--seal-bits 4..24] [--config FILE]\n";
+static const char usage[] =
+    "toll init --data DIR [--test] [--json] [--seal-bits 4..24] [--config FILE]\n";
 
 typedef struct CommandLine {
     const char *folder, *file;
-    bool        as_json;
+    bool        as_json, is_test;
     uint64_t    seal_bits;
 } CommandLine;
 
@@ -26,6 +27,8 @@ static bool command_line_read(int argc, char **argv, CommandLine *line)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0)
             line->as_json = true;
+        else if (strcmp(argv[i], "--test") == 0)
+            line->is_test = true;
         else if (strcmp(argv[i], "--data") == 0 && i + 1 < argc)
             line->folder = argv[++i];
         else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
@@ -45,27 +48,28 @@ typedef struct Made {
     Str       secret;
 } Made;
 
-static Err *rows_make(Arena *arena, Catalog *catalog, Made *made)
+static Err *rows_make(Arena *arena, Catalog *catalog, bool is_test, Made *made)
 {
     Project project = { .name = STR("default"),
                         .time_zone = STR("UTC"),
-                        .unknown_accounts = ACCOUNTS_CREATE };
+                        .unknown_accounts = ACCOUNTS_CREATE,
+                        .mode = is_test ? PROJECT_TEST : PROJECT_LIVE };
     TRY(catalog_tenant_make(catalog, arena, STR("default"), &project.id.tenant));
     project.id.id = STR("default");
     TRY(catalog_project_make(catalog, arena, &project));
     Key key = { .project = project.id, .name = STR("made by toll init"), .scopes = SCOPES_ALL };
     made->project = project.id;
-    return catalog_key_make(catalog, arena, &key, KEY_LIVE, &made->secret);
+    return catalog_key_make(catalog, arena, &key, is_test ? KEY_TEST : KEY_LIVE, &made->secret);
 }
 
-static Err *books_make(Arena *arena, const DataDir *dir, Made *made)
+static Err *books_make(Arena *arena, const DataDir *dir, bool is_test, Made *made)
 {
     Db      *db = NULL;
     Catalog *catalog = NULL;
     TRY(books_open(arena, dir->books, 1, &db));
     Err *err = catalog_open(arena, db, &dir->pepper, &catalog);
     if (err == NULL)
-        err = rows_make(arena, catalog, made);
+        err = rows_make(arena, catalog, is_test, made);
     catalog_close(catalog);
     db_close(db);
     return err;
@@ -81,7 +85,7 @@ static Err *directory_make(Arena *arena, const CommandLine *line, Made *made)
                                .seal_bits = (uint32_t)line->seal_bits,
                                .now = { clock_now_us() } };
     TRY(datadir_begin(arena, &options, &dir));
-    TRY(books_make(arena, dir, made));
+    TRY(books_make(arena, dir, line->is_test, made));
     return datadir_finish(arena, dir);
 }
 

@@ -60,7 +60,8 @@ static Err *nothing_work(DbTx *tx, void *context)
 // What is known now; never less than what the run is asked for.
 static Instant now_of(const Walk *walk)
 {
-    Instant now = { clock_now_us() };
+    Project project = catalog_project_get(walk->parts->catalog, walk->run.project);
+    Instant now = project_now(&project, (Instant){ clock_now_us() });
     return now.us < walk->run.at.us ? walk->run.at : now;
 }
 
