@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "catalog/catalog.h"
 #include "flow/bill/credit_note.h"
+#include "flow/bill/revenue_item.h"
 #include "flow/ledger/adjustment.h"
 #include "flow/ledger/charge.h"
 #include "flow/ledger/ledger.h"
@@ -18,7 +19,7 @@ static const StatementTable *const others[] = {
     &tax_rate_table, &issue_table, &credit_note_table,
     &operation_table, &simulation_table, &ledger_table, &answered_table,
     &credit_table, &charge_table, &top_up_table, &pack_table,
-    &adjustment_table, &run_table,
+    &adjustment_table, &run_table, &revenue_item_table,
 };
 enum { OTHERS = sizeof others / sizeof *others, TABLES_MAX = 32 };
 

@@ -100,7 +100,7 @@ typedef struct Included {
 
 typedef struct Charge {
     Str          id;
-    Str          definition;  // canonical JSON of what it prices: without name, sku, accounts, metadata
+    Str          definition;  // canonical JSON of what prices it: without name, sku and the like
     Str          name;  // STR_NONE when it has none; a line then shows the id
     Str          tax_category;  // STR_NONE: none; which tax rates its lines bear
     Str          sku;  // STR_NONE: none; the seller's own name of what it sells
