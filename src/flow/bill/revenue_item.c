@@ -4,6 +4,7 @@
 #include "flow/bill/revenue_item.h"
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/int128.h"
 
 Str revenue_item_name(Arena *arena, const RevenueKey *key)
