@@ -9,6 +9,8 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "db/mariadb_address.h"
+#include "http/listener.h"
 
 typedef struct CommandLine {
     bool        shows;
@@ -74,6 +76,16 @@ static void show_json(const Config *config, Text *text)
     text_add(text, STR("\n"));
 }
 
+// What a setting's kind cannot tell: where there is an address, it must be one.
+static Err *addresses_check(Arena *arena, const Config *config)
+{
+    MariadbAddress books;
+    Str            place = config_text(config, CONFIG_BOOKS);
+    if (place.length > 0)
+        TRY(mariadb_address_parse(arena, place, &books));
+    return listener_address_read(arena, config_text(config, CONFIG_LISTEN));
+}
+
 Err *cli_config_load(Arena *arena, const char *file, Config **config)
 {
     Config *loaded = config_open(arena);
@@ -85,6 +97,7 @@ Err *cli_config_load(Arena *arena, const char *file, Config **config)
         Str name = str_cut(&unknown, '\n');
         log_line(LOG_WARN, "%.*s is no setting; it is ignored", STR_ARG(name));
     }
+    TRY(addresses_check(arena, loaded));
     *config = loaded;
     return NULL;
 }

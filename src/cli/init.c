@@ -105,9 +105,10 @@ static void made_print(Arena *arena, const CommandLine *line, const Made *made)
             &text,
             "data directory  %s\ntenant          %.*s\nproject         %.*s\n"
             "API key         %.*s\n\nThe key is not kept: this is the only time it is shown.\n"
-            "Serve with:     toll serve --data %s\n",
+            "Serve with:     toll serve --data %s%s%s\n",
             line->folder, STR_ARG(made->project.tenant), STR_ARG(made->project.id),
-            STR_ARG(made->secret), line->folder);
+            STR_ARG(made->secret), line->folder, line->file == NULL ? "" : " --config ",
+            line->file == NULL ? "" : line->file);
     }
     fwrite(text.at, 1, text.length, stdout);
 }

@@ -192,7 +192,9 @@ static Err *session_open(DbConnection *connection, Arena *arena)
         log_line(LOG_ERROR, "books: connect: %s (mariadb %u)", mysql_error(connection->handle),
                  mysql_errno(connection->handle));
         connection->undone = true;
-        return refuse(arena, ERR_STORE_BUSY, STR_NONE, "the books' server is out of reach: %s",
+        bool answered = mysql_errno(connection->handle) < CR_MIN_ERROR;
+        return refuse(arena, ERR_STORE_BUSY, STR_NONE, "the books' server %s: %s",
+                      answered ? "does not let us in" : "is out of reach",
                       mysql_error(connection->handle));
     }
     return session_set(connection, arena);

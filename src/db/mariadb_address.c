@@ -148,6 +148,8 @@ Err *mariadb_address_parse(Arena *arena, Str text, MariadbAddress *address)
     Str    where = str_cut(&rest, '?');
     Str    database = where, host;
     *address = (MariadbAddress){ 0 };
+    if (!mariadb_is_address(text))
+        return wrong(arena, "it does not begin with mysql:// or mariadb://");
     if (!cut_before_last(&database, '/', &host) || database.length == 0)
         return wrong(arena, "there is no database");
     if (!cut_before_last(&host, '@', &who))

@@ -23,7 +23,7 @@ enum { LINE_END = 2 };  // CR and LF
 typedef struct HeaderScan {
     bool        malformed;
     const char *next;  // where the next name must begin
-    unsigned    lengths, codings, hosts, credentials;
+    unsigned    lengths, codings, hosts, credentials, types;
     bool        chunked;
     Str         length;
 } HeaderScan;
@@ -75,6 +75,8 @@ static enum MHD_Result header_scan(void *closure, enum MHD_ValueKind kind, const
     scan->next = value + value_size + LINE_END;
     if (strcasecmp(name, "Content-Length") == 0)
         scan->lengths++, scan->length = (Str){ value, value_size };
+    else if (strcasecmp(name, "Content-Type") == 0)
+        scan->types++;
     else if (strcasecmp(name, "Host") == 0)
         scan->hosts++;
     else if (strcasecmp(name, "Authorization") == 0)
@@ -106,6 +108,8 @@ static Err *framing_check(Exchange *exchange, const char *version)
         return malformed(exchange, "a header line or the request line is not well-formed");
     if (scan.lengths > 1)
         return malformed(exchange, "the request has several Content-Length headers");
+    if (scan.types > 1)
+        return malformed(exchange, "the request has several Content-Type headers");
     if (scan.hosts > 1)
         return malformed(exchange, "the request has several Host headers");
     if (scan.credentials > 1)

@@ -433,6 +433,14 @@ static void threads_start(Listener *listener)
     }
 }
 
+Err *listener_address_read(Arena *arena, Str listen)
+{
+    struct addrinfo *addresses;
+    TRY(address_find(arena, listen, &addresses));
+    freeaddrinfo(addresses);
+    return NULL;
+}
+
 Err *listener_address_check(Arena *arena, Str listen)
 {
     struct addrinfo *addresses;

@@ -41,6 +41,8 @@ typedef struct ListenerOptions {
 // listened on.
 Err *listener_open(Arena *arena, const ListenerOptions *options, Listener **listener) MUST_CHECK;
 
+// FIELD_INVALID for a text that is no address.
+Err *listener_address_read(Arena *arena, Str listen) MUST_CHECK;
 // FIELD_INVALID for an address that cannot be listened on now: for a caller with long work to do
 // before it opens.
 Err *listener_address_check(Arena *arena, Str listen) MUST_CHECK;

@@ -334,3 +334,22 @@ def test_a_full_disk_stops_acknowledging_and_says_so(contract, n):
         server.kill9()
         subprocess.run(["umount", folder])
         os.rmdir(folder)
+
+
+def test_addresses_are_checked_before_anything_is_opened(monkeypatch, tmp_path):
+    for variable, value, wrong in (("TOLL_BOOKS", "postgres://toll:secret@db/books", "does not begin with mysql://"),
+                                   ("TOLL_BOOKS", "mysql://toll:secret@db", "there is no database"),
+                                   ("TOLL_LISTEN", "8080", "must be HOST:PORT")):
+        with monkeypatch.context() as patched:
+            patched.setenv(variable, value)
+            for command in (("config", "check"), ("init", "--data", str(tmp_path / "books"))):
+                code, text = told(*command)
+                assert code == 1 and wrong in text and "secret" not in text, (variable, command, text)
+    assert not (tmp_path / "books").exists()
+
+
+def test_init_says_how_to_serve_with_the_same_configuration(tmp_path):
+    file = tmp_path / "toll.conf"
+    file.write_text("log.level = info\n")
+    made = run_toll("init", "--data", str(tmp_path / "a"), "--config", str(file)).stdout.decode()
+    assert f"toll serve --data {tmp_path / 'a'} --config {file}" in made

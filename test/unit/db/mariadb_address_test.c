@@ -67,6 +67,8 @@ static void test_what_is_no_address_is_refused_without_its_password(void **state
     (void)state;
     static const char *const bad[] = {
         "mysql://",
+        "postgres://user:hunter2@host/books",
+        "/var/lib/user:hunter2@host/books",
         "mysql://user:hunter2@host",
         "mysql://user:hunter2@host/",
         "mysql://host/books",

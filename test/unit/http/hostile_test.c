@@ -38,6 +38,7 @@ static void test_smuggling_is_refused(void **state)
         "Content-Length: 3\r\nX: a\x01\r\n",
         "Content-Length: 3\r\n\x80X: a\r\n",
         "Content-Length: 3\r\nHost: y\r\n",
+        "Content-Length: 3\r\nContent-Type: a/b\r\nContent-Type: c/d\r\n",
         "Content-Length: +3\r\n",
         "Content-Length: 3, 3\r\n",
         "Content-Length: 0x3\r\n",
