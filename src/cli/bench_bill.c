@@ -137,7 +137,7 @@ static Err *bill(Bench *bench)
     Market       *market = &bench->market;
     RunParts      parts = { market->catalog, market->partition };
     OperationKind kind = run_kind(&parts);
-    WorkerOptions options = { market->books, &kind, 1 };
+    WorkerOptions options = { .db = market->books, .kinds = &kind, .kind_count = 1 };
     Worker       *worker;
     bench->start = (RunStart){ .by = &market->by,
                                .at = market_month(market->options.months),

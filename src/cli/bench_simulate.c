@@ -169,7 +169,7 @@ static Err *simulate(Bench *bench)
     Worker           *worker;
     SimulateParts     parts = { market->catalog, market->partition };
     OperationKind     kind = simulate_kind(&parts);
-    WorkerOptions     options = { market->books, &kind, 1 };
+    WorkerOptions     options = { .db = market->books, .kinds = &kind, .kind_count = 1 };
     SimulationStart   start = { market->books, market->catalog, market->partition, &market->by,
                                 { clock_now_us() } };
     TRY(request_read(bench, &request));

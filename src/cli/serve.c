@@ -132,7 +132,7 @@ static Err *operations_open(Running *running)
     running->kinds[0] = simulate_kind(&running->simulate);
     running->run = (RunParts){ server->catalog, server->partition };
     running->kinds[1] = run_kind(&running->run);
-    WorkerOptions options = { server->books, running->kinds, 2 };
+    WorkerOptions options = { .db = server->books, .kinds = running->kinds, .kind_count = 2 };
     running->sealer = sealer_open(server->books, server->catalog);
     return worker_open(running->arena, &options, &server->worker);
 }

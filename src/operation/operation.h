@@ -74,9 +74,17 @@ void operation_to_json(const Operation *operation, JsonOut *out);
 
 enum { OPERATION_LEASE_S = 30 };  // what is not renewed for so long is abandoned
 
-// Takes the oldest that is queued or abandoned: running, with a new fence and a lease. NULL in
-// *taken when there is none.
-Err *operation_take(Db *db, Arena *arena, Operation **taken) MUST_CHECK;
+// Who takes operations.
+typedef struct OperationTaker {
+    Str        holder;  // the server; STR_NONE: there is only one
+    const Str *kinds;   // that it can do
+    size_t     kind_count;
+} OperationTaker;
+
+// Takes the oldest of those kinds that is queued or abandoned: running, with a new fence and a
+// lease. NULL in *taken when there is none.
+Err *operation_take(Db *db, Arena *arena, const OperationTaker *taker,
+                    Operation **taken) MUST_CHECK;
 
 // Notes the progress and renews the lease, in the transaction that stores what was done. Refuses
 // OPERATION_CANCELED when it was canceled or somebody else has it now: nothing may be stored.
@@ -86,6 +94,6 @@ Err *operation_advance(DbTx *tx, const Operation *taken, int64_t done, int64_t t
 // over meanwhile nothing changes.
 Err *operation_end(Db *db, Arena *arena, const Operation *taken, const Err *failure) MUST_CHECK;
 
-// Gives up all leases. For the only process that has the books open, before it takes anything: who
-// held them is gone.
-Err *operation_abandon_all(Db *db, Arena *arena) MUST_CHECK;
+// Gives up the leases of a holder that is known to be gone; of everybody, when holder is STR_NONE.
+// Before anything is taken.
+Err *operation_abandon(Db *db, Arena *arena, Str holder) MUST_CHECK;

@@ -14,6 +14,7 @@ enum {
     OPERATION_ADVANCE,
     OPERATION_END,
     OPERATION_ABANDON,
+    OPERATION_ABANDON_ALL,
     STATEMENTS
 };
 
@@ -34,9 +35,9 @@ static const Statement sql[STATEMENTS] = {
                            " where tenant = ? and project = ? and id = ? and active = 1" },
     [OPERATION_OLDEST] = { "select " COLUMNS " from operation"
                            " where active = 1 and lease_until <= ?"
-                           " order by created_at, id limit 1" },
+                           " and kind = ? order by created_at, id limit 1" },
     [OPERATION_TAKE] = { "update operation set status = ?, started_at = ?, fence = fence + 1,"
-                         " lease_until = ?"
+                         " lease_until = ?, holder = ?"
                          " where tenant = ? and project = ? and id = ? and fence = ?"
                          " and active = 1" },
     [OPERATION_ADVANCE] = { "update operation set done = ?, total = ?, lease_until = ?"
@@ -46,7 +47,9 @@ static const Statement sql[STATEMENTS] = {
                         " error_code = ?, error_detail = ?"
                         " where tenant = ? and project = ? and id = ? and fence = ?"
                         " and active = 1" },
-    [OPERATION_ABANDON] = { "update operation set lease_until = 0 where active = 1" },
+    [OPERATION_ABANDON] = { "update operation set lease_until = 0"
+                            " where active = 1 and holder = ?" },
+    [OPERATION_ABANDON_ALL] = { "update operation set lease_until = 0 where active = 1" },
 };
 
 const StatementTable operation_table = { "operations", sql, STATEMENTS };
@@ -221,38 +224,67 @@ Err *operation_cancel(Db *db, Arena *arena, const OperationCancel *cancel, Opera
 
 // ---- working
 
+typedef struct Taking {
+    const OperationTaker *taker;
+    int64_t               now_us;
+    Operation            *taken;
+} Taking;
+
+static bool is_older(const Operation *a, const Operation *b)
+{
+    return a->created_at.us != b->created_at.us ? a->created_at.us < b->created_at.us
+                                                : str_compare(a->id, b->id) < 0;
+}
+
+static Err *oldest_find(DbTx *tx, const Taking *taking, Operation **oldest)
+{
+    DbRow row;
+    *oldest = NULL;
+    for (size_t i = 0; i < taking->taker->kind_count; i++) {
+        TRY(db_find(tx, &sql[OPERATION_OLDEST],
+                    DB_VALUES(db_whole(taking->now_us), db_text(taking->taker->kinds[i])), &row));
+        if (row.columns == NULL)
+            continue;
+        Operation *found = arena_new(db_arena(tx), Operation);
+        operation_read(&row, found);
+        if (*oldest == NULL || is_older(found, *oldest))
+            *oldest = found;
+    }
+    return NULL;
+}
+
 static Err *take_work(DbTx *tx, void *context)
 {
-    Operation **taken = context;
-    Operation  *oldest = arena_new(db_arena(tx), Operation);
-    int64_t     now = clock_now_us();
-    DbRow       row;
-    uint64_t    changed;
-    *taken = NULL;
-    TRY(db_find(tx, &sql[OPERATION_OLDEST], DB_VALUES(db_whole(now)), &row));
-    if (row.columns == NULL)
+    Taking    *taking = context;
+    Operation *oldest;
+    uint64_t   changed;
+    taking->taken = NULL;
+    TRY(oldest_find(tx, taking, &oldest));
+    if (oldest == NULL)
         return NULL;
-    operation_read(&row, oldest);
     if (!oldest->has_started)
-        oldest->started_at.us = now;
+        oldest->started_at.us = taking->now_us;
     TRY(db_run(tx, &sql[OPERATION_TAKE],
                DB_VALUES(status_value(OPERATION_RUNNING), db_whole(oldest->started_at.us),
-                         db_whole(lease_end(now)), db_text(oldest->project.tenant),
-                         db_text(oldest->project.id), db_text(oldest->id),
-                         db_whole(oldest->fence)),
+                         db_whole(lease_end(taking->now_us)), db_text(taking->taker->holder),
+                         db_text(oldest->project.tenant), db_text(oldest->project.id),
+                         db_text(oldest->id), db_whole(oldest->fence)),
                &changed));
     if (changed == 0)
         return NULL;  // another one was faster
     oldest->status = OPERATION_RUNNING;
     oldest->has_started = true;
     oldest->fence++;
-    *taken = oldest;
+    taking->taken = oldest;
     return NULL;
 }
 
-Err *operation_take(Db *db, Arena *arena, Operation **taken)
+Err *operation_take(Db *db, Arena *arena, const OperationTaker *taker, Operation **taken)
 {
-    return db_write(db, arena, (DbWrite){ .work = take_work, .context = taken });
+    Taking taking = { taker, clock_now_us(), NULL };
+    TRY(db_write(db, arena, (DbWrite){ .work = take_work, .context = &taking }));
+    *taken = taking.taken;
+    return NULL;
 }
 
 Err *operation_advance(DbTx *tx, const Operation *taken, int64_t done, int64_t total)
@@ -297,11 +329,13 @@ Err *operation_end(Db *db, Arena *arena, const Operation *taken, const Err *fail
 
 static Err *abandon_work(DbTx *tx, void *context)
 {
-    (void)context;
-    return db_run(tx, &sql[OPERATION_ABANDON], (DbValues){ 0 }, NULL);
+    const Str *holder = context;
+    if (holder->at == NULL)
+        return db_run(tx, &sql[OPERATION_ABANDON_ALL], (DbValues){ 0 }, NULL);
+    return db_run(tx, &sql[OPERATION_ABANDON], DB_VALUES(db_text(*holder)), NULL);
 }
 
-Err *operation_abandon_all(Db *db, Arena *arena)
+Err *operation_abandon(Db *db, Arena *arena, Str holder)
 {
-    return db_write(db, arena, (DbWrite){ .work = abandon_work });
+    return db_write(db, arena, (DbWrite){ .work = abandon_work, .context = &holder });
 }

@@ -6,8 +6,9 @@
 #include "base/log.h"
 #include "base/thread.h"
 
-// It looks by itself now and then, for what another process abandoned or a failed look left.
-enum { LOOK_US = 5 * 1000 * 1000 };
+// It looks by itself now and then, for what another server queued or abandoned, or a failed look
+// left.
+enum { LOOK_US = 1000 * 1000, KINDS_MAX = 32 };
 
 struct Worker {
     WorkerOptions options;
@@ -16,6 +17,7 @@ struct Worker {
     Signal        woken;
     bool          has_work;  // perhaps
     atomic_bool   stopping;
+    Str           kinds[KINDS_MAX];
 };
 
 static const OperationKind *kind_find(const Worker *worker, Str name)
@@ -58,10 +60,11 @@ static Err *operation_do(Worker *worker, Arena *arena, const Operation *taken)
 // All there is to do now. A refusal of the books is tried again at the next look.
 static void work(Worker *worker)
 {
-    Operation *taken = NULL;
+    Operation     *taken = NULL;
+    OperationTaker taker = { worker->options.holder, worker->kinds, worker->options.kind_count };
     do {
         AUTO(Arena) arena = arena_open();
-        Err *err = operation_take(worker->options.db, arena, &taken);
+        Err *err = operation_take(worker->options.db, arena, &taker, &taken);
         if (err == NULL && taken != NULL)
             err = operation_do(worker, arena, taken);
         if (err != NULL)
@@ -87,9 +90,12 @@ static void *worker_run(void *argument)
 
 Err *worker_open(Arena *arena, const WorkerOptions *options, Worker **opened)
 {
-    TRY(operation_abandon_all(options->db, arena));
+    assert_that(options->kind_count <= KINDS_MAX);
+    TRY(operation_abandon(options->db, arena, options->holder));
     Worker *worker = memory_take(sizeof *worker);
     worker->options = *options;
+    for (size_t i = 0; i < options->kind_count; i++)
+        worker->kinds[i] = str_of(options->kinds[i].name);
     lock_open(&worker->lock);
     signal_open(&worker->woken);
     thread_start(&worker->thread, "operations", worker_run, worker);

@@ -1,5 +1,6 @@
 // The thread that does operations, one after the other, oldest first. What a stop or a crash
-// interrupts is taken again by the next worker, from what the kind has stored.
+// interrupts is taken again by the next worker, from what the kind has stored. Of several servers
+// each takes the kinds that it was given: those that need usage only where the usage is.
 #pragma once
 
 #include <stdatomic.h>
@@ -24,9 +25,11 @@ typedef struct OperationKind {
 } OperationKind;
 
 typedef struct WorkerOptions {
-    Db                  *db;  // which no other process has open
+    Db                  *db;
     const OperationKind *kinds;
     size_t               kind_count;
+    Str holder;  // the server's place: what was done from there before is free again. STR_NONE: no
+                 // other process has the books open
 } WorkerOptions;
 
 Err *worker_open(Arena *arena, const WorkerOptions *options, Worker **worker) MUST_CHECK;

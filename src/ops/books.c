@@ -13,6 +13,7 @@
 #include "flow/ledger/top_up.h"
 #include "flow/run/run.h"
 #include "flow/simulate/simulation.h"
+#include "operation/lease.h"
 #include "operation/operation.h"
 
 static const StatementTable *const others[] = {
@@ -20,6 +21,7 @@ static const StatementTable *const others[] = {
     &operation_table, &simulation_table, &ledger_table, &answered_table,
     &credit_table, &charge_table, &top_up_table, &pack_table,
     &adjustment_table, &run_table, &revenue_item_table,
+    &lease_table,
 };
 enum { OTHERS = sizeof others / sizeof *others, TABLES_MAX = 32 };
 
