@@ -37,8 +37,8 @@ typedef struct DbDriver {
 
     Err *(*prepare)(DbConnection *connection, Arena *arena, const char *sql, DbPrepared **prepared);
     Err *(*run)(DbPrepared *prepared, Arena *arena, DbValues values, DbResult *result);
-    // Once for each set; `changed` is of all. `guarded`: when a key is taken nothing of them is left
-    // behind.
+    // Once for each set; `changed` is of all. `guarded`: when a key is taken nothing of them is
+    // left behind.
     Err *(*run_many)(DbPrepared *prepared, Arena *arena, DbSets sets, bool guarded,
                      DbResult *result);
 

@@ -17,7 +17,7 @@
 #include "operation/operation.h"
 
 static const StatementTable *const others[] = {
-    &tax_rate_table, &issue_table, &credit_note_table,
+    &tax_rate_table, &issue_table, &issue_batch_table, &credit_note_table,
     &operation_table, &simulation_table, &ledger_table, &answered_table,
     &credit_table, &charge_table, &top_up_table, &pack_table,
     &adjustment_table, &run_table, &revenue_item_table,

@@ -156,10 +156,11 @@ static Err *draft_store(DbTx *tx, const IssueDraft *draft, Str slot, IssuedInvoi
     } else {
         TRY(issue_row_set(tx, project, slot, row));
     }
-    return issue_lines_replace(tx, project, row->id, issue_rows(arena, &priced, false), draft->count);
+    return issue_lines_replace(tx, project, row->id, issue_rows(arena, &priced, false),
+                               draft->count);
 }
 
-static IssuedInvoice *row_of(Arena *arena, const IssueDraft *draft)
+IssuedInvoice *issue_row_of(Arena *arena, const IssueDraft *draft)
 {
     IssuedInvoice *row = arena_new(arena, IssuedInvoice);
     *row = (IssuedInvoice){ .kind = draft->kind,
@@ -192,7 +193,7 @@ static Err *draft_work(DbTx *tx, void *context)
         return nothing_due(db_arena(tx), draft.account);
     TRY(issue_row_by_slot(tx, draft.query->project, slot, &write->row));
     if (write->row == NULL)
-        write->row = row_of(db_arena(tx), &draft);
+        write->row = issue_row_of(db_arena(tx), &draft);
     return draft_store(tx, &draft, slot, write->row);
 }
 
@@ -243,20 +244,11 @@ Err *issue_one_off(DbTx *tx, const IssueQuery *query, const OneOff *one, IssuedI
                                       .description = one->lines[i].description,
                                       .amount = { one->lines[i].amount, one->currency },
                                       .discount = money_zero(one->currency) };
-    *invoice = row_of(arena, &draft);
+    *invoice = issue_row_of(arena, &draft);
     return draft_store(tx, &draft, STR_NONE, *invoice);
 }
 
 // ---- finalizing
-
-typedef struct Finalize {
-    const IssueQuery *query;
-    IssueDraft        rated;
-    IssueDraft        draft;  // with all of its lines
-    IssuedInvoice    *read;  // as it was when the draft was rated
-    IssuedInvoice    *row;
-    bool              is_new;  // the row is not stored yet
-} Finalize;
 
 static Str text_of(const Json *object, const char *name)
 {
@@ -290,20 +282,20 @@ static Err *one_off_read(DbTx *tx, const IssuedInvoice *row, IssueDraft *draft)
     return NULL;
 }
 
-static Err *number_take(DbTx *tx, Finalize *final, const IssuePriced *priced)
+static Err *number_take(DbTx *tx, IssueFinal *final, const IssuePriced *priced)
 {
     Str     prefix = issue_seller_text(db_arena(tx), priced, "invoicePrefix");
     int64_t number;
     if (prefix.at == NULL)
         prefix = STR("INV-");
-    TRY(issue_number(tx, final->query->project,
-                     str_print(db_arena(tx), "invoice:%.*s", STR_ARG(prefix)), &number));
+    TRY(issue_number_of(tx, final->query->project, final->draft.facts,
+                        str_print(db_arena(tx), "invoice:%.*s", STR_ARG(prefix)), &number));
     final->row->number =
         str_print(db_arena(tx), "%.*s%06lld", STR_ARG(prefix), (long long)number);
     return NULL;
 }
 
-static Err *row_finish(DbTx *tx, Finalize *final, const IssuePriced *priced)
+static Err *row_finish(DbTx *tx, IssueFinal *final, const IssuePriced *priced)
 {
     Arena         *arena = db_arena(tx);
     ProjectId      project = final->query->project;
@@ -320,13 +312,16 @@ static Err *row_finish(DbTx *tx, Finalize *final, const IssuePriced *priced)
     row->paid_at = row->issued_at;
     row->digest =
         digest_text(arena, issue_document(arena, row, rows, final->draft.count));
+    if (final->is_new) {
+        TRY(issue_lines_add(tx, project, row->id, rows, final->draft.count));
+        return issue_row_add(tx, project, row->id, row);
+    }
     TRY(issue_lines_replace(tx, project, row->id, rows, final->draft.count));
-    return final->is_new ? issue_row_add(tx, project, row->id, row)
-                         : issue_row_set(tx, project, row->id, row);
+    return issue_row_set(tx, project, row->id, row);
 }
 
 // Who made it final, into the audit trail.
-static Err *final_note(DbTx *tx, const Finalize *final)
+static Err *final_note(DbTx *tx, const IssueFinal *final)
 {
     AuditEntry entry = { .tenant = final->query->project.tenant,
                          .project = final->query->project.id,
@@ -338,7 +333,7 @@ static Err *final_note(DbTx *tx, const Finalize *final)
 }
 
 // All lines of the draft: a one-off's out of its rows, else what was rated and charges that wait.
-static Err *lines_complete(DbTx *tx, Finalize *final)
+static Err *lines_complete(DbTx *tx, IssueFinal *final)
 {
     final->draft = final->rated;
     if (final->row->kind == INVOICE_ONE_OFF)
@@ -349,31 +344,55 @@ static Err *lines_complete(DbTx *tx, Finalize *final)
     return issue_charges_take(tx, &final->draft, final->row->id);
 }
 
-// What there is to do once the row and what was rated are known.
-static Err *row_finalize(DbTx *tx, Finalize *final)
+// Reads, and locks what credit and charges need.
+static Err *final_price(DbTx *tx, IssueFinal *final)
 {
-    IssuePriced priced;
     TRY(lines_complete(tx, final));
-    for (size_t i = 0; i < final->draft.part_count; i++)
-        TRY(issue_progress_move(tx, final->query->project, &final->draft.parts[i],
-                                final->draft.boundary));
-    TRY(issue_price(tx, &final->draft, &priced));
-    final->row->total = priced.total;
-    final->row->credits = priced.credits;
-    TRY(number_take(tx, final, &priced));
-    TRY(issue_post(tx, &priced, final->row));
-    TRY(row_finish(tx, final, &priced));
-    return final_note(tx, final);
+    TRY(issue_price(tx, &final->draft, &final->priced));
+    final->row->total = final->priced.total;
+    final->row->credits = final->priced.credits;
+    return NULL;
+}
+
+static Err *progress_move(DbTx *tx, const IssueFinal *final)
+{
+    const IssueDraft *draft = &final->draft;
+    for (size_t i = 0; i < draft->part_count; i++)
+        TRY(issue_progress_move(tx, final->query->project, &draft->parts[i], draft->boundary));
+    return NULL;
+}
+
+static Err *final_post(DbTx *tx, IssueFinal *final)
+{
+    TRY(number_take(tx, final, &final->priced));
+    return issue_post(tx, &final->priced, final->row);
+}
+
+// Each step for all of them before the next one, so that what they ask of the books, and write,
+// goes together.
+Err *issue_finals_do(DbTx *tx, IssueFinal *const *finals, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        TRY(final_price(tx, finals[i]));
+    for (size_t i = 0; i < count; i++)
+        TRY(final_post(tx, finals[i]));
+    TRY(issue_batch_post(tx, finals[0]->rated.facts));
+    for (size_t i = 0; i < count; i++) {
+        TRY(progress_move(tx, finals[i]));
+        TRY(row_finish(tx, finals[i], &finals[i]->priced));
+        TRY(final_note(tx, finals[i]));
+    }
+    return NULL;
 }
 
 static Err *finalize_work(DbTx *tx, void *context)
 {
-    Finalize *final = context;
+    IssueFinal *final = context;
     TRY(issued_get(tx, final->query->project, final->read->id, &final->row));
     if (final->row->version != final->read->version)
         return refuse(db_arena(tx), ERR_STORE_BUSY, STR_NONE,
                       "another request changed the invoice %.*s", STR_ARG(final->row->id));
-    return row_finalize(tx, final);
+    return issue_finals_do(tx, &final, 1);
 }
 
 typedef struct RowRead {
@@ -389,7 +408,7 @@ static Err *row_work(DbTx *tx, void *context)
 }
 
 // Rates the draft again; it must still be what is next.
-static Err *draft_rate(Arena *arena, Finalize *final)
+static Err *draft_rate(Arena *arena, IssueFinal *final)
 {
     const IssuedInvoice *row = final->read;
     Account             *account;
@@ -423,7 +442,7 @@ static Err *draft_rate(Arena *arena, Finalize *final)
 static Err *finalize_once(Arena *arena, const IssueQuery *query, Str id, IssuedInvoice **invoice)
 {
     RowRead  read = { .project = query->project, .id = id };
-    Finalize final = { .query = query };
+    IssueFinal final = { .query = query };
     TRY(db_read(query->books, arena, row_work, &read));
     *invoice = read.row;
     if (read.row->state == INVOICE_VOID)
@@ -442,60 +461,6 @@ Err *issue_finalize(Arena *arena, const IssueQuery *query, Str id, IssuedInvoice
     Err *err = NULL;
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         err = finalize_once(arena, query, id, invoice);
-        if (err == NULL || err->code != ERR_STORE_BUSY)
-            return err;
-    }
-    return err;
-}
-
-// ---- both at once
-
-typedef struct Closing {
-    const IssueClose *close;
-    Finalize          final;
-} Closing;
-
-// The draft's row, when there is one, becomes the invoice.
-static Err *close_work(DbTx *tx, void *context)
-{
-    Closing          *closing = context;
-    const IssueClose *close = closing->close;
-    Finalize         *final = &closing->final;
-    const IssueDraft *draft = &final->rated;
-    Str               slot = issue_draft_slot(db_arena(tx), draft->account, draft->currency);
-    TRY(issue_row_by_slot(tx, final->query->project, slot, &final->row));
-    final->is_new = final->row == NULL;
-    if (final->is_new) {
-        final->row = row_of(db_arena(tx), draft);
-        final->row->id = random_id(db_arena(tx), "inv_");
-        final->row->version = 1;
-    }
-    final->row->boundary = draft->boundary;
-    TRY(row_finalize(tx, final));
-    return close->also(tx, close->context, final->row);
-}
-
-static Err *close_once(Arena *arena, const IssueQuery *query, const IssueClose *close,
-                       IssuedInvoice **invoice)
-{
-    Closing     closing = { close, { .query = query } };
-    IssueWanted wanted = { .account = close->account, .currency = STR_NONE };
-    bool        found;
-    *invoice = NULL;
-    TRY(issue_rate(arena, query, &wanted, &closing.final.rated, &found));
-    if (!found || closing.final.rated.boundary.us > close->until.us)
-        return NULL;
-    TRY(db_write(query->books, arena, (DbWrite){ .work = close_work, .context = &closing }));
-    *invoice = closing.final.row;
-    return NULL;
-}
-
-Err *issue_close(Arena *arena, const IssueQuery *query, const IssueClose *close,
-                 IssuedInvoice **invoice)
-{
-    Err *err = NULL;
-    for (int tries = 0; tries < TRIES_MAX; tries++) {
-        err = close_once(arena, query, close, invoice);
         if (err == NULL || err->code != ERR_STORE_BUSY)
             return err;
     }

@@ -98,17 +98,23 @@ Err *issue_one_off(DbTx *tx, const IssueQuery *query, const OneOff *one,
 Err *issue_finalize(Arena *arena, const IssueQuery *query, Str id,
                     IssuedInvoice **invoice) MUST_CHECK;
 
-// Both for the account's earliest boundary up to `until`: rated once, then made and finalized in
-// one transaction with what `also` stores beside it. *invoice is NULL when nothing is due. What the
-// two functions above refuse, but NOTHING_DUE; what `also` refuses.
+// Both for accounts' earliest boundaries up to `until`: each rated once, then all are made and
+// finalized in one transaction with what `also` stores beside them. When that is refused each has
+// a transaction of its own, so that one bad account spoils nothing.
 typedef struct IssueClose {
-    Str     account;
     Instant until;
-    Err  *(*also)(DbTx *tx, void *context, const IssuedInvoice *invoice);
+    Err  *(*also)(DbTx *tx, void *context, IssuedInvoice *const *invoices, size_t count);
     void   *context;
 } IssueClose;
-Err *issue_close(Arena *arena, const IssueQuery *query, const IssueClose *close,
-                 IssuedInvoice **invoice) MUST_CHECK;
+// What became of one. An invoice, or why there is none (what the two functions above refuse, but
+// NOTHING_DUE; what `also` refuses), or neither: nothing is due.
+typedef struct IssueClosed {
+    Str            account;  // given; none is there twice
+    IssuedInvoice *invoice;
+    Err           *why;
+} IssueClosed;
+void issue_close(Arena *arena, const IssueQuery *query, const IssueClose *close,
+                 IssueClosed *closed, size_t count);
 
 // ---- before they are made
 
@@ -209,4 +215,4 @@ typedef struct LineEvents {
 Err *issued_line_events(Arena *arena, const IssueQuery *query, const LineEventsQuery *wanted,
                         LineEvents *events) MUST_CHECK;
 
-extern const StatementTable issue_table;
+extern const StatementTable issue_table, issue_batch_table;

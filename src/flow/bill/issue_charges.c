@@ -12,6 +12,8 @@ Err *issue_charges_add(DbTx *tx, IssueDraft *draft)
     CreditWallet   wallet = { draft->query->project, draft->account, draft->currency };
     AccountCharge *waiting;
     size_t         count;
+    if (draft->facts != NULL && !draft->facts->has_charges)
+        return NULL;
     size_t taken = draft->ahead == NULL ? 0 : draft->ahead->charges;
     TRY(charges_waiting(tx, &wallet, taken + CHARGES_MAX, &waiting, &count));
     taken = taken < count ? taken : count;

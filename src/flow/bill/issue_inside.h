@@ -3,6 +3,7 @@
 
 #include "flow/bill/bill_draw.h"
 #include "flow/bill/issue.h"
+#include "flow/bill/issue_batch.h"
 #include "flow/ledger/draw.h"
 #include "price/tax.h"
 
@@ -46,6 +47,7 @@ typedef struct IssueDraft {
     size_t         count;
     IssueProgress *parts;
     size_t         part_count;
+    IssueFacts    *facts;  // NULL: its transaction is of this invoice alone
     const IssueAhead *ahead;  // NULL: it is made for real
 } IssueDraft;
 
@@ -62,9 +64,6 @@ typedef struct IssueWanted {
 Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
                 IssueDraft *draft, bool *found) MUST_CHECK;
 
-// A line of a bill as one of an invoice. The timeline is folded from the facts.
-IssueLine issue_line_of(Arena *arena, const TimelineFacts *facts, const Timeline *timeline,
-                        const Line *line);
 
 // What the log says is due at an instant of the subscription with a change in memory, whatever the
 // books say was billed.
@@ -116,6 +115,24 @@ int64_t issue_line_earned(const IssuePriced *priced, size_t number);
 // customer's balance it uses, into the row.
 Err *issue_post(DbTx *tx, const IssuePriced *priced, IssuedInvoice *row) MUST_CHECK;
 
+// ---- finalizing: issue.c
+
+typedef struct IssueFinal {
+    const IssueQuery *query;
+    IssueDraft        rated;
+    IssueDraft        draft;  // with all of its lines
+    IssuePriced       priced;
+    IssuedInvoice    *read;   // as it was when the draft was rated
+    IssuedInvoice    *row;
+    bool              is_new;  // the row is not stored yet
+} IssueFinal;
+
+// What there is to do once the rows and what was rated are known. Several have facts of one batch;
+// one alone has none.
+Err *issue_finals_do(DbTx *tx, IssueFinal *const *finals, size_t count) MUST_CHECK;
+// A row of the draft that is not stored yet, without an id.
+IssuedInvoice *issue_row_of(Arena *arena, const IssueDraft *draft);
+
 // ---- rows: issue_store.c
 
 typedef struct IssueLineRow {
@@ -135,11 +152,15 @@ Str issue_document(Arena *arena, const IssuedInvoice *invoice, const IssueLineRo
 Str  issue_draft_slot(Arena *arena, Str account, Currency currency);
 Err *issue_row_by_slot(DbTx *tx, ProjectId project, Str slot, IssuedInvoice **row) MUST_CHECK;
 Err *issue_row_find(DbTx *tx, ProjectId project, Str id, IssuedInvoice **row) MUST_CHECK;
+// STORE_BUSY, before the transaction ends: somebody made one of that slot.
 Err *issue_row_add(DbTx *tx, ProjectId project, Str slot, const IssuedInvoice *row) MUST_CHECK;
 // Replaces what may change, of the version that was read. STORE_BUSY: it is another by now.
 Err *issue_row_set(DbTx *tx, ProjectId project, Str slot, IssuedInvoice *row) MUST_CHECK;
 Err *issue_lines_replace(DbTx *tx, ProjectId project, Str invoice, const IssueLineRow *rows,
                          size_t count) MUST_CHECK;
+// Of an invoice that has none.
+Err *issue_lines_add(DbTx *tx, ProjectId project, Str invoice, const IssueLineRow *rows,
+                     size_t count) MUST_CHECK;
 Err *issue_lines_free(DbTx *tx, ProjectId project, Str invoice) MUST_CHECK;  // they count no more
 Err *issue_lines_read(DbTx *tx, ProjectId project, Str invoice, IssueLineRow **rows,
                       size_t *count) MUST_CHECK;
@@ -193,12 +214,15 @@ void issue_ahead_reserve(const IssueAhead *ahead, CreditGrants grants);
 
 Err *issue_progress_get(DbTx *tx, ProjectId project, Str subscription,
                         IssueProgress *progress) MUST_CHECK;
-// STORE_BUSY: it is not what `before` says any more.
+// STORE_BUSY, before the transaction ends: it is not what `before` says any more.
 Err *issue_progress_move(DbTx *tx, ProjectId project, const IssueProgress *before,
                          Instant until) MUST_CHECK;
 Err *issue_progress_back(DbTx *tx, ProjectId project, Str subscription, Instant until) MUST_CHECK;
 // The next number of a series, from 1, without gaps.
 Err *issue_number(DbTx *tx, ProjectId project, Str series, int64_t *number) MUST_CHECK;
+// The next ones at once: `first` and those behind it.
+Err *issue_numbers(DbTx *tx, ProjectId project, Str series, int64_t count,
+                   int64_t *first) MUST_CHECK;
 Err *issue_payment_add(DbTx *tx, ProjectId project, Str invoice, const InvoicePayment *payment,
                        Instant now) MUST_CHECK;
 

@@ -47,7 +47,6 @@ static Err *invoice_post(DbTx *tx, const IssuePriced *priced, const IssuedInvoic
     LedgerPost        post = post_of(tx, draft, row, POSTING_INVOICE, "");
     size_t            most = draft->count + priced->tax.rate_count + 2;
     Legs              legs = { arena_array(db_arena(tx), LedgerLeg, most), 0 };
-    bool              posted;
     leg_add(&legs, LEDGER_RECEIVABLE, draft->account, priced->total);
     leg_add(&legs, LEDGER_CUSTOMER_BALANCE, draft->account, -priced->to_balance);
     for (size_t i = 0; i < draft->count; i++)
@@ -56,7 +55,7 @@ static Err *invoice_post(DbTx *tx, const IssuePriced *priced, const IssuedInvoic
         leg_add(&legs, LEDGER_TAX, priced->stored[i].id, -priced->sums[i].tax);
     post.legs = legs.at;
     post.count = legs.count;
-    return ledger_post(tx, &post, &posted);
+    return issue_post_put(tx, draft->facts, &post);
 }
 
 static Err *credit_use(DbTx *tx, const IssuePriced *priced, const IssuedInvoice *row)
@@ -78,6 +77,7 @@ static Err *credit_use(DbTx *tx, const IssuePriced *priced, const IssuedInvoice 
 // The customer's balance pays what it can.
 static Err *balance_use(DbTx *tx, const IssueDraft *draft, IssuedInvoice *row)
 {
+    TRY(issue_batch_post(tx, draft->facts));
     LedgerName name = { LEDGER_CUSTOMER_BALANCE, row->account, row->currency };
     int64_t    owed = row->total - row->credits, balance;
     bool       posted;
@@ -98,5 +98,7 @@ Err *issue_post(DbTx *tx, const IssuePriced *priced, IssuedInvoice *row)
 {
     TRY(invoice_post(tx, priced, row));
     TRY(credit_use(tx, priced, row));
-    return balance_use(tx, priced->draft, row);
+    const IssueFacts *facts = priced->draft->facts;
+    bool has_balance = facts == NULL || facts->has_balance || priced->to_balance != 0;
+    return has_balance ? balance_use(tx, priced->draft, row) : NULL;
 }

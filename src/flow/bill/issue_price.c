@@ -73,8 +73,9 @@ static Err *rates_read(DbTx *tx, IssuePriced *priced)
     TaxRate *rates = arena_array(arena, TaxRate, ids->count);
     priced->stored = arena_array(arena, StoredTaxRate, ids->count);
     for (const Json *id = ids->first; id != NULL; id = id->next) {
-        StoredTaxRate *rate;
-        TRY(tax_rate_at(tx, project, id->text, priced->draft->boundary, &rate));
+        const StoredTaxRate *rate;
+        IssueRateWanted      wanted = { project, id->text, priced->draft->boundary };
+        TRY(issue_tax_rate(tx, priced->draft->facts, &wanted, &rate));
         priced->stored[priced->tax.rate_count] = *rate;
         rates[priced->tax.rate_count++] = (TaxRate){ rate->id, rate->percent, rate->inclusive };
     }
@@ -139,6 +140,8 @@ static Err *drawing_begin(DbTx *tx, IssuePriced *priced)
     for (size_t i = 0; i < draft->count; i++)
         nets[i] = priced->lines[i].amount.minor;
     if (!amounts_offset(arena, draft->currency, nets, draft->count))
+        return NULL;
+    if (draft->facts != NULL && !draft->facts->has_grants)
         return NULL;
     TRY(credit_grants_active(tx, &wallet, &grants));
     if (draft->ahead != NULL)
@@ -213,7 +216,7 @@ static void drawing_end(Arena *arena, IssuePriced *priced)
 Err *issue_price(DbTx *tx, const IssueDraft *draft, IssuePriced *priced)
 {
     *priced = (IssuePriced){ .draft = draft };
-    TRY(legal_entity_get(tx, draft->query->project, &priced->seller));
+    TRY(issue_seller(tx, draft->query->project, draft->facts, &priced->seller));
     TRY(rates_read(tx, priced));
     if (!lines_begin(db_arena(tx), priced))
         return too_large(db_arena(tx));

@@ -81,7 +81,7 @@ static const Statement sql[STATEMENTS] = {
                      " where tenant = ? and project = ? and series = ?" },
     [SERIES_ADD] = { "insert into document_series (tenant, project, series, next_number)"
                      " values (?, ?, ?, ?)" },
-    [SERIES_SET] = { "update document_series set next_number = next_number + 1"
+    [SERIES_SET] = { "update document_series set next_number = next_number + ?"
                      " where tenant = ? and project = ? and series = ?" },
     [PAYMENT_ADD] = { "insert into invoice_payment (tenant, project, invoice, id, amount, method,"
                       " reference, received_at, created_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?)" },
@@ -185,25 +185,21 @@ static DbValue instant_value(bool is_there, Instant instant)
 
 Err *issue_row_add(DbTx *tx, ProjectId project, Str slot, const IssuedInvoice *row)
 {
-    bool added;
-    TRY(db_insert(tx, &sql[ROW_ADD],
-                  DB_VALUES(OF(project), db_text(slot), db_text(row->id),
-                            db_text(str_of(invoice_kind_names[row->kind])),
-                            db_text(str_of(invoice_state_names[row->state])),
-                            db_text(row->account), db_text(currency_code(&row->currency)),
-                            db_whole(row->boundary.us), db_text(row->number),
-                            db_whole(row->total), db_whole(row->credits),
-                            db_whole(row->balance_used), db_whole(row->paid),
-                            db_whole(row->credited), db_whole(row->written_off),
-                            db_text(row->head), db_text(row->digest),
-                            db_whole(row->created_at.us),
-                            instant_value(row->is_issued, row->issued_at),
-                            instant_value(row->is_issued, row->due_at),
-                            instant_value(row->is_paid, row->paid_at),
-                            instant_value(row->is_void, row->voided_at)),
-                  &added));
-    return added ? NULL : refuse(db_arena(tx), ERR_STORE_BUSY, STR_NONE,
-                                 "another request makes an invoice of this account");
+    return db_later(tx, &sql[ROW_ADD],
+                    DB_VALUES(OF(project), db_text(slot), db_text(row->id),
+                              db_text(str_of(invoice_kind_names[row->kind])),
+                              db_text(str_of(invoice_state_names[row->state])),
+                              db_text(row->account), db_text(currency_code(&row->currency)),
+                              db_whole(row->boundary.us), db_text(row->number),
+                              db_whole(row->total), db_whole(row->credits),
+                              db_whole(row->balance_used), db_whole(row->paid),
+                              db_whole(row->credited), db_whole(row->written_off),
+                              db_text(row->head), db_text(row->digest),
+                              db_whole(row->created_at.us),
+                              instant_value(row->is_issued, row->issued_at),
+                              instant_value(row->is_issued, row->due_at),
+                              instant_value(row->is_paid, row->paid_at),
+                              instant_value(row->is_void, row->voided_at)));
 }
 
 Err *issue_row_set(DbTx *tx, ProjectId project, Str slot, IssuedInvoice *row)
@@ -279,25 +275,28 @@ static void lines_take(DbTx *tx, const DbRows *rows, IssueLineRow **lines, size_
         (*lines)[i] = line_read(&rows->at[i]);
 }
 
+Err *issue_lines_add(DbTx *tx, ProjectId project, Str invoice, const IssueLineRow *rows,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const IssueLineRow *row = &rows[i];
+        TRY(db_later(tx, &sql[LINE_ADD],
+                     DB_VALUES(OF(project), db_text(invoice), db_whole(row->number),
+                               db_text(row->subscription), db_whole(row->boundary.us),
+                               db_whole(row->service_start.us), db_whole(row->counts ? 1 : 0),
+                               db_whole(row->amount), db_whole(row->discount),
+                               db_whole(row->net), db_whole(row->tax), db_text(row->revenue),
+                               db_text(row->taxes), db_text(row->content))));
+    }
+    return NULL;
+}
+
 Err *issue_lines_replace(DbTx *tx, ProjectId project, Str invoice, const IssueLineRow *rows,
                          size_t count)
 {
     uint64_t removed;
-    bool     added;
     TRY(db_run(tx, &sql[LINES_REMOVE], DB_VALUES(OF(project), db_text(invoice)), &removed));
-    for (size_t i = 0; i < count; i++) {
-        const IssueLineRow *row = &rows[i];
-        TRY(db_insert(tx, &sql[LINE_ADD],
-                      DB_VALUES(OF(project), db_text(invoice), db_whole(row->number),
-                                db_text(row->subscription), db_whole(row->boundary.us),
-                                db_whole(row->service_start.us), db_whole(row->counts ? 1 : 0),
-                                db_whole(row->amount), db_whole(row->discount),
-                                db_whole(row->net), db_whole(row->tax), db_text(row->revenue),
-                                db_text(row->taxes), db_text(row->content)),
-                      &added));
-        assert_that(added);
-    }
-    return NULL;
+    return issue_lines_add(tx, project, invoice, rows, count);
 }
 
 Err *issue_lines_free(DbTx *tx, ProjectId project, Str invoice)
@@ -340,21 +339,12 @@ Err *issue_progress_get(DbTx *tx, ProjectId project, Str subscription, IssueProg
 
 Err *issue_progress_move(DbTx *tx, ProjectId project, const IssueProgress *before, Instant until)
 {
-    uint64_t changed = 0;
-    bool     added = false;
     if (before->is_stored)
-        TRY(db_run(tx, &sql[PROGRESS_SET],
-                   DB_VALUES(db_whole(until.us), OF(project), db_text(before->subscription),
-                             db_whole(before->until.us)),
-                   &changed));
-    else
-        TRY(db_insert(tx, &sql[PROGRESS_ADD],
-                      DB_VALUES(OF(project), db_text(before->subscription), db_whole(until.us)),
-                      &added));
-    if (changed == 1 || added)
-        return NULL;
-    return refuse(db_arena(tx), ERR_STORE_BUSY, STR_NONE,
-                  "another request bills the subscription %.*s", STR_ARG(before->subscription));
+        return db_later(tx, &sql[PROGRESS_SET],
+                        DB_VALUES(db_whole(until.us), OF(project), db_text(before->subscription),
+                                  db_whole(before->until.us)));
+    return db_later(tx, &sql[PROGRESS_ADD],
+                    DB_VALUES(OF(project), db_text(before->subscription), db_whole(until.us)));
 }
 
 Err *issue_progress_back(DbTx *tx, ProjectId project, Str subscription, Instant until)
@@ -366,18 +356,24 @@ Err *issue_progress_back(DbTx *tx, ProjectId project, Str subscription, Instant 
                   &changed);
 }
 
-Err *issue_number(DbTx *tx, ProjectId project, Str series, int64_t *number)
+Err *issue_numbers(DbTx *tx, ProjectId project, Str series, int64_t count, int64_t *first)
 {
     uint64_t changed;
     bool     added;
     DbRow    row;
     TRY(db_insert(tx, &sql[SERIES_ADD], DB_VALUES(OF(project), db_text(series), db_whole(1)),
                   &added));
-    TRY(db_run(tx, &sql[SERIES_SET], DB_VALUES(OF(project), db_text(series)), &changed));
+    TRY(db_run(tx, &sql[SERIES_SET], DB_VALUES(db_whole(count), OF(project), db_text(series)),
+               &changed));
     assert_that(changed == 1);
     TRY(db_find(tx, &sql[SERIES_GET], DB_VALUES(OF(project), db_text(series)), &row));
-    *number = row_whole(&row, 0) - 1;
+    *first = row_whole(&row, 0) - count;
     return NULL;
+}
+
+Err *issue_number(DbTx *tx, ProjectId project, Str series, int64_t *number)
+{
+    return issue_numbers(tx, project, series, 1, number);
 }
 
 // ---- payments

@@ -9,8 +9,10 @@ typedef struct RunWork {
     const BillingRun *run;  // as it was read at the page's beginning
 } RunWork;
 
-// With the invoice, in its transaction: the account's item that had failed, or a new one.
-Err *run_item_finalized(DbTx *tx, const RunWork *work, const IssuedInvoice *invoice) MUST_CHECK;
+// With invoices of as many accounts, in their transaction: the account's item that had failed, or a
+// new one.
+Err *run_items_finalized(DbTx *tx, const RunWork *work, IssuedInvoice *const *invoices,
+                         size_t count) MUST_CHECK;
 Err *run_item_failed(DbTx *tx, const RunWork *work, Str account, const Err *why) MUST_CHECK;
 // Of an account that had failed; nothing when it has no such item any more.
 Err *run_item_nothing_due(DbTx *tx, const RunWork *work, Str account) MUST_CHECK;

@@ -21,6 +21,7 @@ enum {
     FAILURE_SET,
     FAILURE_REMOVE,
     FAILURE_OF,
+    FAILURE_ANY,
     ITEMS,
     ITEMS_IN,
     ACCOUNTS_FAILED,
@@ -65,6 +66,8 @@ static const Statement sql[STATEMENTS] = {
                          " where tenant = ? and project = ? and run = ? and account = ?" },
     [FAILURE_OF] = { "select number from run_failure"
                      " where tenant = ? and project = ? and run = ? and account = ?" },
+    [FAILURE_ANY] = { "select account from run_failure"
+                      " where tenant = ? and project = ? and run = ? limit 1" },
     [ITEMS] = { "select " ITEM_COLUMNS " from run_item where tenant = ? and project = ?"
                 " and run = ? and number > ? order by number limit ?" },
     [ITEMS_IN] = { "select " ITEM_COLUMNS " from run_item where tenant = ? and project = ?"
@@ -299,9 +302,29 @@ static Err *failed_find(DbTx *tx, const BillingRun *run, Str account, int64_t *n
     return NULL;
 }
 
+// Whether any account of the run has an item that failed.
+static Err *failures_look(DbTx *tx, const BillingRun *run, bool *has_failures)
+{
+    DbRow row;
+    TRY(db_find(tx, &sql[FAILURE_ANY], DB_VALUES(OF(run->project), db_text(run->id)), &row));
+    *has_failures = row.columns != NULL;
+    return NULL;
+}
+
 static DbValue boundary_value(const RunItem *item)
 {
     return item->currency.at == NULL ? db_null() : db_whole(item->boundary.us);
+}
+
+static DbValues item_values(Arena *arena, const BillingRun *run, const RunItem *item)
+{
+    const DbValue values[] = { OF(run->project),          db_text(run->id),
+                               db_whole(item->number),    state_value(item->state),
+                               db_text(item->account),    db_text(item->currency),
+                               boundary_value(item),      db_text(item->invoice),
+                               db_whole(item->attempt),   db_text(item->error_code),
+                               db_text(item->error_detail) };
+    return (DbValues){ arena_copy(arena, values, sizeof values), sizeof values / sizeof *values };
 }
 
 static Err *item_add(DbTx *tx, const BillingRun *run, RunItem *item)
@@ -310,13 +333,7 @@ static Err *item_add(DbTx *tx, const BillingRun *run, RunItem *item)
     TRY(db_find(tx, &sql[RUN_ITEMS], DB_VALUES(OF(run->project), db_text(run->id)), &row));
     assert_that(row.columns != NULL);
     item->number = row_whole(&row, 0);
-    return db_run(tx, &sql[ITEM_ADD],
-                  DB_VALUES(OF(run->project), db_text(run->id), db_whole(item->number),
-                            state_value(item->state), db_text(item->account),
-                            db_text(item->currency), boundary_value(item),
-                            db_text(item->invoice), db_whole(item->attempt),
-                            db_text(item->error_code), db_text(item->error_detail)),
-                  NULL);
+    return db_run(tx, &sql[ITEM_ADD], item_values(db_arena(tx), run, item), NULL);
 }
 
 static Err *item_set(DbTx *tx, const BillingRun *run, const RunItem *item)
@@ -362,15 +379,52 @@ static Err *item_put(DbTx *tx, const RunWork *work, RunItem *item)
     return failure_put(tx, work->run, item, had);
 }
 
-Err *run_item_finalized(DbTx *tx, const RunWork *work, const IssuedInvoice *invoice)
+static RunItem finalized_item(const RunWork *work, const IssuedInvoice *invoice)
 {
-    RunItem item = { .state = RUN_ITEM_FINALIZED,
-                     .account = invoice->account,
-                     .currency = currency_code(&invoice->currency),
-                     .boundary = invoice->boundary,
-                     .invoice = invoice->id };
+    return (RunItem){ .state = RUN_ITEM_FINALIZED,
+                      .account = invoice->account,
+                      .currency = currency_code(&invoice->currency),
+                      .boundary = invoice->boundary,
+                      .invoice = invoice->id,
+                      .attempt = work->run->attempt };
+}
+
+// New items, behind those that there are.
+static Err *items_add(DbTx *tx, const BillingRun *run, RunItem *items, size_t count)
+{
+    DbRow   row;
+    int64_t added = (int64_t)count;
+    if (count == 0)
+        return NULL;
+    TRY(count_add(tx, run, (Counts){ .items = added, .invoices = added }));
+    TRY(db_find(tx, &sql[RUN_ITEMS], DB_VALUES(OF(run->project), db_text(run->id)), &row));
+    assert_that(row.columns != NULL);
+    for (size_t i = 0; i < count; i++) {
+        items[i].number = row_whole(&row, 0) - added + 1 + (int64_t)i;
+        TRY(db_later(tx, &sql[ITEM_ADD], item_values(db_arena(tx), run, &items[i])));
+    }
+    return NULL;
+}
+
+Err *run_items_finalized(DbTx *tx, const RunWork *work, IssuedInvoice *const *invoices,
+                         size_t count)
+{
+    RunItem *fresh = arena_array(db_arena(tx), RunItem, count);
+    size_t   fresh_count = 0;
+    bool     has_failures;
     TRY(lease_keep(tx, work, 0, false));
-    return item_put(tx, work, &item);
+    TRY(failures_look(tx, work->run, &has_failures));
+    for (size_t i = 0; i < count; i++) {
+        RunItem item = finalized_item(work, invoices[i]);
+        int64_t number = 0;
+        if (has_failures)
+            TRY(failed_find(tx, work->run, item.account, &number));
+        if (number != 0)
+            TRY(item_put(tx, work, &item));
+        else
+            fresh[fresh_count++] = item;
+    }
+    return items_add(tx, work->run, fresh, fresh_count);
 }
 
 Err *run_item_failed(DbTx *tx, const RunWork *work, Str account, const Err *why)

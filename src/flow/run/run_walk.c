@@ -36,13 +36,6 @@ typedef struct AccountWork {
     const Err  *why;  // of one that failed
 } AccountWork;
 
-static Err *finalized_work(DbTx *tx, void *context, const IssuedInvoice *invoice)
-{
-    const AccountWork *account = context;
-    RunWork            work = work_of(account->walk);
-    return run_item_finalized(tx, &work, invoice);
-}
-
 static Err *failed_work(DbTx *tx, void *context)
 {
     const AccountWork *account = context;
@@ -65,31 +58,6 @@ static Instant now_of(const Walk *walk)
     return now.us < walk->run.at.us ? walk->run.at : now;
 }
 
-// One after the other, until nothing is due.
-static Err *invoices_make(Arena *arena, AccountWork *account)
-{
-    const Walk    *walk = account->walk;
-    IssueQuery     query = { .books = walk->operation->db,
-                             .catalog = walk->parts->catalog,
-                             .partition = walk->parts->partition,
-                             .project = walk->run.project };
-    IssueClose     close = { account->account, walk->run.at, finalized_work, account };
-    IssuedInvoice *invoice;
-    bool           is_first = true;
-    do {
-        if (atomic_load(walk->operation->stopping))
-            return refuse(arena, ERR_NOT_READY, STR_NONE, "the server is stopping");
-        query.now = now_of(walk);
-        TRY(issue_close(arena, &query, &close, &invoice));
-        if (invoice == NULL && is_first && walk->is_retry)
-            return db_write(query.books, arena,
-                            (DbWrite){ .work = nothing_work, .context = account });
-        counter_add(METRIC_RUN_INVOICES, invoice != NULL);
-        is_first = false;
-    } while (invoice != NULL);
-    return NULL;
-}
-
 // Nothing more may be stored, or nobody knows what was.
 static bool ends_run(ErrCode code)
 {
@@ -97,28 +65,79 @@ static bool ends_run(ErrCode code)
 }
 
 // A refusal is the account's own as long as it can be written down.
-static Err *account_do(Arena *arena, AccountWork *account)
+static Err *account_fails(Arena *arena, AccountWork *account)
 {
-    Err *err = invoices_make(arena, account);
-    if (err == NULL || ends_run(err->code))
-        return err;
-    account->why = err;
+    if (ends_run(account->why->code))
+        return refuse(arena, account->why->code, STR_NONE, "%.*s", STR_ARG(account->why->detail));
     counter_add(METRIC_RUN_FAILURES, 1);
     return db_write(account->walk->operation->db, arena,
                     (DbWrite){ .work = failed_work, .context = account });
 }
 
+// ---- some accounts together
+
+static Err *finalized_work(DbTx *tx, void *context, IssuedInvoice *const *invoices, size_t count)
+{
+    RunWork work = work_of(context);
+    return run_items_finalized(tx, &work, invoices, count);
+}
+
+typedef struct Some {
+    Walk       *walk;
+    IssueClosed accounts[RUN_TOGETHER];
+    size_t      count;
+    bool        is_first;  // round
+} Some;
+
+// What became of one; *more: it may have another invoice.
+static Err *closed_take(Arena *arena, const Some *some, const IssueClosed *closed, bool *more)
+{
+    AccountWork account = { some->walk, closed->account, closed->why };
+    *more = closed->invoice != NULL;
+    if (closed->why != NULL)
+        return account_fails(arena, &account);
+    counter_add(METRIC_RUN_INVOICES, *more);
+    if (*more || !some->is_first || !some->walk->is_retry)
+        return NULL;
+    return db_write(some->walk->operation->db, arena,
+                    (DbWrite){ .work = nothing_work, .context = &account });
+}
+
+// One invoice of each; those that had one are left for another round.
+static Err *round_do(Arena *arena, Some *some)
+{
+    Walk      *walk = some->walk;
+    IssueQuery query = { .books = walk->operation->db,
+                         .catalog = walk->parts->catalog,
+                         .partition = walk->parts->partition,
+                         .project = walk->run.project,
+                         .now = now_of(walk) };
+    IssueClose close = { walk->run.at, finalized_work, walk };
+    size_t     left = 0;
+    if (atomic_load(walk->operation->stopping))
+        return refuse(arena, ERR_NOT_READY, STR_NONE, "the server is stopping");
+    issue_close(arena, &query, &close, some->accounts, some->count);
+    for (size_t i = 0; i < some->count; i++) {
+        bool more;
+        TRY(closed_take(arena, some, &some->accounts[i], &more));
+        if (more)
+            some->accounts[left++].account = some->accounts[i].account;
+    }
+    some->count = left;
+    some->is_first = false;
+    return NULL;
+}
+
 // ---- a page
 
-// False: nothing is left, or the run ends.
-static bool account_take(Walk *walk, Str *account)
+// None: nothing is left, or the run ends.
+static void some_take(Walk *walk, Some *some)
 {
+    *some = (Some){ .walk = walk, .is_first = true };
     lock_take(&walk->lock);
-    bool taken = walk->next < walk->count && walk->failure == NULL;
-    if (taken)
-        *account = walk->accounts[walk->next++];
+    while (some->count < RUN_TOGETHER && walk->next < walk->count && walk->failure == NULL)
+        some->accounts[some->count++].account = walk->accounts[walk->next++];
     lock_release(&walk->lock);
-    return taken;
 }
 
 static void failure_note(Walk *walk, const Err *err)
@@ -129,21 +148,22 @@ static void failure_note(Walk *walk, const Err *err)
     lock_release(&walk->lock);
 }
 
-static void one_do(Walk *walk, Str account)
+static void some_do(Some *some)
 {
-    AUTO(Arena) arena = arena_open();
-    AccountWork work = { .walk = walk, .account = account };
-    Err        *err = account_do(arena, &work);
-    if (err != NULL)
-        failure_note(walk, err);
+    Err *err = NULL;
+    while (err == NULL && some->count > 0) {
+        AUTO(Arena) arena = arena_open();
+        err = round_do(arena, some);
+        if (err != NULL)
+            failure_note(some->walk, err);
+    }
 }
 
 static void *accounts_do(void *argument)
 {
-    Walk *walk = argument;
-    Str   account;
-    while (account_take(walk, &account))
-        one_do(walk, account);
+    Some some;
+    for (some_take(argument, &some); some.count > 0; some_take(argument, &some))
+        some_do(&some);
     return NULL;
 }
 
@@ -151,7 +171,7 @@ static Err *page_do(Walk *walk)
 {
     Thread threads[RUN_THREADS - 1] = { 0 };
     walk->next = 0;
-    for (size_t i = 0; i < RUN_THREADS - 1 && i + 1 < walk->count; i++)
+    for (size_t i = 0; i < RUN_THREADS - 1 && (i + 1) * RUN_TOGETHER < walk->count; i++)
         thread_start(&threads[i], "run", accounts_do, walk);
     accounts_do(walk);
     for (size_t i = 0; i < RUN_THREADS - 1; i++)

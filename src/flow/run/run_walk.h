@@ -1,12 +1,12 @@
-// Runs as an operation: threads over pages of accounts. Each rates an account and writes its
-// invoices, one transaction each; the writer of the books groups what waits into one commit, so
-// there are more threads than cores: most of them wait for it.
+// Runs as an operation: threads over pages of accounts. Each takes some, rates them and writes an
+// invoice of each together; there are more threads than cores, because some wait for the writer of
+// the books.
 #pragma once
 
 #include "flow/run/run.h"
 #include "operation/worker.h"
 
-enum { RUN_THREADS = 16, RUN_PAGE_ACCOUNTS = 500 };
+enum { RUN_THREADS = 4, RUN_TOGETHER = 64, RUN_PAGE_ACCOUNTS = 1000 };
 
 typedef struct RunParts {
     Catalog   *catalog;
