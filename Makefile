@@ -158,7 +158,9 @@ $(foreach folder,test/sim test/cases test/api test/crash bench,$(eval $(call pro
 programs = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
 # Whoever calls the books calls that program's own functions first.
 $(BUILD)/test/api/failing_books: private LDFLAGS += \
-    $(addprefix -Wl$(COMMA)--wrap=,db_rows db_find db_run db_run_many db_insert db_read db_write)
+    $(addprefix -Wl$(COMMA)--wrap=,db_rows db_find db_run db_run_many db_insert db_read db_write \
+        json_parse_stored usage_moment_open usage_events timeline_fold period_bill invoice_currency invoice_next \
+        invoice_total)
 
 UNIT_TESTS := $(call programs,test/unit/*/*_test.c test/sim/*_test.c)
 ifdef ONLY
@@ -213,6 +215,15 @@ $(BUILD)/test/crash/faulty_disk.so: test/crash/faulty_disk.c
 faults: $(BUILD)/toll $(BUILD)/test/crash/faulty_disk.so | test-ready  ## a disk that fails under the server, N= rounds (5)
 	TOLL=$(BUILD)/toll FAULTY_DISK_SO=$(BUILD)/test/crash/faulty_disk.so \
 	    $(PYTHON) test/crash/faults.py
+
+$(BUILD)/test/crash/year_clock.so: test/crash/year_clock.c
+	@mkdir -p $(@D)
+	$(call say,$@)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE $(C_WARNINGS) $(WERROR) -O1 -g -shared -fPIC $< -o $@
+
+.PHONY: year
+year: $(BUILD)/toll $(BUILD)/test/crash/year_clock.so | test-ready  ## a simulated year under kill -9 against an oracle, on both engines (N= accounts, MONTHS=, SEED=)
+	TOLL=$(BUILD)/toll YEAR_CLOCK_SO=$(BUILD)/test/crash/year_clock.so $(PYTHON) test/crash/year.py
 
 FUZZ_TARGETS := $(call programs,test/fuzz/*_fuzz.c)
 .PHONY: fuzz

@@ -1,0 +1,492 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""A simulated year: accounts with mixed plans live through twelve months on a server that is killed every few
+seconds, and at each month's end everything is compared with an oracle, to the cent.
+
+In each month: usage with repetitions, voids and amendments, changes of plans and quantities, pauses, ends, grants,
+one-off charges, payments, void invoices, credit notes. Then a billing run, while usage goes on. After each step the
+trial balance is zero; after each run every new invoice is the oracle's, the invoices of every period that is over
+come to its last bill, no number is missing, nobody is billed twice; at the end `toll verify` is clean.
+
+    N=accounts (2000)   MONTHS=12   SEED=number   ENGINES=sqlite,mariadb   KILL=seconds between kills (2; 0: none)
+    KEEP=1 keeps the data directories
+"""
+import contextlib
+import mmap
+import os
+import random
+import struct
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from http.client import HTTPException
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "test" / "api"), str(ROOT / "test" / "model"), str(ROOT / "tools")]
+import mariadb  # noqa: E402
+from calendars import DAY, HOUR  # noqa: E402
+from client import Api, Server  # noqa: E402
+from exact import instant, money  # noqa: E402
+from year_books import units  # noqa: E402
+from year_check import (Wrong, check_billed, check_invoice, check_ledger, check_numbers, check_rows,  # noqa: E402
+                        must)
+from year_plans import METERS, TAX_RATES  # noqa: E402
+from year_world import MINUTE, PLANS, Account, month_start  # noqa: E402
+
+LIBRARY = os.environ.get("YEAR_CLOCK_SO", str(ROOT / "build/test/crash/year_clock.so"))
+CLIENTS = 4
+ANSWER_SECONDS = 120  # a watchdog: kills, starts and waits for a lock in between
+AGAIN = {429, 500, 502, 503, 504}
+
+
+class Clock:
+    """What the servers take for the time of day."""
+
+    def __init__(self):
+        self.file = tempfile.NamedTemporaryFile(prefix="toll-year-")
+        self.file.write(bytes(8))
+        self.file.flush()
+        self.map = mmap.mmap(self.file.fileno(), 8)
+
+    def set(self, us):
+        struct.pack_into("q", self.map, 0, us // 1_000_000 - int(time.time()))
+
+    def now(self):
+        return (int(time.time()) + struct.unpack_from("q", self.map, 0)[0]) * 1_000_000
+
+
+class YearServer(Server):
+    """Runs by the clock of the year."""
+
+    def __init__(self, clock, **more):
+        self.clock = clock
+        super().__init__(**more)
+
+    def start(self, wait=True):
+        os.environ.update(LD_PRELOAD=os.path.abspath(LIBRARY), YEAR_CLOCK=self.clock.file.name)
+        try:
+            return super().start(wait)
+        finally:
+            del os.environ["LD_PRELOAD"], os.environ["YEAR_CLOCK"]
+
+
+class Killer:
+    """Kills one of the servers every few seconds, and starts it again."""
+
+    def __init__(self, servers, seconds, seed):
+        self.servers, self.seconds, self.random = servers, seconds, random.Random(seed)
+        self.kills, self.error = 0, None
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        try:
+            while not self.ended.wait(self.seconds * (0.3 + 1.4 * self.random.random())):
+                server = self.random.choice(self.servers)
+                server.kill9()
+                self.kills += 1
+                if self.random.random() < 0.15:  # while it recovers
+                    server.start(wait=False)
+                    time.sleep(0.1 * self.random.random())
+                    server.kill9()
+                    self.kills += 1
+                server.start()
+        except BaseException as error:  # told by whoever waits for answers
+            self.error = error
+
+    def __enter__(self):
+        if self.seconds > 0:
+            self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        if self.thread.is_alive():
+            self.thread.join()
+            for server in self.servers:  # a server ends with the thread that started it
+                server.kill9()
+                server.start()
+        if self.error is not None:
+            raise self.error
+
+
+class Sender:
+    """Sends until it is answered: everything may be sent again."""
+
+    def __init__(self, servers):
+        self.apis = [Api(server, key=servers[0].key) for server in servers]
+        self.turn = 0
+        self.resent = 0
+
+    def call(self, method, path, body=None, key=None, query=None):
+        headers = {"Idempotency-Key": key} if key else None
+        began = time.monotonic()
+        while True:
+            self.turn += 1
+            api, last = self.apis[self.turn % len(self.apis)], None
+            try:
+                last = api.call(method, path, body, query=query, headers=headers)
+                if last.status not in AGAIN and last.code != "idempotency_key_running":
+                    return last
+            except (OSError, EOFError, ValueError, HTTPException) as error:
+                last = error
+            must(time.monotonic() - began < ANSWER_SECONDS, f"{method} {path}: no answer but {last!r}")
+            self.resent += 1
+            time.sleep(0.05)
+
+    def get(self, path, **query):
+        answer = self.call("GET", path, query=query or None)
+        must(answer.status == 200, f"GET {path}: {answer!r}")
+        return answer.json
+
+    def must(self, method, path, body=None, key=None):
+        answer = self.call(method, path, body, key)
+        must(answer.status < 300, f"{method} {path} {body}: {answer!r}")
+        return answer.json
+
+    def all(self, path, **query):
+        rows, cursor = [], None
+        while True:
+            page = self.get(path, limit=1000, **query, **({"cursor": cursor} if cursor else {}))
+            rows += page["data"]
+            cursor = page["nextCursor"]
+            if cursor is None:
+                return rows
+
+
+# ---- what one account does
+
+class Deeds:
+    """What happens to an account, sent and noted."""
+
+    def __init__(self, account, send, clock):
+        self.account, self.send, self.clock = account, send, clock
+
+    def set_up(self):
+        one, now = self.account, self.clock.now()
+        self.send.must("PUT", f"/v1/accounts/{one.id}", one.body())
+        for id, body in one.first_subscriptions(now):
+            self.send.must("PUT", f"/v1/subscriptions/{id}", body)
+            one.subscribed(id, body)
+
+    def round(self, since):
+        one = self.account
+        for share, deed in ((0.12, self.change), (0.10, self.grant), (0.12, self.charge), (0.03, self.wallet_charge),
+                            (0.7, self.pay), (0.05, self.void_invoice), (0.04, self.credit_note),
+                            (0.03, self.adjust), (0.02, self.revoke)):
+            if one.chance(share):
+                deed()
+        if one.chance(0.15):
+            self.correct(since)
+
+    def change(self):
+        made = self.account.change(self.clock.now())
+        if made is None:
+            return
+        one, action, body = made
+        answer = self.send.call("POST", f"/v1/subscriptions/{one.id}/{action}",
+                                {**body, "changeId": self.account.name("change")})
+        if answer.status < 300:
+            self.account.changed(one, action, body, instant(answer.json["change"]["recordedAt"]))
+        else:  # it may not be so: the log stays as it is
+            must(answer.status in (409, 422), f"{action} of {one.id} {body}: {answer!r}")
+
+    def grant(self):
+        one = self.account
+        answer = self.send.must("POST", "/v1/grants", one.grant(self.clock.now()), one.name("grant"))
+        one.granted(answer)
+        one.add(one.cash, answer["currency"], units(answer["price"]))
+
+    def charge(self):
+        one = self.account
+        currency = next(iter(one.subscriptions.values())).currency
+        body = {"account": one.id, "currency": currency, "amount": one.amount(currency, 1, 40),
+                "chargeKey": one.name("charge")}
+        self.send.must("POST", "/v1/charges", body)
+        one.charges[body["chargeKey"]] = currency, units(body["amount"])
+
+    def wallet_charge(self):
+        """Which grants pay is the engine's word; that they could, and how much, is checked."""
+        one = self.account
+        currency = next(iter(one.subscriptions.values())).currency
+        body = {"account": one.id, "currency": currency, "amount": one.amount(currency, 1, 15),
+                "chargeKey": one.name("wallet"), "collect": "wallet"}
+        answer = self.send.call("POST", "/v1/charges", body)
+        if answer.code == "insufficient_balance":
+            return
+        must(answer.status < 300, f"{body}: {answer!r}")
+        taken, id, now = 0, answer.json["id"], instant(answer.json["at"])
+        for entry in self.send.all(f"/v1/accounts/{one.id}/wallet/entries", currency=currency):
+            if id in entry["source"]:
+                grant, drawn = one.grants[entry["grant"]], -units(entry["amount"])
+                must(0 < drawn <= grant.left and grant.effective <= now < grant.expires and not grant.charges,
+                     f"{grant} paid {drawn} of {answer.json}")
+                must(-units(entry["cost"]) == grant.cost(grant.drawn + drawn) - grant.cost(grant.drawn),
+                     f"the cost of {entry} of {grant}")
+                grant.drawn, taken = grant.drawn + drawn, taken + drawn
+        must(taken == units(body["amount"]), f"{taken} was taken for {answer.json}")
+        one.add(one.extra, currency, -taken)
+
+    def pay(self):
+        """All of it, a part, or too much."""
+        one = self.account
+        for invoice in one.unpaid():
+            currency, whole = invoice.row["currency"], invoice.remaining
+            amount = one.random.choice([whole] * 6 + [(whole + 1) // 2, whole + 500])
+            self.send.must("POST", f"/v1/invoices/{invoice.id}/pay", {"amount": money(amount, currency)},
+                           one.name("pay"))
+            invoice.remaining -= min(amount, whole)
+            invoice.is_touched = True
+            one.add(one.balance, currency, amount - min(amount, whole))
+            one.add(one.cash, currency, amount)
+
+    def void_invoice(self):
+        """The newest that may be void; its boundary is the next one again."""
+        one = self.account
+        free = [invoice for invoice in one.unpaid() if not invoice.is_touched]
+        if free:
+            self.send.must("POST", f"/v1/invoices/{free[-1].id}/void")
+            one.freed(free[-1])
+
+    def credit_note(self):
+        """Of all of an invoice, to the customer's balance."""
+        one = self.account
+        whole = [invoice for invoice in one.invoices.values() if not invoice.is_void and invoice.net > 0
+                 and invoice.to_balance == 0]
+        if not whole:
+            return
+        invoice = one.random.choice(whole)
+        body = {"invoice": invoice.id, "reasonCode": "goodwill", "apply": "balance"}
+        answer = self.send.call("POST", "/v1/creditNotes", body, one.name("note"))
+        if answer.status == 422:
+            return
+        must(answer.status < 300, f"{body}: {answer!r}")
+        note, currency = answer.json, invoice.row["currency"]
+        must(units(note["net"]) == invoice.net and units(note["tax"]) == invoice.tax,
+             f"a note of all, net {invoice.net} and tax {invoice.tax}: {note}")
+        one.add(one.balance, currency, invoice.net + invoice.tax)
+        invoice.net = invoice.tax = 0
+        invoice.is_touched = True
+
+    def adjust(self):
+        one = self.account
+        body = {"account": one.id, "currency": one.currency, "amount": one.amount(one.currency, 1, 9),
+                "target": "customerBalance", "reasonCode": "goodwill"}
+        self.send.must("POST", "/v1/adjustments", body, one.name("adjust"))
+        one.add(one.balance, one.currency, units(body["amount"]))
+        one.add(one.extra, one.currency, units(body["amount"]))
+
+    def revoke(self):
+        one = self.account
+        held = [grant for grant in one.grants.values() if grant.left > 0]
+        if held:
+            grant = one.random.choice(held)
+            self.send.must("POST", f"/v1/grants/{grant.id}/revoke", {"mode": "forfeit"}, one.name("revoke"))
+            grant.ended = True
+
+    def correct(self, since):
+        """Takes some of its newest usage back, or says it again."""
+        one = self.account
+        sent = one.correctable(since)
+        if not sent:
+            return
+        event = one.random.choice(sent)
+        if one.chance(0.5) or "value" not in event:
+            self.send.must("POST", "/v1/measurements/void", {"uniqueIds": [event["uniqueId"]]})
+            one.journal.void([event["uniqueId"]])
+        else:
+            body = {"uniqueId": event["uniqueId"], "value": one.random.randint(1, 900)}
+            self.send.must("POST", "/v1/measurements/amend", [body])
+            one.journal.amend(body)
+        one.events.remove(event)
+        one.touched.append(instant(event["ts"]))
+
+
+# ---- the year
+
+class Year:
+    def __init__(self, servers, clock, count, seed):
+        self.servers, self.clock, self.seed = servers, clock, seed
+        self.random = random.Random(seed)
+        self.rounding = self.random.choice(["rate", "line", "lineRate", "invoice"])
+        self.accounts = {one.id: one for one in (Account(seed, i) for i in range(count))}
+        self.known, self.wrong, self.checks, self.resent = set(), [], 0, 0
+        self.late = os.environ.get("LATE", "0") == "1"
+
+    def sender(self):
+        return Sender(self.servers)
+
+    def in_parallel(self, work):
+        """work(sender, its accounts) in each client."""
+        def one(number, send):
+            try:
+                work(send, list(self.accounts.values())[number::CLIENTS])
+            except BaseException:
+                self.wrong.append(traceback.format_exc())
+        senders = [self.sender() for _ in range(CLIENTS)]
+        threads = [threading.Thread(target=one, args=pair, daemon=True) for pair in enumerate(senders)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.resent += sum(send.resent for send in senders)
+        must(not self.wrong, "\n".join(self.wrong))
+
+    def open(self):
+        self.clock.set(month_start(0) + HOUR)
+        send = self.sender()
+        send.must("PUT", "/v1/legalEntity", {"legalName": "Year Ltd", "taxRounding": self.rounding})
+        for id, body in TAX_RATES.items():
+            send.must("PUT", f"/v1/taxRates/{id}", body)
+        for meter in METERS:
+            send.must("PUT", f"/v1/meters/{meter['id']}", meter)
+        for id, plan in PLANS.items():
+            send.must("PUT", f"/v1/plans/{id}", plan)
+            send.must("POST", f"/v1/plans/{id}/publish", {"effectiveFrom": "2020-01-01T00:00:00Z"})
+        self.in_parallel(lambda send, mine: [Deeds(one, send, self.clock).set_up() for one in mine])
+
+    def use(self, send, mine, start, end, late_from=None):
+        """In batches over many accounts."""
+        for at in range(0, len(mine), 25):
+            made = [(one, sent) for one in mine[at:at + 25] for sent in one.usage(start, end, late_from)]
+            if not made:
+                continue
+            answer = send.must("POST", "/v1/measurements", [sent for _, sent in made])
+            must(answer["accepted"] + answer["duplicates"] == len(made), f"{answer} for {made}")
+            for one, sent in made:
+                one.took(sent)
+
+    def stage(self, start, end):
+        self.clock.set(end)
+
+        def live(send, mine):
+            self.use(send, mine, start, end, start - 40 * DAY if self.late else None)
+            for one in mine:
+                Deeds(one, send, self.clock).round(start)
+        self.in_parallel(live)
+        self.check_trial()
+
+    def run(self, month):
+        """The invoices of everybody, while usage of the new month comes in."""
+        end = month_start(month + 1)
+        self.clock.set(end + 12 * HOUR)
+        begun = []
+
+        def bill(send, mine):
+            if not begun:
+                begun.append(send)
+                run = send.must("POST", "/v1/runs", {"kind": "billing"}, f"run-{month}")
+                while run["status"] not in ("succeeded", "failed", "canceled"):
+                    time.sleep(0.05)
+                    run = send.get(f"/v1/runs/{run['id']}")
+                must((run["status"], run["failed"]) == ("succeeded", 0),
+                     f"{run}: {send.get('/v1/runs/' + run['id'] + '/items', status='failed')['data'][:3]}")
+            else:
+                self.use(send, [one for one in mine if not one.shares_fees()], end + 6 * HOUR, end + 12 * HOUR)
+        self.in_parallel(bill)
+
+    # ---- checks
+
+    def check_trial(self):
+        for total in self.sender().get("/v1/ledger/trialBalance")["totals"]:
+            must(units(total["difference"]) == 0, f"the trial balance is not zero: {total}")
+
+    def check(self):
+        send, now = self.sender(), self.clock.now()
+        rows = send.all("/v1/invoices")
+        check_numbers(rows)
+        new = sorted((row for row in rows if row["id"] not in self.known), key=lambda row: row["number"])
+        documents = {}
+
+        def read(send, mine):
+            ids = {one.id for one in mine}
+            documents.update({row["id"]: send.get(f"/v1/invoices/{row['id']}") for row in new if row["account"] in ids})
+        self.in_parallel(read)
+        for row in new:
+            check_invoice(self.accounts[row["account"]], documents[row["id"]], self.rounding, now)
+            self.known.add(row["id"])
+        check_rows(self.accounts, rows)
+        for account in self.accounts.values():
+            check_billed(account, now)
+        check_ledger(self.accounts, send.get("/v1/ledger/trialBalance"), {
+            kind: send.all("/v1/ledger/accounts", kind=kind) for kind in ("receivable", "customerBalance", "wallet")})
+        self.checks += len(new) + len(self.accounts) + 1
+        return len(new)
+
+    def live(self, months, seconds):
+        self.open()
+        with Killer(self.servers, seconds, self.seed) as killer:
+            for month in range(months):
+                began = time.monotonic()
+                start = month_start(month)
+                self.stage(start + 12 * HOUR, start + 10 * DAY)
+                self.stage(start + 10 * DAY, start + 25 * DAY)
+                self.run(month)
+                made = self.check()
+                print(f"  month {month + 1}: {made} invoices, {killer.kills} kills so far, "
+                      f"{time.monotonic() - began:.1f} s", flush=True)
+        return killer.kills
+
+
+def live_on(engine, count, months, seed, seconds):
+    clock = Clock()
+    clock.set(month_start(0) + 30 * MINUTE)
+    print(f"{engine}: {count} accounts, {months} months, seed {seed}", flush=True)
+    server = YearServer(clock, seal_bits=12)
+    try:
+        server.start()
+        year = Year([server], clock, count, seed)
+        kills = year.live(months, seconds)
+        proof = year.sender().get("/v1/ledger/verify")
+        must(proof["clean"], f"verify: {proof}")
+        server.stop()
+        server.verify()
+        invoices = sum(len(account.invoices) for account in year.accounts.values())
+        print(f"total year {engine}: {year.checks} passed, 0 failed ({invoices} invoices, {kills} kills, "
+              f"{year.resent} requests sent again)", flush=True)
+    except BaseException:
+        print(server.log_tail(1500), file=sys.stderr)
+        raise
+    finally:
+        server.remove()
+
+
+@contextlib.contextmanager
+def engine_of(name):
+    """The books of the servers made meanwhile."""
+    if name == "sqlite":
+        yield
+        return
+    with mariadb.server() as one:
+        os.environ["TEST_BOOKS"] = one.address()
+        try:
+            yield
+        finally:
+            del os.environ["TEST_BOOKS"]
+
+
+def main():
+    count = int(os.environ.get("N") or 2000)
+    months = int(os.environ.get("MONTHS") or 12)
+    seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10 ** 9))
+    seconds = float(os.environ.get("KILL") or 2)
+    failed = 0
+    for engine in (os.environ.get("ENGINES") or "sqlite,mariadb").split(","):
+        if engine == "mariadb" and mariadb.found() is None:
+            print("year: no mariadbd here: left out")
+            continue
+        try:
+            with engine_of(engine):
+                live_on(engine, count, months, seed, seconds)
+        except Exception as error:
+            failed += 1
+            print(f"{error if isinstance(error, Wrong) else traceback.format_exc()}\n"
+                  f"total year {engine}: 0 passed, 1 failed (SEED={seed})", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

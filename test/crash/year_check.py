@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the books are what the oracle says: every new invoice to the cent, what the invoices of a period come to
+together, balances of the ledger by kind, numbers without a gap."""
+import json
+from fractions import Fraction
+
+import year_books
+from exact import instant, print_instant
+from subscription import Rated
+from timeline import Period
+from year_books import DrawLine, units
+from year_plans import TAX_RATES
+from year_world import PLANS, Invoice
+
+
+class Wrong(AssertionError):
+    pass
+
+
+def must(truth, text):
+    if not truth:
+        raise Wrong(text)
+
+
+def key_of(line):
+    """By this a line is known again."""
+    return line["kind"], line["charge"], json.dumps(line["group"], sort_keys=True), line["period"]["start"]
+
+
+# ---- what bills come to
+
+def nets_of(rated):
+    """{key: units} of a rated period."""
+    nets = {}
+    for term, bill in zip(rated.terms, rated.bills):
+        for line in bill.lines:
+            key = key_of(line.wire(bill.currency, term.version))
+            nets[key] = nets.get(key, 0) + line.net
+    return nets
+
+
+def last_bills(account, one, now):
+    """{key: units} of every period that is over, and the instant up to which that is."""
+    timeline = one.timeline(account.zone, now)
+    for at in account.touched:
+        for service in [service for service in one.periods if service[0] <= at < service[1]]:
+            del one.periods[service]
+    at, nets, seen = timeline.starts, {}, set()
+    while at < timeline.ends:
+        period = timeline.period(at)
+        if period.service[1] > now:
+            break
+        seen.add(period.service)
+        if period.service not in one.periods:
+            one.periods[period.service] = nets_of(Rated(account.journal, timeline, period, None, now))
+        nets.update(one.periods[period.service])
+        at = period.service[1]
+    return nets, at
+
+
+def check_billed(account, now):
+    """The invoices of the periods that are over come to their last bills, line by line."""
+    for one in account.subscriptions.values():
+        nets, cut = last_bills(account, one, now)
+        for key in {*nets, *one.billed}:
+            billed, wanted = one.billed.get(key, 0), nets.get(key, 0)
+            must(instant(key[3]) >= cut or billed == wanted,
+                 f"{one.id}: invoices of {key} come to {billed}, its last bill to {wanted}; {describe(one)}")
+    account.touched.clear()
+
+
+def describe(one):
+    log = [(change.kind, print_instant(change.at), print_instant(change.recorded), change.body) for change in one.log]
+    return f"{one.first}, then {log}"
+
+
+# ---- one invoice
+
+class Reading:
+    """One line of an invoice, beside what the oracle knows of its subscription."""
+
+    def __init__(self, account, line, boundary, now):
+        self.account, self.line, self.boundary = account, line, boundary
+        self.one = account.subscriptions[line["subscription"]] if line["subscription"] else None
+        self.start, self.end = instant(line["period"]["start"]), instant(line["period"]["end"])
+        self.net = units(line["amount"]) + units(line["discount"])
+        self.timeline = self.one.timeline(account.zone, now) if self.one else None
+
+    def whole_period(self):
+        return self.timeline.period(self.start)
+
+    def is_active(self):
+        return self.timeline.starts <= self.start < self.timeline.ends
+
+    def net_until(self, t):
+        """Of this line, had the period ended at t."""
+        period = self.whole_period()
+        if t is not None:
+            period = Period((period.service[0], t), period.full, period.index, period.zone)
+        rated = Rated(self.account.journal, self.timeline, period, None, self.boundary)
+        return nets_of(rated).get(key_of(self.line))
+
+    def so_far(self, t):
+        """A(t): when only a part of the line is due, that share of it."""
+        if not self.is_active():
+            return self.net * (t - self.start) // (self.end - self.start)
+        part, whole = self.net_until(t) or 0, self.net_until(None)
+        if whole is None:
+            whole = self.net
+        if whole in (0, self.net):
+            return part
+        share = Fraction(part * self.net, whole)
+        return int(share)  # towards zero
+
+    def draw_line(self):
+        return DrawLine(self.line["charge"], self.start, self.end, self.net, self.so_far)
+
+    def category(self):
+        """Of its charge, else of the plan in force where it begins."""
+        if self.one is None:
+            return None
+        terms = [term for term in self.timeline.terms if term.start <= self.start]
+        document = terms[-1].document if terms else PLANS[self.one.first["plan"]]
+        charges = [charge for charge in document["charges"] if charge["id"] == self.line["charge"]]
+        if self.line["charge"] and not charges:  # of another term: the oracle takes its word
+            return self.line["taxCategory"]
+        wanted = (charges[0].get("taxCategory") if charges else None) or document.get("taxCategory")
+        must(self.line["taxCategory"] == wanted, f"a category {self.line['taxCategory']} for {wanted}: {self.line}")
+        return wanted
+
+
+def rates_of(account):
+    ids = account.rates if account.tax_status == "taxable" else []
+    return [year_books.rate_of(id, TAX_RATES[id]) for id in ids]
+
+
+def check_invoice(account, row, rounding, now):
+    """To the cent, and into the account."""
+    document, currency = row["document"], row["currency"]
+    readings = [Reading(account, line, instant(row["at"]), now) for line in document["lines"]]
+    grants = [grant for grant in account.grants.values() if grant.currency == currency and grant.left > 0]
+    priced = year_books.price([one.draw_line() for one in readings], [one.category() for one in readings],
+                              rates_of(account), rounding, grants, account.balance.get(currency, 0))
+    amounts = [units(line["amount"]) for line in document["lines"]]
+    discounts = [units(line["discount"]) for line in document["lines"]]
+    wanted = {"subtotal": sum(amounts), "discounts": sum(discounts), "tax": priced.tax,
+              "taxIncluded": priced.included, "total": priced.total, "toBalance": priced.to_balance,
+              "credits": -priced.credits, "balanceUsed": -priced.balance_used,
+              "amountDue": priced.total - priced.credits - priced.balance_used}
+    got = {name: units(document[name]) for name in wanted}
+    context = f"invoice {row['number']} of {account.id}: {json.dumps(row)}; grants {grants}; {describe_all(account)}"
+    must(got == wanted, f"the oracle says {wanted}, and not {got}: {context}")
+    must([units(line["tax"]) for line in document["lines"]] == priced.taxes, f"taxes {priced.taxes}: {context}")
+    sums = {tax["rate"]: [units(tax["net"]), units(tax["tax"])] for tax in document["taxes"]}
+    must(sums == priced.rates, f"sums of taxes {priced.rates}: {context}")
+    take(account, row, readings, priced)
+
+
+def describe_all(account):
+    return "; ".join(map(describe, account.subscriptions.values()))
+
+
+def take(account, row, readings, priced):
+    """The invoice happened."""
+    charges, lines = {}, []
+    for one in readings:
+        if one.one is not None:
+            key = key_of(one.line)
+            one.one.billed[key] = one.one.billed.get(key, 0) + one.net
+            lines.append((one.one.id, key, one.net))
+        elif one.line["kind"] == "charge":
+            name = one.line["description"]
+            must(account.charges.get(name) == (row["currency"], one.net), f"a charge that nobody made, or not so: "
+                 f"{one.line}, {account.charges}")
+            charges[name] = account.charges.pop(name)
+    account.add(account.balance, row["currency"], priced.to_balance - priced.balance_used)
+    net = sum(one.net for one in readings) - priced.included
+    account.invoices[row["id"]] = Invoice(
+        row["id"], row["number"], row, priced.draws, priced.total - priced.credits - priced.balance_used,
+        priced.balance_used, priced.to_balance, net, priced.tax, lines, charges)
+
+
+# ---- the whole
+
+def check_numbers(rows):
+    """Of all invoices that have one."""
+    numbers = sorted(row["number"] for row in rows if row["number"])
+    wanted = [f"INV-{i + 1:06d}" for i in range(len(numbers))]
+    must(numbers == wanted, f"numbers: {sorted(set(wanted) ^ set(numbers))[:10]} are missing or twice")
+    seen = {}
+    for row in rows:
+        key = row["account"], row["currency"], row["at"]
+        if row["kind"] == "billing" and row["status"] not in ("void", "draft"):
+            must(key not in seen, f"two invoices of {key}: {row['number']} and {seen.get(key)}")
+            seen[key] = row["number"]
+
+
+def check_rows(accounts, rows):
+    """What the list says of each invoice is what happened to it."""
+    for row in rows:
+        one = accounts[row["account"]].invoices.get(row["id"])
+        must(one is not None, f"an invoice that no run told: {row}")
+        must(units(row["amountRemaining"]) == one.remaining and (row["status"] == "void") == one.is_void,
+             f"{one.remaining} remains by the oracle: {row}")
+
+
+def check_ledger(accounts, trial, kinds):
+    """kinds: {kind: rows}. By the sign: debits above zero."""
+    for total in trial["totals"]:
+        must(units(total["difference"]) == 0, f"the trial balance is not zero: {total}")
+    wanted = {kind: {} for kind in ("receivable", "customerBalance", "wallet")}
+    whole = {}
+    for account in accounts.values():
+        sums_of(account, wanted, whole)
+    for kind, sums in wanted.items():
+        got = {(row["owner"], row["currency"]): units(row["balance"]) for row in kinds[kind] if units(row["balance"])}
+        sums = {key: value for key, value in sums.items() if value}
+        must(got == sums, f"{kind}: {sorted(set(got.items()) ^ set(sums.items()))[:10]}")
+    check_shared(trial, whole)
+
+
+def sums_of(account, wanted, whole):
+    def add(kind, currency, value):
+        key = account.id, currency
+        wanted[kind][key] = wanted[kind].get(key, 0) + value
+    for one in account.invoices.values():
+        currency = one.row["currency"]
+        if not one.is_void:
+            add("receivable", currency, one.remaining)
+            for name, value in (("income", one.net), ("tax", one.tax)):
+                whole[name, currency] = whole.get((name, currency), 0) - value
+    for currency, value in account.balance.items():
+        add("customerBalance", currency, -value)
+    for grant in account.grants.values():
+        if not grant.ended:
+            add("wallet", grant.currency, grant.cost(grant.drawn) - grant.price)
+    for name, sums in (("cash", account.cash), ("income", account.extra)):
+        for currency, value in sums.items():
+            whole[name, currency] = whole.get((name, currency), 0) + value
+
+
+INCOME = ("revenue", "deferred", "unbilled")  # earned, to be earned, and earned before it is billed
+
+
+def check_shared(trial, whole):
+    got = {}
+    for row in trial["data"]:
+        name = "income" if row["kind"] in INCOME else row["kind"]
+        if name in ("income", "tax", "cash"):
+            got[name, row["currency"]] = got.get((name, row["currency"]), 0) + units(row["balance"])
+    for key in {*got, *whole}:
+        must(got.get(key, 0) == whole.get(key, 0), f"{key}: the ledger has {got.get(key, 0)}, "
+             f"the oracle {whole.get(key, 0)}")
