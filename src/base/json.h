@@ -41,6 +41,8 @@ Err *json_parse(JsonParser *parser, Arena *arena, Str text, JsonLimits limits,
 
 // The same for text without padding: copies it first. For files, plans and other rare input.
 Err *json_parse_copy(Arena *arena, Str text, Json **root) MUST_CHECK;
+// The same for what Toll wrote: that it cannot be read is STORE_FAILED, nobody's request.
+Err *json_parse_stored(Arena *arena, Str text, Json **root) MUST_CHECK;
 
 const Json *json_find(const Json *object, Str name);  // NULL when absent or not an object
 

@@ -527,6 +527,14 @@ extern "C" Err *json_parse_copy(Arena *arena, Str text, Json **root)
     return refusal;
 }
 
+extern "C" Err *json_parse_stored(Arena *arena, Str text, Json **root)
+{
+    Err *err = json_parse_copy(arena, text, root);
+    return err == NULL ? NULL
+                       : refuse(arena, ERR_STORE_FAILED, Str{nullptr, 0},
+                                "a stored document cannot be read: %.*s", STR_ARG(err->detail));
+}
+
 extern "C" const Json *json_find(const Json *object, Str name)
 {
     if (object == nullptr || object->kind != JSON_OBJECT)

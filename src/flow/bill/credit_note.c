@@ -75,7 +75,7 @@ static Err *line_credit(Making *making, size_t place, const IssueLineRow *row, i
                                             : line->net < 0 && line->net >= left);
     if (!fits)
         return beyond(making, place, left);
-    TRY(json_parse_copy(db_arena(making->tx), row->taxes, &taxes));
+    TRY(json_parse_stored(db_arena(making->tx), row->taxes, &taxes));
     line->tax = 0;
     for (const Json *rate = taxes->first; rate != NULL; rate = rate->next) {
         int64_t whole = whole_read(rate->text);
@@ -152,7 +152,7 @@ static Err *number_take(Making *making)
     TRY(legal_entity_get(making->tx, making->deed->project, &party));
     if (party.at != NULL) {
         Json *object;
-        TRY(json_parse_copy(arena, party, &object));
+        TRY(json_parse_stored(arena, party, &object));
         const Json *member = json_find(object, STR("creditNotePrefix"));
         prefix = member == NULL ? prefix : member->text;
     }

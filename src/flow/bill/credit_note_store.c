@@ -79,7 +79,7 @@ static Str text_of(const Json *object, const char *name)
 static Err *head_read(DbTx *tx, Str head, CreditNote *note)
 {
     Json *object;
-    TRY(json_parse_copy(db_arena(tx), head, &object));
+    TRY(json_parse_stored(db_arena(tx), head, &object));
     note->reason_code = text_of(object, "reasonCode");
     note->method = text_of(object, "method");
     note->memo = text_of(object, "memo");

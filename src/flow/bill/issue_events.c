@@ -28,8 +28,8 @@ static Err *line_work(DbTx *tx, void *context)
                       "the invoice %.*s has no line %lld", STR_ARG(read->invoice),
                       (long long)read->number);
     read->subscription = rows[read->number - 1].subscription;
-    TRY(json_parse_copy(db_arena(tx), rows[read->number - 1].content, &read->content));
-    return json_parse_copy(db_arena(tx), read->row->head, &read->head);
+    TRY(json_parse_stored(db_arena(tx), rows[read->number - 1].content, &read->content));
+    return json_parse_stored(db_arena(tx), read->row->head, &read->head);
 }
 
 static Str text_of(const Json *object, const char *name)

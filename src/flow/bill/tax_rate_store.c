@@ -33,7 +33,7 @@ static Err *rate_read(DbTx *tx, const DbRow *row, StoredTaxRate *rate)
     Arena *arena = db_arena(tx);
     Faults faults = { .arena = arena };
     Json  *body;
-    TRY(json_parse_copy(arena, row_text(row, 2), &body));
+    TRY(json_parse_stored(arena, row_text(row, 2), &body));
     *rate = *tax_rate_from_json(arena, body, row_text(row, 0), &faults);
     if (faults.first != NULL)
         return refuse(arena, ERR_STORE_FAILED, STR_NONE, "the tax rate %.*s cannot be read",

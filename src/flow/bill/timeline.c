@@ -65,7 +65,7 @@ static Err *quantities_take(Fold *fold, size_t stretch, QuantityHistory *histori
                             QuantityChange *const *changes)
 {
     Json *document;
-    TRY(json_parse_copy(fold->arena, fold->stretches[stretch].quantities, &document));
+    TRY(json_parse_stored(fold->arena, fold->stretches[stretch].quantities, &document));
     for (const Json *member = document->first; member != NULL; member = member->next) {
         QuantityHistory *history = history_find(&fold->made, histories, member->name);
         QuantityChange   change = { .from = fold->stretches[stretch].start };
@@ -83,7 +83,7 @@ static Err *quantities_fold(Fold *fold)
     Json *all;
     if (fold->stretch_count == 0)
         return NULL;
-    TRY(json_parse_copy(fold->arena, fold->stretches[fold->stretch_count - 1].quantities, &all));
+    TRY(json_parse_stored(fold->arena, fold->stretches[fold->stretch_count - 1].quantities, &all));
     QuantityHistory *histories = arena_array(fold->arena, QuantityHistory, all->count);
     QuantityChange **changes = arena_array(fold->arena, QuantityChange *, all->count);
     for (const Json *member = all->first; member != NULL; member = member->next) {

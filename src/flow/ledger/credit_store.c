@@ -125,7 +125,7 @@ Err *applies_to_read(Arena *arena, Str text, AppliesTo *to)
     Json *json;
     if (text.at == NULL)
         return NULL;
-    TRY(json_parse_copy(arena, text, &json));
+    TRY(json_parse_stored(arena, text, &json));
     to->charges = texts_read(arena, json_find(json, STR("charges")));
     to->meters = texts_read(arena, json_find(json, STR("meters")));
     return NULL;

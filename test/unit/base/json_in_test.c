@@ -315,6 +315,10 @@ static void test_copy_needs_no_padding(void **state)
     Json    *root;
     assert_null(json_parse_copy(fixture->arena, nested(fixture->arena, 30), &root));
     assert_non_null(json_parse_copy(fixture->arena, STR_NONE, &root));
+    assert_null(json_parse_stored(fixture->arena, STR("{}"), &root));
+    Err *err = json_parse_stored(fixture->arena, STR("{"), &root);
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_STORE_FAILED);
 }
 
 int main(void)
