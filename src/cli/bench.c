@@ -11,6 +11,7 @@
 #include "cli/bench_charge.h"
 #include "cli/bench_ingest.h"
 #include "cli/bench_ledger.h"
+#include "cli/bench_option.h"
 #include "cli/bench_simulate.h"
 #include "cli/bench_rate.h"
 #include "cli/bench_workload.h"
@@ -63,32 +64,21 @@ static const struct option OPTIONS[] = {
     { "quiet", no_argument, NULL, 'q' },          { NULL, 0, NULL, 0 },
 };
 
-static uint64_t number(CommandLine *line, uint64_t least, uint64_t most)
-{
-    uint64_t value = 0;
-    if (!str_whole(str_of(optarg), most, &value) || value < least) {
-        fprintf(stderr, "toll bench: \"%s\" is not a number from %llu to %llu\n", optarg,
-                (unsigned long long)least, (unsigned long long)most);
-        line->wrong = true;
-    }
-    return value;
-}
-
 // The options of which there is a number; false: not one of them.
 static bool number_option(CommandLine *line, int letter)
 {
     BenchOptions  *options = &line->options;
     const uint64_t most = UINT64_C(100000000000);
     switch (letter) {
-    case 'n': options->events = number(line, 1, most); return true;
-    case 'b': options->batch = (uint32_t)number(line, 1, 10000); return true;
-    case 'c': options->connections = (uint32_t)number(line, 1, 10000); return true;
-    case 'a': options->accounts = (uint32_t)number(line, 1, WORKLOAD_ACCOUNTS_MAX); return true;
-    case 'r': options->rate = number(line, 1, most); return true;
-    case 'C': options->check_accounts = (uint32_t)number(line, 0, 1000000); return true;
-    case 's': options->seed = number(line, 0, most); return true;
-    case 'p': options->patience_s = (int)number(line, 1, 3600); return true;
-    case 'S': options->settle_s = (int)number(line, 1, 36000); return true;
+    case 'n': options->events = bench_number(&line->wrong, 1, most); return true;
+    case 'b': options->batch = (uint32_t)bench_number(&line->wrong, 1, 10000); return true;
+    case 'c': options->connections = (uint32_t)bench_number(&line->wrong, 1, 10000); return true;
+    case 'a': options->accounts = (uint32_t)bench_number(&line->wrong, 1, WORKLOAD_ACCOUNTS_MAX); return true;
+    case 'r': options->rate = bench_number(&line->wrong, 1, most); return true;
+    case 'C': options->check_accounts = (uint32_t)bench_number(&line->wrong, 0, 1000000); return true;
+    case 's': options->seed = bench_number(&line->wrong, 0, most); return true;
+    case 'p': options->patience_s = (int)bench_number(&line->wrong, 1, 3600); return true;
+    case 'S': options->settle_s = (int)bench_number(&line->wrong, 1, 36000); return true;
     default: return false;
     }
 }
@@ -106,14 +96,14 @@ static void flag_option(CommandLine *line, int letter)
     case 'j': line->json = true; break;
     case 'q': options->quiet = true; break;
     case 'D': options->parent = str_of(optarg); break;
-    case 'B': options->baseline_events = optarg == NULL ? 500000 : number(line, 1, most); break;
+    case 'B': options->baseline_events = optarg == NULL ? 500000 : bench_number(&line->wrong, 1, most); break;
     case 'o':
         line->half = optarg == NULL;
-        options->half_events = optarg == NULL ? 0 : number(line, 1, most);
+        options->half_events = optarg == NULL ? 0 : bench_number(&line->wrong, 1, most);
         break;
     case 'd':
         line->resend = optarg == NULL;
-        options->resend_events = optarg == NULL ? 0 : number(line, 1, most);
+        options->resend_events = optarg == NULL ? 0 : bench_number(&line->wrong, 1, most);
         break;
     default: line->wrong = true; break;
     }
@@ -189,8 +179,8 @@ static int rate(int argc, char **argv)
     optind = 1;
     for (int letter; (letter = getopt_long(argc, argv, "", options, NULL)) != -1;)
         switch (letter) {
-        case 'n': bench.bills = number(&line, 1, 1000000000); break;
-        case 's': bench.seed = number(&line, 0, UINT64_MAX); break;
+        case 'n': bench.bills = bench_number(&line.wrong, 1, 1000000000); break;
+        case 's': bench.seed = bench_number(&line.wrong, 0, UINT64_MAX); break;
         case 'j': line.json = true; break;
         default: line.wrong = true; break;
         }

@@ -4,7 +4,6 @@
 // against the oracle, and the proof of the ledger.
 #include "cli/bench_bill.h"
 
-#include <ftw.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,9 @@
 #include "base/log.h"
 #include "cli/bench_cost.h"
 #include "cli/bench_figures.h"
+#include "cli/bench_folder.h"
 #include "cli/bench_market.h"
+#include "cli/bench_option.h"
 #include "flow/ledger/ledger_seal.h"
 #include "flow/run/run_walk.h"
 #include "ops/sealer.h"
@@ -67,17 +68,6 @@ static const struct option OPTIONS[] = {
     { "json", no_argument, NULL, 'j' },           { NULL, 0, NULL, 0 },
 };
 
-static uint64_t number(Options *options, uint64_t most)
-{
-    uint64_t value = 1;
-    if (!str_whole(str_of(optarg), most, &value) || value < 1) {
-        fprintf(stderr, "toll bench: \"%s\" is not a number from 1 to %llu\n", optarg,
-                (unsigned long long)most);
-        options->wrong = true;
-    }
-    return value;
-}
-
 static Options options_read(int argc, char **argv)
 {
     const char *folder = getenv("TMPDIR");
@@ -90,12 +80,12 @@ static Options options_read(int argc, char **argv)
     optind = 1;
     for (int letter; (letter = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;)
         switch (letter) {
-        case 'a': market->accounts = number(&options, 10000000); break;
-        case 'm': market->months = (uint32_t)number(&options, MARKET_MONTHS_MAX); break;
-        case 'n': market->events = number(&options, UINT64_C(10000000000)); break;
+        case 'a': market->accounts = bench_number(&options.wrong, 1, 10000000); break;
+        case 'm': market->months = (uint32_t)bench_number(&options.wrong, 1, MARKET_MONTHS_MAX); break;
+        case 'n': market->events = bench_number(&options.wrong, 1, UINT64_C(10000000000)); break;
         case 'b': market->books = str_of(optarg); break;
         case 'D': options.parent = str_of(optarg); break;
-        case 'S': options.settle_s = (int)number(&options, 36000); break;
+        case 'S': options.settle_s = (int)bench_number(&options.wrong, 1, 36000); break;
         case 'j': options.json = true; break;
         default: options.wrong = true; break;
         }
@@ -305,25 +295,14 @@ static Err *bench_run(Bench *bench)
     return check(bench);
 }
 
-static int remove_one(const char *path, const struct stat *facts, int kind, struct FTW *place)
-{
-    (void)facts;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
 static Err *bench_in_folder(Bench *bench, Options *options)
 {
-    char *path = str_terminated(bench->arena, str_print(bench->arena, "%.*s/toll-bench-XXXXXX",
-                                                        STR_ARG(options->parent)));
-    if (mkdtemp(path) == NULL)
-        return refuse(bench->arena, ERR_INTERNAL, STR_NONE, "cannot make a folder in %.*s",
-                      STR_ARG(options->parent));
-    options->market.folder = str_print(bench->arena, "%s/data", path);
+    Str path;
+    TRY(bench_folder_make(bench->arena, options->parent, "toll-bench", &path));
+    options->market.folder = str_print(bench->arena, "%.*s/data", STR_ARG(path));
     Err *failure = bench_run(bench);
     market_close(&bench->market);
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    bench_folder_remove(path);
     return failure;
 }
 

@@ -6,7 +6,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <ftw.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
@@ -20,6 +19,8 @@
 #include "base/json.h"
 #include "base/thread.h"
 #include "cli/bench_figures.h"
+#include "cli/bench_folder.h"
+#include "cli/bench_option.h"
 #include "cli/bench_target.h"
 
 const char BENCH_CHARGE_USAGE[] =
@@ -29,7 +30,7 @@ const char BENCH_CHARGE_USAGE[] =
     "  --connections N    1..1000 (64)\n"
     "  --accounts N       one after the other, 1..1000000 (1000)\n"
     "  --wallet           paid from credit at once (each waits for an invoice)\n"
-    "  --workers N        http.workers of the server, 1..64 (64)\n"
+    "  --workers N        http.workers of the server, 1..256 (its default)\n"
     "  --data DIR         where the temporary data directory is made (TMPDIR or /var/tmp)\n"
     "  --json             figures as JSON on stdout\n";
 
@@ -59,33 +60,21 @@ static const struct option OPTIONS[] = {
     { "json", no_argument, NULL, 'j' },           { NULL, 0, NULL, 0 },
 };
 
-static uint64_t number(Options *options, uint64_t most)
-{
-    uint64_t value = 1;
-    if (!str_whole(str_of(optarg), most, &value) || value < 1) {
-        fprintf(stderr, "toll bench: \"%s\" is not a number from 1 to %llu\n", optarg,
-                (unsigned long long)most);
-        options->wrong = true;
-    }
-    return value;
-}
-
 static Options options_read(int argc, char **argv)
 {
     const char *folder = getenv("TMPDIR");
     Options     options = { .charges = 100000,
                             .connections = 64,
                             .accounts = 1000,
-                            .workers = 64,
                             .parent = folder != NULL ? folder : "/var/tmp" };
     optind = 1;
     for (int letter; (letter = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;)
         switch (letter) {
-        case 'n': options.charges = number(&options, 100000000); break;
-        case 'c': options.connections = number(&options, 1000); break;
-        case 'a': options.accounts = number(&options, 1000000); break;
+        case 'n': options.charges = bench_number(&options.wrong, 1, 100000000); break;
+        case 'c': options.connections = bench_number(&options.wrong, 1, 1000); break;
+        case 'a': options.accounts = bench_number(&options.wrong, 1, 1000000); break;
         case 'w': options.wallet = true; break;
-        case 'W': options.workers = number(&options, 64); break;
+        case 'W': options.workers = bench_number(&options.wrong, 1, 256); break;
         case 'D': options.parent = optarg; break;
         case 'j': options.json = true; break;
         default: options.wrong = true; break;
@@ -380,12 +369,18 @@ static Err *run(Arena *arena, Bench *bench, Str folder)
     return prove(bench, arena);
 }
 
-static int remove_one(const char *path, const struct stat *facts, int kind, struct FTW *place)
+static Err *run_in_folder(Arena *arena, Bench *bench)
 {
-    (void)facts;
-    (void)kind;
-    (void)place;
-    return remove(path);
+    uint64_t workers = bench->options->workers;
+    Str      folder;
+    if (workers > 0)  // else as many as a server has that was told nothing
+        setenv("TOLL_HTTP_WORKERS",
+               str_terminated(arena, str_print(arena, "%llu", (unsigned long long)workers)), 1);
+    TRY(bench_folder_make(arena, str_of(bench->options->parent), "toll-bench-charge", &folder));
+    Err *err = run(arena, bench, str_print(arena, "%.*s/data", STR_ARG(folder)));
+    target_close(&bench->target);
+    bench_folder_remove(folder);
+    return err;
 }
 
 int bench_charge(int argc, char **argv)
@@ -397,21 +392,11 @@ int bench_charge(int argc, char **argv)
     }
     AUTO(Arena) arena = arena_open();
     Bench *bench = arena_new(arena, Bench);
-    Str    root = str_print(arena, "%s/toll-bench-charge-XXXXXX", options.parent);
-    char  *folder = str_terminated(arena, root);
     bench->options = &options;
-    if (mkdtemp(folder) == NULL) {
-        fprintf(stderr, "toll bench: %s: %s\n", folder, strerror(errno));
-        return 1;
-    }
-    setenv("TOLL_HTTP_WORKERS",
-           str_terminated(arena, str_print(arena, "%llu", (unsigned long long)options.workers)), 1);
-    Err *err = run(arena, bench, str_print(arena, "%s/data", folder));
-    target_close(&bench->target);
+    Err *err = run_in_folder(arena, bench);
     if (err == NULL)
         figures_tell(bench, &options);
     else
         fprintf(stderr, "toll bench: the run is void: %.*s\n", STR_ARG(err->detail));
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return err == NULL ? 0 : 1;
 }

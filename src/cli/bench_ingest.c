@@ -4,7 +4,6 @@
 #include "cli/bench_ingest.h"
 
 #include <dirent.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "base/clock.h"
 #include "cli/bench_check.h"
 #include "cli/bench_cost.h"
+#include "cli/bench_folder.h"
 #include "cli/bench_load.h"
 #include "cli/bench_postgres.h"
 #include "cli/bench_sqlite.h"
@@ -378,25 +378,6 @@ static Err *phases_run(Bench *bench)
     return target_stop(&bench->target);
 }
 
-static int remove_one(const char *path, const struct stat *facts, int kind, struct FTW *place)
-{
-    (void)facts;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
-static Err *root_make(Bench *bench)
-{
-    char *path = str_terminated(bench->arena, str_print(bench->arena, "%.*s/toll-bench-XXXXXX",
-                                                        STR_ARG(bench->options->parent)));
-    if (mkdtemp(path) == NULL)
-        return refuse(bench->arena, ERR_INTERNAL, STR_NONE, "cannot make a folder in %.*s",
-                      STR_ARG(bench->options->parent));
-    bench->root = str_of(path);
-    return NULL;
-}
-
 static Err *bench_prepare(Bench *bench)
 {
     const BenchOptions *options = bench->options;
@@ -408,7 +389,7 @@ static Err *bench_prepare(Bench *bench)
     bench->workload = workload_open(bench->arena, &workload);
     workload_count(bench->workload, options->events + options->half_events, &bench->totals);
     add_settings(bench);
-    TRY(root_make(bench));
+    TRY(bench_folder_make(bench->arena, options->parent, "toll-bench", &bench->root));
     TRY(baselines_run(bench));
     TRY(target_open(bench->arena, str_print(bench->arena, "%.*s/data", STR_ARG(bench->root)),
                     &bench->target));
@@ -429,7 +410,7 @@ Err *bench_ingest_run(Arena *arena, const BenchOptions *options, Figures *figure
     target_close(&bench->target);
     workload_count_close(&bench->totals);
     if (bench->root.length > 0 && !options->keep)
-        nftw(str_terminated(arena, bench->root), remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        bench_folder_remove(bench->root);
     else if (bench->root.length > 0)
         fprintf(stderr, "kept %.*s\n", STR_ARG(bench->root));
     return failure;

@@ -16,6 +16,8 @@
 #include "base/random.h"
 #include "base/thread.h"
 #include "cli/bench_figures.h"
+#include "cli/bench_folder.h"
+#include "cli/bench_option.h"
 #include "flow/ledger/ledger_seal.h"
 #include "ops/books.h"
 
@@ -61,17 +63,6 @@ static const struct option OPTIONS[] = {
     { "json", no_argument, NULL, 'j' },               { NULL, 0, NULL, 0 },
 };
 
-static uint64_t number(Options *options, uint64_t most)
-{
-    uint64_t value = 1;
-    if (!str_whole(str_of(optarg), most, &value) || value < 1) {
-        fprintf(stderr, "toll bench: \"%s\" is not a number from 1 to %llu\n", optarg,
-                (unsigned long long)most);
-        options->wrong = true;
-    }
-    return value;
-}
-
 static Options options_read(int argc, char **argv)
 {
     const char *folder = getenv("TMPDIR");
@@ -83,10 +74,10 @@ static Options options_read(int argc, char **argv)
     optind = 1;
     for (int letter; (letter = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;)
         switch (letter) {
-        case 'n': options.transactions = number(&options, 100000000); break;
-        case 't': options.threads = number(&options, 1000); break;
-        case 'p': options.posts = number(&options, 1000); break;
-        case 'a': options.accounts = number(&options, 100000000); break;
+        case 'n': options.transactions = bench_number(&options.wrong, 1, 100000000); break;
+        case 't': options.threads = bench_number(&options.wrong, 1, 1000); break;
+        case 'p': options.posts = bench_number(&options.wrong, 1, 1000); break;
+        case 'a': options.accounts = bench_number(&options.wrong, 1, 100000000); break;
         case 'b': options.books = str_of(optarg); break;
         case 'D': options.parent = str_of(optarg); break;
         case 'j': options.json = true; break;
@@ -288,16 +279,6 @@ static Err *run(Arena *arena, Bench *bench, Str place, Figures *figures)
     return err;
 }
 
-static void file_remove(Arena *arena, Str folder)
-{
-    static const char *const names[] = { "/books.sqlite", "/books.sqlite-wal", "/books.sqlite-shm",
-                                         "" };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        Str path = str_print(arena, "%.*s%s", STR_ARG(folder), names[i]);
-        remove(str_terminated(arena, path));
-    }
-}
-
 // In a file of its own, or in the database that was named.
 static Err *bench_run(Arena *arena, const Options *options, Figures *figures)
 {
@@ -307,13 +288,11 @@ static Err *bench_run(Arena *arena, const Options *options, Figures *figures)
     currency_find(STR("USD"), &bench->usd);
     if (options->books.at != NULL)
         return run(arena, bench, options->books, figures);
-    Str   pattern = str_print(arena, "%.*s/toll_bench_XXXXXX", STR_ARG(options->parent));
-    char *folder = str_terminated(arena, pattern);
-    if (mkdtemp(folder) == NULL)
-        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "no folder can be made in %.*s",
-                      STR_ARG(options->parent));
-    Err *err = run(arena, bench, str_print(arena, "%s/books.sqlite", folder), figures);
-    file_remove(arena, str_of(folder));
+    Str folder;
+    TRY(bench_folder_make(arena, options->parent, "toll-bench-ledger", &folder));
+    Str  place = str_print(arena, "%.*s/books.sqlite", STR_ARG(folder));
+    Err *err = run(arena, bench, place, figures);
+    bench_folder_remove(folder);
     return err;
 }
 

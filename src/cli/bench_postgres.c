@@ -4,7 +4,6 @@
 #include "cli/bench_postgres.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <glob.h>
 #include <grp.h>
 #include <poll.h>
@@ -20,6 +19,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "cli/bench_folder.h"
 
 enum { START_MS = 30000, POLL_MS = 20, ANSWER_BYTES = 256 };
 
@@ -145,11 +145,9 @@ static bool query_number(const Cluster *cluster, const char *sql, uint64_t *numb
 
 static bool folder_make(Cluster *cluster)
 {
-    Str   parent = cluster->baseline->parent;
-    char *path = path_in(cluster, parent, "toll-bench-postgres-XXXXXX");
-    if (mkdtemp(path) == NULL)
+    Str parent = cluster->baseline->parent;
+    if (bench_folder_make(cluster->arena, parent, "toll-bench-postgres", &cluster->folder) != NULL)
         return false;
-    cluster->folder = str_of(path);
     cluster->log = path_in(cluster, cluster->folder, "log");
     if (geteuid() != 0)
         return true;
@@ -158,7 +156,8 @@ static bool folder_make(Cluster *cluster)
         return false;
     cluster->user = user->pw_uid;
     cluster->group = user->pw_gid;
-    return chown(path, user->pw_uid, user->pw_gid) == 0;
+    return chown(str_terminated(cluster->arena, cluster->folder), user->pw_uid,
+                 user->pw_gid) == 0;
 }
 
 static bool cluster_start(Cluster *cluster)
@@ -290,14 +289,6 @@ static Err *measure(Cluster *cluster)
     return NULL;
 }
 
-static int remove_one(const char *path, const struct stat *facts, int kind, struct FTW *place)
-{
-    (void)facts;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
 Err *postgres_baseline_run(Arena *arena, PostgresBaseline *baseline)
 {
     assert_that(baseline->clients >= 1 && baseline->clients <= POSTGRES_CLIENTS_MAX);
@@ -305,6 +296,6 @@ Err *postgres_baseline_run(Arena *arena, PostgresBaseline *baseline)
     Err    *failure = measure(&cluster);
     cluster_stop(&cluster);
     if (cluster.folder.length > 0)
-        nftw(str_terminated(arena, cluster.folder), remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        bench_folder_remove(cluster.folder);
     return failure;
 }

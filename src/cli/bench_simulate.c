@@ -3,7 +3,6 @@
 // request to its last byte in the books; then every account against the oracle.
 #include "cli/bench_simulate.h"
 
-#include <ftw.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +14,9 @@
 #include "base/log.h"
 #include "cli/bench_cost.h"
 #include "cli/bench_figures.h"
+#include "cli/bench_folder.h"
 #include "cli/bench_market.h"
+#include "cli/bench_option.h"
 #include "flow/simulate/report.h"
 #include "flow/simulate/simulate_run.h"
 
@@ -50,27 +51,16 @@ static const struct option OPTIONS[] = {
     { NULL, 0, NULL, 0 },
 };
 
-static uint64_t number(Options *options, uint64_t least, uint64_t most)
-{
-    uint64_t value = least;
-    if (!str_whole(str_of(optarg), most, &value) || value < least) {
-        fprintf(stderr, "toll bench: \"%s\" is not a number from %llu to %llu\n", optarg,
-                (unsigned long long)least, (unsigned long long)most);
-        options->wrong = true;
-    }
-    return value;
-}
-
 static void option_take(Options *options, int letter)
 {
     MarketOptions *market = &options->market;
     switch (letter) {
-    case 'a': market->accounts = number(options, 1, 10000000); break;
-    case 'm': market->months = (uint32_t)number(options, 1, MARKET_MONTHS_MAX); break;
-    case 'n': market->events = number(options, 1, UINT64_C(10000000000)); break;
-    case 'b': market->seal_bits = (uint32_t)number(options, SEAL_BITS_LEAST, SEAL_BITS_MOST); break;
-    case 's': market->seed = number(options, 0, UINT64_MAX); break;
-    case 'S': options->settle_s = (int)number(options, 1, 36000); break;
+    case 'a': market->accounts = bench_number(&options->wrong, 1, 10000000); break;
+    case 'm': market->months = (uint32_t)bench_number(&options->wrong, 1, MARKET_MONTHS_MAX); break;
+    case 'n': market->events = bench_number(&options->wrong, 1, UINT64_C(10000000000)); break;
+    case 'b': market->seal_bits = (uint32_t)bench_number(&options->wrong, SEAL_BITS_LEAST, SEAL_BITS_MOST); break;
+    case 's': market->seed = bench_number(&options->wrong, 0, UINT64_MAX); break;
+    case 'S': options->settle_s = (int)bench_number(&options->wrong, 1, 36000); break;
     case 'D': options->parent = str_of(optarg); break;
     case 'k': options->keep = true; break;
     case 'j': options->json = true; break;
@@ -307,28 +297,17 @@ static Err *bench_run(Bench *bench)
 
 // ---- around it
 
-static int remove_one(const char *path, const struct stat *facts, int kind, struct FTW *place)
-{
-    (void)facts;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
 static Err *bench_in_folder(Bench *bench, Options *options)
 {
-    char *path = str_terminated(bench->arena, str_print(bench->arena, "%.*s/toll-bench-XXXXXX",
-                                                        STR_ARG(options->parent)));
-    if (mkdtemp(path) == NULL)
-        return refuse(bench->arena, ERR_INTERNAL, STR_NONE, "cannot make a folder in %.*s",
-                      STR_ARG(options->parent));
-    options->market.folder = str_print(bench->arena, "%s/data", path);
+    Str path;
+    TRY(bench_folder_make(bench->arena, options->parent, "toll-bench", &path));
+    options->market.folder = str_print(bench->arena, "%.*s/data", STR_ARG(path));
     Err *failure = bench_run(bench);
     market_close(&bench->market);
     if (options->keep)
-        fprintf(stderr, "kept %s\n", path);
+        fprintf(stderr, "kept %.*s\n", STR_ARG(path));
     else
-        nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        bench_folder_remove(path);
     return failure;
 }
 

@@ -4,7 +4,6 @@
 // = 1,916.1408 -> 1,916.14; 1,204,001 GB h x 0.00009 = 108.36009 -> 108.36.
 #include "cli/demo.h"
 
-#include <ftw.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/bench_folder.h"
 #include "cli/bench_target.h"
 #include "cli/demo_bill.h"
 #include "cli/demo_usage.h"
@@ -78,21 +78,11 @@ static Err *stopped(Arena *arena)
 
 // ---- the stage
 
-static int file_remove(const char *path, const struct stat *about, int kind, struct FTW *place)
-{
-    (void)about, (void)kind, (void)place;
-    return remove(path);
-}
-
 static Err *folder_make(Demo *demo)
 {
     const char *base = getenv("TMPDIR");
-    Str pattern = str_print(demo->arena, "%s/toll-demo-XXXXXX", base == NULL ? "/tmp" : base);
-    char *path = str_terminated(demo->arena, pattern);
-    if (mkdtemp(path) == NULL)
-        return refuse(demo->arena, ERR_STORE_FAILED, STR_NONE, "cannot make a folder %s", path);
-    demo->folder = str_of(path);
-    return NULL;
+    Str         parent = base == NULL ? STR("/tmp") : str_of(base);
+    return bench_folder_make(demo->arena, parent, "toll-demo", &demo->folder);
 }
 
 static void month_choose(Demo *demo)
@@ -361,7 +351,7 @@ static void folder_remove(const Demo *demo)
 {
     if (demo->folder.length == 0)
         return;
-    if (nftw(demo->folder.at, file_remove, 16, FTW_DEPTH | FTW_PHYS) != 0)
+    if (!bench_folder_remove(demo->folder))
         fprintf(stderr, "toll demo: cannot remove all of %.*s\n", STR_ARG(demo->folder));
 }
 
