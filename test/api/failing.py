@@ -4,6 +4,7 @@
 refused_everywhere   does a deed with the first call to the books failing, then with the second, and so
                      on, until none fails; every time it is refused, and nothing is half done
 """
+import contextlib
 import itertools
 import mmap
 import os
@@ -59,13 +60,20 @@ class FailingServer(Server):
         base.text_factory = bytes
         return base
 
-    def change(self, sql):
-        """Damages the books, or mends them. Answers how many rows were changed."""
+    @contextlib.contextmanager
+    def damaged(self, table, change):
+        """The table's rows are changed so, and afterwards are as they were."""
         base = self.connect()
         cursor = base.cursor()
-        cursor.execute(sql)
-        base.close()
-        return cursor.rowcount
+        cursor.execute(f"create temporary table kept as select * from {table}")
+        cursor.execute(f"update {table} set {change}")
+        assert cursor.rowcount > 0, f"{table} is empty"
+        try:
+            yield
+        finally:
+            for sql in (f"delete from {table}", f"insert into {table} select * from kept"):
+                cursor.execute(sql)
+            base.close()
 
     def rows(self, sql):
         base = self.connect()

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program, with books of which any one call can be made to fail: linked so that whoever calls
-// db_rows, db_find, … calls what stands here first (ld --wrap). The file that TOLL_BOOK_FAULTS
-// names is shared with the test: it says after how many calls one fails, and of which threads calls
-// are counted. What a thread writes is done by the writer's thread and counted as its own.
+// The program, with books of which any one call can be made to fail, and what is made of them and
+// of usage: linked so that whoever calls db_rows, db_find, … calls what stands here first (ld
+// --wrap; the Makefile has the same list). The file that TOLL_BOOK_FAULTS names is shared with the
+// test: it says after how many calls one fails, and of which threads calls are counted. What a
+// thread writes is done by the writer's thread and counted as its own.
 #include "main.c"
 
 #include <fcntl.h>
@@ -13,12 +14,17 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/json.h"
 #include "db/db.h"
+#include "flow/aggregate/usage.h"
+#include "flow/bill/invoice.h"
+#include "flow/bill/period_bill.h"
+#include "flow/bill/timeline.h"
 
 typedef struct FaultPlan {
     _Atomic int64_t left;    // calls until one fails; 0: none does
     _Atomic int64_t counted; // calls so far
-    char            threads[48]; // how the counted threads' names begin
+    char            threads[48]; // how the counted threads' names begin: "operations,run"
 } FaultPlan;
 
 static FaultPlan         *plan;
@@ -41,7 +47,13 @@ static bool is_counted(void)
     if (is_counted_work)
         return true;
     pthread_getname_np(pthread_self(), name, sizeof name);
-    return plan->threads[0] != 0 && strncmp(name, plan->threads, strlen(plan->threads)) == 0;
+    for (const char *at = plan->threads; *at != 0;) {
+        size_t length = strcspn(at, ",");
+        if (strncmp(name, at, length) == 0)
+            return true;
+        at += length + (at[length] == ',');
+    }
+    return false;
 }
 
 static bool is_refused(void)
@@ -81,6 +93,25 @@ WRAPPED(db_insert, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues value
         (tx, sql, values, added))
 WRAPPED(db_read, arena, (Db *db, Arena *arena, DbWork work, void *context),
         (db, arena, work, context))
+
+WRAPPED(json_parse_stored, arena, (Arena *arena, Str text, Json **root), (arena, text, root))
+WRAPPED(usage_moment_open, arena,
+        (Partition *of, Arena *arena, uint64_t as_of, UsageMoment **moment),
+        (of, arena, as_of, moment))
+WRAPPED(usage_events, arena,
+        (UsageMoment *of, Arena *arena, const UsageEventsQuery *query, UsageEventList *events),
+        (of, arena, query, events))
+WRAPPED(timeline_fold, arena, (Arena *arena, const TimelineFacts *facts, Timeline *timeline),
+        (arena, facts, timeline))
+WRAPPED(period_bill, arena,
+        (Arena *arena, const PeriodQuery *query, const Period *period, Bill *bill),
+        (arena, query, period, bill))
+WRAPPED(invoice_currency, arena, (Arena *arena, const TimelineFacts *facts, Currency *currency),
+        (arena, facts, currency))
+WRAPPED(invoice_next, arena,
+        (Arena *arena, const TimelineFacts *facts, Instant after, Instant *at, bool *found),
+        (arena, facts, after, at, found))
+WRAPPED(invoice_total, arena, (Arena *arena, Invoice *invoice), (arena, invoice))
 
 // ---- writing: the work goes to another thread, and may be done again from its beginning
 

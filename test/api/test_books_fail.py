@@ -250,3 +250,55 @@ def test_tax_rates_and_the_seller(everywhere, reads):
                                      "/v1/legalEntity")
     assert (now["percent"], then["percent"], seller["legalName"]) == ("10", "11", "Seller")
     everywhere("PUT", "/v1/legalEntity", {})
+
+
+# ---- rows that mean nothing
+
+DAMAGES = [  # table, what it becomes, who reads it
+    *[("invoice", change, ("/v1/invoices",)) for change in ("kind = 'x'", "state = 'x'", "currency = 'XXL'")],
+    ("credit_note", "head = '{'", ("/v1/creditNotes",)),
+    ("credit_note", "head = '{\"apply\":\"x\"}'", ("/v1/creditNotes",)),
+    ("credit_note", "head = '{\"apply\":\"balance\",\"currency\":\"XXL\"}'", ("/v1/creditNotes",)),
+    ("tax_rate", "definition = '{'", ("/v1/taxRates", "/v1/taxRates/vat")),
+    ("tax_rate", "definition = '{\"percent\":\"x\"}'", ("/v1/taxRates", "/v1/taxRates/vat")),
+    *[("credit_grant", change, ("/v1/grants", "/v1/accounts/ada/wallet")) for change in (
+        "kind = 'x'", "timing = 'x'", "paid_by = 'x'", "currency = 'XXL'", "applies_to = '{'")],
+    ("credit_grant", "state = 'x'", ("/v1/grants",)),
+    ("charge", "currency = 'XXL'", ("/v1/accounts/every/charges", "/v1/accounts/every/charges/k")),
+    ("credit_pack", "currency = 'XXL'", ("/v1/packs", "/v1/packs/every")),
+    ("top_up_rule", "currency = 'XXL'", ("/v1/topUpRules", "/v1/topUpRules/every")),
+    ("top_up", "currency = 'XXL'", ("/v1/topUps",)),
+    ("adjustment", "currency = 'XXL'", ("/v1/adjustments",)),
+]
+
+
+@pytest.fixture(scope="module")
+def everything(server, subscribed):
+    """At least one row of each table."""
+    api = Api(server)
+    account(api, "every")
+    usd = {"account": "every", **USD}
+    for body in one_off("every", "1"), one_off("every", "2"):
+        invoice = api.post("/v1/invoices", body, headers=keyed(f"every {body['lines'][0]['amount']}"))
+    api.post(f"/v1/invoices/{invoice['id']}/finalize", None)
+    api.post("/v1/creditNotes", {"invoice": invoice["id"], "reasonCode": "x", "apply": "balance",
+                                     "lines": [{"line": 1, "amount": "1"}]}, headers=keyed("every note"))
+    api.put("/v1/packs/every", {**USD, "amount": "100", "price": "80"})
+    api.put("/v1/topUpRules/every", {**usd, "threshold": "500", "amount": "1"})
+    api.post("/v1/grants", {**usd, "amount": "10", "kind": "paid"}, headers=keyed("every grant"))
+    api.post("/v1/charges", {**usd, "amount": "1", "chargeKey": "k", "collect": "wallet"})
+    return invoice["id"]
+
+
+@pytest.mark.parametrize("table,change,paths", DAMAGES)
+def test_a_row_that_means_nothing(server, everything, table, change, paths):
+    bare = Api(server)
+    paths = [path.format(invoice=everything) for path in paths]
+    for path in paths:
+        bare.get(path)
+    with server.damaged(table, change):
+        for path in paths:
+            answer = bare.call("GET", path)
+            assert (answer.status, answer.code) == (500, "store_failed"), answer
+    for path in paths:
+        bare.get(path)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs whose books fail, at each call in turn: whatever becomes of a run, no boundary is billed twice and no
+number is missing, and the next run makes what is left. And the proof on books that fail."""
+import itertools
+import os
+import subprocess
+from decimal import Decimal
+
+import pytest
+from client import Api
+from failing import FailingServer, failing_binary, refused_everywhere
+from test_runs import ENDED, all_of, waited
+
+THREADS = "operations,run"
+CALLS_MAX = 1000  # of one run
+
+
+def month(number):
+    return f"{2000 + number // 12}-{number % 12 + 1:02}-01T00:00:00Z"
+
+
+def world(api, accounts):
+    """A fee of 10.00 in advance, each month since 2000."""
+    api.publish("team", {"currency": "USD", "charges": [
+        {"id": "fee", "name": "Platform", "model": "flat", "amount": "10.00", "timing": "advance"}]}, month(0))
+    names = [f"acct_{i}" for i in range(accounts)]
+    for name in names:
+        api.put(f"/v1/accounts/{name}", {"currency": "USD"})
+        api.subscribe(f"sub_{name}", name, "team", month(0))
+    return names
+
+
+@pytest.fixture
+def server():
+    with FailingServer(seal_bits=6, config="http.workers = 2\n") as server:
+        yield server
+
+
+def start(api, number):
+    return api.expect(202, "POST", "/v1/runs", {"kind": "billing", "at": month(number)},
+                      headers={"Idempotency-Key": f"run {number}"})
+
+
+def books_are_right(api, names, months):
+    invoices = all_of(api, "/v1/invoices")
+    keys = [(invoice["account"], invoice["at"]) for invoice in invoices]
+    assert len(set(keys)) == len(keys)
+    assert set(keys) == {(name, month(number)) for name in names for number in range(months)}
+    assert sorted(invoice["number"] for invoice in invoices) == [f"INV-{i + 1:06d}" for i in range(len(invoices))]
+    for total in api.get("/v1/ledger/trialBalance")["totals"]:
+        assert abs(Decimal(total["debit"])) == abs(Decimal(total["credit"])), total
+
+
+def test_a_run_that_fails_anywhere(server):
+    api = Api(server)
+    names = world(api, 2)
+    for number, call in enumerate(itertools.count(1)):
+        server.fail(call, THREADS)
+        run = start(api, number)
+        while server.left > 0 and run["status"] not in ENDED:
+            run = api.get(f"/v1/runs/{run['id']}")
+        was_refused = server.left == 0
+        server.fail(0)
+        if not was_refused:
+            break
+        assert call < CALLS_MAX
+    run = waited(api, run)
+    assert (run["status"], run["failed"]) == ("succeeded", 0)
+    assert number > 20, "the books were asked for less than that"
+    books_are_right(api, names, number + 1)
+    server.stop()
+    server.verify()
+    server.start()
+
+
+def test_runs_are_read_and_asked_for(server):
+    api, bare = Api(server), Api(server)
+    world(api, 2)
+    asked = {"kind": "billing", "at": month(0)}
+
+    def everywhere(method, path, body=None, transactions=1, **more):
+        return refused_everywhere(server, lambda: bare.call(method, path, body, **more), transactions, 0).json
+    run = waited(api, api.expect(202, "POST", "/v1/runs", asked, headers={"Idempotency-Key": "first"}))
+    for path in ("/v1/runs", f"/v1/runs/{run['id']}", f"/v1/runs/{run['id']}/items",
+                 f"/v1/runs/{run['id']}/items?status=failed"):
+        everywhere("GET", path, transactions=0)
+    # What is asked for is done at once, by others: only the asking is looked at.
+    for deed in (lambda: bare.call("POST", "/v1/runs", asked, headers={"Idempotency-Key": "second"}),
+                 lambda: bare.call("POST", f"/v1/runs/{run['id']}/retry")):
+        for call in itertools.count(1):
+            server.fail(call)
+            answer = deed()
+            was_refused = server.left == 0
+            server.fail(0)
+            if not was_refused:
+                break
+            assert (answer.status, answer.code) == (500, "store_failed"), answer
+        assert answer.status == 202 and call > 3
+        waited(api, answer.json)
+    assert len(api.get("/v1/runs")["data"]) == 2
+
+
+def test_the_proof_on_books_that_fail(server):
+    api = Api(server)
+    names = world(api, 2)
+    for name in names:
+        api.post("/v1/grants", {"account": name, "amount": "5", "price": "4", "kind": "paid", "currency": "USD"},
+                 headers={"Idempotency-Key": name})
+    waited(api, start(api, 1))
+    server.sealed()
+    server.stop()
+    for call in itertools.count(1):
+        server.fail(call, "failing_books")
+        done = subprocess.run([failing_binary(), "verify", "--data", str(server.data)], capture_output=True,
+                              timeout=120, env={**os.environ, "TOLL_BOOK_FAULTS": str(server.folder / "faults"),
+                                                **({"TOLL_BOOKS": server.books} if server.books else {})})
+        if server.left > 0:
+            break
+        assert done.returncode == 1, done
+    assert done.returncode == 0, done
+    assert call > 10
+    server.fail(0)
+    server.start()
