@@ -31,19 +31,9 @@ typedef struct Making {
     IssueLineRow      *rows;
     size_t             row_count;
     CreditNote        *note;
-    LedgerLeg         *legs;
-    size_t             leg_count;
+    IssueLegs          legs;
+    RevenueItems       items;
 } Making;
-
-static void leg_add(Making *making, LedgerKind kind, Str owner, int64_t amount)
-{
-    for (size_t i = 0; i < making->leg_count; i++)
-        if (making->legs[i].kind == kind && str_equal(making->legs[i].owner, owner)) {
-            making->legs[i].amount += amount;
-            return;
-        }
-    making->legs[making->leg_count++] = (LedgerLeg){ kind, owner, amount };
-}
 
 static int64_t whole_read(Str text)
 {
@@ -82,9 +72,9 @@ static Err *line_credit(Making *making, size_t place, const IssueLineRow *row, i
         int64_t tax = share_of(whole, before + line->net, row->net) -
                       share_of(whole, before, row->net);
         line->tax += tax;
-        leg_add(making, LEDGER_TAX, rate->name, tax);
+        issue_leg_add(&making->legs, LEDGER_TAX, rate->name, tax);
     }
-    leg_add(making, LEDGER_REVENUE, row->revenue, line->net);
+    TRY(issue_revenue_credit(making->tx, row, line->net, &making->items, &making->legs));
     making->note->net += line->net;
     making->note->tax += line->tax;
     return NULL;
@@ -172,7 +162,8 @@ static Err *note_post(Making *making)
     const CreditNote *note = making->note;
     Str  owner = note->apply == CREDIT_REFUND ? note->method : note->account;
     bool posted;
-    leg_add(making, kinds[note->apply], owner, -note->total);
+    issue_leg_add(&making->legs, kinds[note->apply], owner, -note->total);
+    TRY(revenue_items_write(making->tx, &making->items));
     LedgerPost post = { .project = making->deed->project,
                         .rule = POSTING_CREDIT_NOTE,
                         .source = str_print(db_arena(making->tx), "creditNote:%.*s",
@@ -182,8 +173,8 @@ static Err *note_post(Making *making)
                         .effective_at = making->deed->now,
                         .account = note->account,
                         .memo = note->number,
-                        .legs = making->legs,
-                        .count = making->leg_count };
+                        .legs = making->legs.at,
+                        .count = making->legs.count };
     return ledger_post(making->tx, &post, &posted);
 }
 
@@ -192,7 +183,7 @@ static Err *making_begin(Making *making)
     DbTx         *tx = making->tx;
     CreditNote   *note = making->note;
     InvoiceState  state;
-    size_t        legs = 1;
+    size_t        legs = 2;
     TRY(issued_get(tx, making->deed->project, note->invoice, &making->invoice));
     state = making->invoice->state;
     if (state != INVOICE_FINALIZED && state != INVOICE_PAID)
@@ -203,7 +194,8 @@ static Err *making_begin(Making *making)
                          &making->row_count));
     for (size_t i = 0; i < making->row_count; i++)
         legs += 1 + TAX_RATES_OF_LINE_MAX;
-    making->legs = arena_array(db_arena(tx), LedgerLeg, legs);
+    making->legs.at = arena_array(db_arena(tx), LedgerLeg, legs);
+    TRY(revenue_items_read(tx, making->deed->project, making->invoice->account, &making->items));
     note->id = random_id(db_arena(tx), "cn_");
     note->account = making->invoice->account;
     note->currency = making->invoice->currency;

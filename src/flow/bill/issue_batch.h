@@ -27,6 +27,7 @@ typedef struct IssueBatch {
 typedef struct IssueFacts {
     IssueBatch *batch;
     bool        has_draft, has_charges, has_grants, has_balance;
+    bool        has_revenue;  // accrued or deferred
 } IssueFacts;
 
 typedef struct IssueAccount {

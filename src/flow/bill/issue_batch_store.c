@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "flow/bill/issue_inside.h"
 
-enum { DRAFTS, CHARGES, GRANTS, BALANCES, STATEMENTS };
+enum { DRAFTS, CHARGES, GRANTS, BALANCES, REVENUE, STATEMENTS };
 
 enum { NAMES = 32 };
 #define NAMES_8 "?, ?, ?, ?, ?, ?, ?, ?"
@@ -24,6 +24,8 @@ static const Statement sql[STATEMENTS] = {
                  " and account in " NAMES_32 " and +state = 'active'" },
     [BALANCES] = { "select distinct owner from ledger_balance where tenant = ? and project = ?"
                    " and kind = 'customerBalance' and owner in " NAMES_32 " and +amount <> 0" },
+    [REVENUE] = { "select distinct account from revenue_item where tenant = ? and project = ?"
+                  " and account in " NAMES_32 " and invoice = ''" },
 };
 
 const StatementTable issue_batch_table = { "invoices of many accounts", sql, STATEMENTS };
@@ -80,13 +82,15 @@ Err *issue_batch_read(DbTx *tx, IssueBatch *batch, const IssueAccount *accounts,
 {
     Names names = { batch->project, (const char *)&accounts->account, sizeof *accounts, count };
     Names slots = { batch->project, (const char *)&accounts->slot, sizeof *accounts, count };
-    bool *drafts, *charges, *grants, *balances;
+    bool *drafts, *charges, *grants, *balances, *revenue;
     TRY(names_look(tx, CHARGES, &names, &charges));
     TRY(names_look(tx, GRANTS, &names, &grants));
     TRY(names_look(tx, DRAFTS, &slots, &drafts));
     TRY(names_look(tx, BALANCES, &names, &balances));
+    TRY(names_look(tx, REVENUE, &names, &revenue));
     for (size_t i = 0; i < count; i++)
-        facts[i] = (IssueFacts){ batch, drafts[i], charges[i], grants[i], balances[i] };
+        facts[i] = (IssueFacts){ batch,       drafts[i],   charges[i],
+                                 grants[i],   balances[i], revenue[i] };
     batch->invoices = count;
     return NULL;
 }

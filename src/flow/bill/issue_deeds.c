@@ -44,7 +44,7 @@ static Err *balance_check(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice
                   STR_ARG(row->id));
 }
 
-// The invoice's own posting, the other way round.
+// What the invoice posted, the other way round; of its revenue what is not earned any more.
 static Err *posting_undo(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *row)
 {
     Arena             *arena = db_arena(tx);
@@ -53,17 +53,19 @@ static Err *posting_undo(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice 
     bool               is_new;
     TRY(ledger_transaction_find(
         tx, deed->project, str_print(arena, "invoice:%.*s", STR_ARG(row->id)), &posted));
-    if (posted == NULL)  // all of it came to nothing
-        return NULL;
-    LedgerLeg *legs = arena_array(arena, LedgerLeg, posted->count);
-    for (size_t i = 0; i < posted->count; i++) {
-        legs[i] = posted->legs[i];
-        legs[i].amount = -legs[i].amount;
-        if (legs[i].kind == LEDGER_CUSTOMER_BALANCE)
-            TRY(balance_check(tx, deed, row, legs[i].amount));
+    IssueLegs legs = { arena_array(arena, LedgerLeg, posted == NULL ? 0 : posted->count), 0 };
+    for (size_t i = 0; posted != NULL && i < posted->count; i++) {
+        LedgerLeg leg = posted->legs[i];
+        if (leg.kind == LEDGER_REVENUE || leg.kind == LEDGER_DEFERRED ||
+            leg.kind == LEDGER_UNBILLED)
+            continue;
+        if (leg.kind == LEDGER_CUSTOMER_BALANCE)
+            TRY(balance_check(tx, deed, row, -leg.amount));
+        issue_leg_add(&legs, leg.kind, leg.owner, -leg.amount);
     }
-    post.legs = legs;
-    post.count = posted->count;
+    TRY(issue_revenue_undo(tx, deed, row, &legs));
+    post.legs = legs.at;
+    post.count = legs.count;
     return ledger_post(tx, &post, &is_new);
 }
 
@@ -122,10 +124,10 @@ Err *issue_void(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice)
         return refuse(db_arena(tx), ERR_INVOICE_HAS_PAYMENTS, STR_NONE,
                       "the invoice %.*s has payments or credit notes", STR_ARG(row->id));
     if (row->state != INVOICE_DRAFT) {
+        TRY(period_free(tx, deed, row));
         TRY(posting_undo(tx, deed, row));
         TRY(balance_give_back(tx, deed, row));
         TRY(credit_give_back(tx, deed, row));
-        TRY(period_free(tx, deed, row));
     }
     row->state = INVOICE_VOID;
     row->is_void = true;
@@ -135,17 +137,57 @@ Err *issue_void(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice)
 
 // ---- write-off
 
-// What is written off, or taken back of it (below 0).
-static Err *write_off_post(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *row,
-                           int64_t amount)
+static LedgerPost write_off_of(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *row)
 {
     Str what = str_print(db_arena(tx), "writeOff:%lld", (long long)row->version);
-    LedgerPost post = post_of(tx, deed, row, POSTING_WRITE_OFF, what);
-    LedgerLeg  legs[] = { { LEDGER_WRITEOFF, STR("invoices"), amount },
-                          { LEDGER_RECEIVABLE, row->account, -amount } };
+    return post_of(tx, deed, row, POSTING_WRITE_OFF, what);
+}
+
+// What was not earned yet is earned no more; the rest is lost.
+static Err *write_off_post(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *row)
+{
+    LedgerPost post = write_off_of(tx, deed, row);
+    int64_t    deferred;
     bool       posted;
+    TRY(issue_revenue_write_off(tx, deed, row, row->written_off, &deferred));
+    LedgerLeg legs[] = { { LEDGER_WRITEOFF, STR("invoices"), row->written_off - deferred },
+                         { LEDGER_DEFERRED, row->account, deferred },
+                         { LEDGER_RECEIVABLE, row->account, -row->written_off } };
     post.legs = legs;
-    post.count = 2;
+    post.count = 3;
+    return ledger_post(tx, &post, &posted);
+}
+
+// Of the write-off, which was the last that happened to the invoice.
+static Err *deferred_of_write_off(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *row,
+                                  int64_t *deferred)
+{
+    LedgerTransaction *posted;
+    IssuedInvoice      before = *row;
+    before.version--;
+    *deferred = 0;
+    TRY(ledger_transaction_find(tx, deed->project, write_off_of(tx, deed, &before).source,
+                                &posted));
+    for (size_t i = 0; posted != NULL && i < posted->count; i++)
+        if (posted->legs[i].kind == LEDGER_DEFERRED)
+            *deferred = posted->legs[i].amount;
+    return NULL;
+}
+
+static Err *write_back_post(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *row)
+{
+    LedgerPost post = write_off_of(tx, deed, row);
+    LedgerLeg  first[2];
+    IssueLegs  legs = { first, 0 };
+    int64_t    deferred;
+    bool       posted;
+    TRY(deferred_of_write_off(tx, deed, row, &deferred));
+    issue_leg_add(&legs, LEDGER_WRITEOFF, STR("invoices"), deferred - row->written_off);
+    issue_leg_add(&legs, LEDGER_RECEIVABLE, row->account, row->written_off);
+    if (deferred != 0)
+        TRY(issue_revenue_write_back(tx, deed, row, deferred, &legs));
+    post.legs = legs.at;
+    post.count = legs.count;
     return ledger_post(tx, &post, &posted);
 }
 
@@ -158,7 +200,7 @@ Err *issue_write_off(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice)
     if (row->state != INVOICE_FINALIZED)
         return wrong_state(tx, row, "be written off");
     row->written_off = invoice_remaining(row);
-    TRY(write_off_post(tx, deed, row, row->written_off));
+    TRY(write_off_post(tx, deed, row));
     row->state = INVOICE_UNCOLLECTIBLE;
     return issue_row_set(tx, deed->project, row->id, row);
 }
@@ -200,7 +242,7 @@ Err *issue_pay(DbTx *tx, const InvoiceDeed *deed, const InvoicePayment *payment,
     if (row->state != INVOICE_FINALIZED && row->state != INVOICE_UNCOLLECTIBLE)
         return wrong_state(tx, row, "be paid");
     if (row->state == INVOICE_UNCOLLECTIBLE) {
-        TRY(write_off_post(tx, deed, row, -row->written_off));
+        TRY(write_back_post(tx, deed, row));
         row->state = INVOICE_FINALIZED;
         row->written_off = 0;
     }

@@ -3,6 +3,7 @@
 
 #include "flow/bill/bill_draw.h"
 #include "flow/bill/issue.h"
+#include "flow/bill/revenue_item.h"
 #include "flow/bill/issue_batch.h"
 #include "flow/ledger/draw.h"
 #include "price/tax.h"
@@ -115,6 +116,36 @@ int64_t issue_line_earned(const IssuePriced *priced, size_t number);
 // customer's balance it uses, into the row.
 Err *issue_post(DbTx *tx, const IssuePriced *priced, IssuedInvoice *row) MUST_CHECK;
 
+// ---- whose revenue, and when: issue_revenue.c
+
+typedef struct IssueLineRow IssueLineRow;  // below
+
+typedef struct IssueLegs {
+    LedgerLeg *at;
+    size_t     count;
+} IssueLegs;
+// Legs of one account are one; there must be room for it.
+void issue_leg_add(IssueLegs *legs, LedgerKind kind, Str owner, int64_t amount);
+
+// What of its account is accrued or deferred; nothing when it has no line of a bill.
+Err *issue_revenue_read(DbTx *tx, const IssueDraft *draft, RevenueItems *items) MUST_CHECK;
+// Legs of revenue, deferred and unbilled, and what becomes of the items. Room for one of each line
+// and item, and two more.
+void issue_revenue_legs(Arena *arena, const IssuePriced *priced, Str invoice, RevenueItems *items,
+                        IssueLegs *legs);
+// The other way round, of one that becomes void and whose lines count no more: added to the legs.
+Err *issue_revenue_undo(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *invoice,
+                        IssueLegs *legs) MUST_CHECK;
+// `net` of a line is credited: what was not earned is taken from what is deferred, which changes
+// the items. Room for two legs.
+Err *issue_revenue_credit(DbTx *tx, const IssueLineRow *row, int64_t net, RevenueItems *items,
+                          IssueLegs *legs) MUST_CHECK;
+// What of its fees in advance is not earned yet, up to `amount`, is earned no more. And back.
+Err *issue_revenue_write_off(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *invoice,
+                             int64_t amount, int64_t *deferred) MUST_CHECK;
+Err *issue_revenue_write_back(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *invoice,
+                              int64_t deferred, IssueLegs *legs) MUST_CHECK;
+
 // ---- finalizing: issue.c
 
 typedef struct IssueFinal {
@@ -135,13 +166,13 @@ IssuedInvoice *issue_row_of(Arena *arena, const IssueDraft *draft);
 
 // ---- rows: issue_store.c
 
-typedef struct IssueLineRow {
+struct IssueLineRow {
     int64_t number;  // from 1
     Str     subscription, revenue, taxes, content;
     Instant boundary, service_start;
     bool    counts;
     int64_t amount, discount, net, tax;
-} IssueLineRow;
+};
 
 // Rows of what was priced, and the document that an invoice with such rows is: issue.c.
 IssueLineRow *issue_rows(Arena *arena, const IssuePriced *priced, bool counts);

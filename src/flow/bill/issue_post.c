@@ -12,21 +12,6 @@ int64_t issue_line_earned(const IssuePriced *priced, size_t number)
     return line->amount.minor + line->discount.minor - (taxed->amount.minor - taxed->net);
 }
 
-typedef struct Legs {
-    LedgerLeg *at;
-    size_t     count;
-} Legs;
-
-static void leg_add(Legs *legs, LedgerKind kind, Str owner, int64_t amount)
-{
-    for (size_t i = 0; i < legs->count; i++)
-        if (legs->at[i].kind == kind && str_equal(legs->at[i].owner, owner)) {
-            legs->at[i].amount += amount;
-            return;
-        }
-    legs->at[legs->count++] = (LedgerLeg){ kind, owner, amount };
-}
-
 static LedgerPost post_of(DbTx *tx, const IssueDraft *draft, const IssuedInvoice *row,
                           PostingRule rule, const char *what)
 {
@@ -45,16 +30,19 @@ static Err *invoice_post(DbTx *tx, const IssuePriced *priced, const IssuedInvoic
 {
     const IssueDraft *draft = priced->draft;
     LedgerPost        post = post_of(tx, draft, row, POSTING_INVOICE, "");
-    size_t            most = draft->count + priced->tax.rate_count + 2;
-    Legs              legs = { arena_array(db_arena(tx), LedgerLeg, most), 0 };
-    leg_add(&legs, LEDGER_RECEIVABLE, draft->account, priced->total);
-    leg_add(&legs, LEDGER_CUSTOMER_BALANCE, draft->account, -priced->to_balance);
-    for (size_t i = 0; i < draft->count; i++)
-        leg_add(&legs, LEDGER_REVENUE, draft->lines[i].revenue, -issue_line_earned(priced, i));
+    IssueLegs         legs = { 0 };
+    RevenueItems      items;
+    TRY(issue_revenue_read(tx, draft, &items));
+    legs.at = arena_array(db_arena(tx), LedgerLeg,
+                          draft->count + items.count + priced->tax.rate_count + 4);
+    issue_leg_add(&legs, LEDGER_RECEIVABLE, draft->account, priced->total);
+    issue_leg_add(&legs, LEDGER_CUSTOMER_BALANCE, draft->account, -priced->to_balance);
+    issue_revenue_legs(db_arena(tx), priced, row->id, &items, &legs);
     for (size_t i = 0; i < priced->tax.rate_count; i++)
-        leg_add(&legs, LEDGER_TAX, priced->stored[i].id, -priced->sums[i].tax);
+        issue_leg_add(&legs, LEDGER_TAX, priced->stored[i].id, -priced->sums[i].tax);
     post.legs = legs.at;
     post.count = legs.count;
+    TRY(revenue_items_write(tx, &items));
     return issue_post_put(tx, draft->facts, &post);
 }
 
