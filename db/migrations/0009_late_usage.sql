@@ -44,20 +44,3 @@ create table reconciliation (
 create index reconciliation_account on reconciliation (tenant, project, account, id);
 create index reconciliation_document on reconciliation (tenant, project, document, id);
 
--- What credit notes took back because usage changed: as lines that count, below 0.
-create table late_credit_line (
-    tenant {{KEY}} not null,
-    project {{KEY}} not null,
-    credit_note {{KEY}} not null,
-    number {{BIGINT}} not null,
-    invoice {{KEY}} not null,
-    line {{BIGINT}} not null,
-    subscription {{KEY}} not null,
-    service_start {{BIGINT}} not null,
-    amount {{BIGINT}} not null,
-    discount {{BIGINT}} not null,
-    primary key (tenant, project, credit_note, number)
-) {{TABLE}};
-
-create index late_credit_line_service
-    on late_credit_line (tenant, project, subscription, service_start);

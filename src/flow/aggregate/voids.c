@@ -388,6 +388,43 @@ void voids_collect(Voids *voids, const VoidQuestion *question, Voided *voided)
     lock_release(&voids->lock);
 }
 
+static bool is_behind(const VoidQuestion *question, uint64_t sequence, uint64_t until)
+{
+    return sequence > question->sequence && sequence <= until;
+}
+
+static void chain_moved(const Voids *voids, const VoidQuestion *question, const HourChain *chain,
+                        uint64_t until, VoidMoves *moves)
+{
+    for (uint32_t at = chain->newest; at != CHAIN_END; at = voids->rows.at[at].older) {
+        const Retraction *row = &voids->rows.at[at];
+        uint64_t reverted =
+            row->number == OF_AMEND ? 0 : voids->heads.at[row->number].head.reverted;
+        VoidMove taken = { row->target, row->from, false };
+        VoidMove returned = { row->target, reverted, true };
+        if (row->target.ts.us < question->from.us || row->target.ts.us >= question->to.us)
+            continue;
+        if (is_behind(question, row->from, until))
+            vector_push(moves, taken);
+        if (is_behind(question, reverted, until))
+            vector_push(moves, returned);
+    }
+}
+
+void voids_moved(Voids *voids, const VoidQuestion *question, uint64_t until, VoidMoves *moves)
+{
+    if (voids_are_none(voids))
+        return;
+    lock_take(&voids->lock);
+    const VoidStream *stream = stream_find(voids, question->event, question->account);
+    size_t first = stream == NULL ? 0 : hour_from(stream, instant_utc_hour(question->from));
+    for (size_t i = first; stream != NULL && i < stream->hours.count &&
+                           stream->hours.at[i].hour * 3600 * INSTANT_SECOND_US < question->to.us;
+         i++)
+        chain_moved(voids, question, &stream->hours.at[i], until, moves);
+    lock_release(&voids->lock);
+}
+
 static int hour_order(const void *a, const void *b)
 {
     int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;

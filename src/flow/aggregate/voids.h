@@ -50,6 +50,16 @@ void voided_order(Voided *voided);  // after the last voids_collect, before aski
 bool voided_holds(const Voided *voided, uint64_t sequence);
 void voided_release(Voided *voided);
 
+// What changed behind the question's sequence, up to `until`, of events in its time: one row for
+// each event taken away or come back. Adds.
+typedef struct VoidMove {
+    VoidTarget target;
+    uint64_t   sequence;   // of the void, the amendment, the revert
+    bool       is_return;
+} VoidMove;
+typedef VECTOR(VoidMove) VoidMoves;
+void voids_moved(Voids *voids, const VoidQuestion *question, uint64_t until, VoidMoves *moves);
+
 // ---- the voids themselves
 
 typedef struct VoidHead {

@@ -469,12 +469,21 @@ Err *invoice_earlier(Arena *arena, const InvoiceQuery *query, Instant at, Invoic
     return lines_invoiced(arena, query, &pair.before, pair.from, lines);
 }
 
+Err *invoice_reach_since(Arena *arena, const InvoiceQuery *query, const InvoiceSince *wanted,
+                         Instant *from)
+{
+    Pair            pair;
+    const Timeline *timeline = &pair.now.timeline;
+    TRY(pair_of(arena, query, wanted->at, &pair));
+    *from = wanted->since.us < pair.from.us
+                ? boundary_of_all(arena, &timeline, 1, wanted->since)
+                : pair.from;
+    return NULL;
+}
+
 Err *invoice_reach(Arena *arena, const InvoiceQuery *query, Instant at, Instant *from)
 {
-    Pair pair;
-    TRY(pair_of(arena, query, at, &pair));
-    *from = pair.from;
-    return NULL;
+    return invoice_reach_since(arena, query, &(InvoiceSince){ at, INSTANT_END }, from);
 }
 
 // ---- the difference
@@ -487,8 +496,7 @@ static bool same_group(const Line *a, const Line *b)
            group_values_compare(a->group, b->group, a->charge->group_count) == 0;
 }
 
-// The same line of two bills.
-static bool same_line(const Line *a, const Line *b)
+bool invoice_same_line(const Line *a, const Line *b)
 {
     if (a->kind != b->kind || a->period.start.us != b->period.start.us ||
         (a->charge == NULL) != (b->charge == NULL))
@@ -503,7 +511,7 @@ static Line *line_find(const InvoiceLines *lines, const bool *taken, size_t *nex
 {
     for (size_t i = 0; i < lines->count; i++) {
         size_t place = *next + i < lines->count ? *next + i : *next + i - lines->count;
-        if (taken[place] || !same_line(&lines->at[place], wanted))
+        if (taken[place] || !invoice_same_line(&lines->at[place], wanted))
             continue;
         *next = place + 1;
         return &lines->at[place];
@@ -575,17 +583,24 @@ static Err *lines_subtract(Arena *arena, const InvoiceLines *due, const InvoiceL
     return NULL;
 }
 
-Err *invoice_lines(Arena *arena, const InvoiceQuery *query, Instant at,
-                   const InvoiceLines *invoiced, InvoiceLines *lines)
+Err *invoice_lines_since(Arena *arena, const InvoiceQuery *query, const InvoiceSince *wanted,
+                         const InvoiceLines *invoiced, InvoiceLines *lines)
 {
     Pair         pair;
     InvoiceLines due, billed = { arena_array(arena, Line, invoiced->count), 0 };
-    TRY(pair_of(arena, query, at, &pair));
+    TRY(pair_of(arena, query, wanted->at, &pair));
+    pair.from = earlier(pair.from, wanted->since);
     TRY(lines_invoiced(arena, query, &pair.now, pair.from, &due));
     for (size_t i = 0; i < invoiced->count; i++)
         if (invoiced->at[i].period.start.us >= pair.from.us)
             billed.at[billed.count++] = invoiced->at[i];
     return lines_subtract(arena, &due, &billed, lines);
+}
+
+Err *invoice_lines(Arena *arena, const InvoiceQuery *query, Instant at,
+                   const InvoiceLines *invoiced, InvoiceLines *lines)
+{
+    return invoice_lines_since(arena, query, &(InvoiceSince){ at, INSTANT_END }, invoiced, lines);
 }
 
 Err *invoice_due(Arena *arena, const InvoiceQuery *query, Instant at, InvoiceLines *lines)

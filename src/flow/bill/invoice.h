@@ -61,6 +61,19 @@ Err *invoice_reach(Arena *arena, const InvoiceQuery *query, Instant at, Instant 
 Err *invoice_lines(Arena *arena, const InvoiceQuery *query, Instant at,
                    const InvoiceLines *earlier, InvoiceLines *lines) MUST_CHECK;
 
+// The same with every period from `since` on, or from before it where its commitment hangs together
+// with earlier ones: for usage that changed in periods that X does not touch.
+typedef struct InvoiceSince {
+    Instant at, since;
+} InvoiceSince;
+Err *invoice_reach_since(Arena *arena, const InvoiceQuery *query, const InvoiceSince *wanted,
+                         Instant *from) MUST_CHECK;
+Err *invoice_lines_since(Arena *arena, const InvoiceQuery *query, const InvoiceSince *wanted,
+                         const InvoiceLines *earlier, InvoiceLines *lines) MUST_CHECK;
+
+// Whether two bills, or a bill and the books, mean one line by them.
+bool invoice_same_line(const Line *a, const Line *b);
+
 // The two in one: what is due at X.
 Err *invoice_due(Arena *arena, const InvoiceQuery *query, Instant at,
                  InvoiceLines *lines) MUST_CHECK;

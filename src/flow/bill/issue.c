@@ -7,7 +7,7 @@
 #include "audit/audit.h"
 #include "base/assert.h"
 #include "base/random.h"
-#include "flow/bill/issue_inside.h"
+#include "flow/bill/late_inside.h"
 
 enum { TRIES_MAX = 5 };
 
@@ -380,6 +380,7 @@ Err *issue_finals_do(DbTx *tx, IssueFinal *const *finals, size_t count)
     for (size_t i = 0; i < count; i++) {
         TRY(progress_move(tx, finals[i]));
         TRY(row_finish(tx, finals[i], &finals[i]->priced));
+        TRY(late_finalize(tx, &finals[i]->draft, finals[i]->row->id));
         TRY(final_note(tx, finals[i]));
     }
     return NULL;

@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "base/random.h"
 #include "flow/bill/credit_note.h"
-#include "flow/bill/issue_inside.h"
+#include "flow/bill/late_inside.h"
 #include "flow/ledger/credit.h"
 
 static Err *wrong_state(DbTx *tx, const IssuedInvoice *row, const char *what)
@@ -107,6 +107,7 @@ static Err *period_free(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *
             (i == 0 || !str_equal(rows[i].subscription, rows[i - 1].subscription)))
             TRY(issue_progress_back(tx, deed->project, rows[i].subscription, before));
     TRY(issue_charges_release(tx, deed->project, rows, count, row->id));
+    TRY(late_reopen(tx, deed->project, row->id));
     return issue_lines_free(tx, deed->project, row->id);
 }
 

@@ -8,6 +8,10 @@
 #include "flow/ledger/draw.h"
 #include "price/tax.h"
 
+typedef struct IssueLineRow IssueLineRow;
+typedef struct LateOf LateOf;
+typedef struct IssueLate IssueLate;
+
 // A line before it is stored.
 typedef struct IssueLine {
     Str         subscription;  // "": of none
@@ -22,6 +26,7 @@ typedef struct IssueLine {
     Money       amount, discount;
     const Line *line;  // NULL: of no subscription
     DrawTable  *until;  // A(t) where the account's grants begin or end; NULL: in proportion to time
+    const LateOf *of;   // what it corrects of a closed period; NULL: nothing (late_inside.h)
 } IssueLine;
 
 // How far a subscription was billed when its part was rated.
@@ -50,6 +55,7 @@ typedef struct IssueDraft {
     size_t         part_count;
     IssueFacts    *facts;  // NULL: its transaction is of this invoice alone
     const IssueAhead *ahead;  // NULL: it is made for real
+    IssueLate     *late;   // periods that it closes, and settles; NULL: none (late_inside.h)
 } IssueDraft;
 
 // ---- rating: issue_rate.c
@@ -65,6 +71,9 @@ typedef struct IssueWanted {
 Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
                 IssueDraft *draft, bool *found) MUST_CHECK;
 
+// A stored line as one of a bill: what makes it the same line, and what was billed.
+Err *issue_stored_line(Arena *arena, const IssueLineRow *row, Currency currency,
+                       Line *line) MUST_CHECK;
 
 // What the log says is due at an instant of the subscription with a change in memory, whatever the
 // books say was billed.
@@ -214,7 +223,7 @@ Err *issue_billed_lines(Arena *arena, Db *books, const IssueBilled *wanted, Curr
 typedef struct AheadPart {
     Str     subscription;
     Instant until;
-    bool    is_by_log;  // too many invoices are overdue: what they contain is rated from the log
+    bool    is_by_log;  // what its invoices contained is rated from the log
 } AheadPart;
 
 // What a preview has beyond the books: a change in memory, and what the invoices before it will

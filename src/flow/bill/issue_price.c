@@ -2,7 +2,7 @@
 // From lines to what is owed: credits before tax, taxes, credits after tax, and the texts that are
 // kept of it.
 //   total - toBalance = subtotal + discounts + tax - taxIncluded, to the minor unit
-#include "flow/bill/issue_inside.h"
+#include "flow/bill/late_inside.h"
 
 #include "base/assert.h"
 #include "flow/ledger/credit.h"
@@ -59,26 +59,81 @@ static void rounding_read(Arena *arena, IssuePriced *priced)
     }
 }
 
+// Its place among the rates of the invoice: a version of a rate stands there once.
+static size_t rate_place(IssuePriced *priced, TaxRate *rates, const StoredTaxRate *rate)
+{
+    for (size_t i = 0; i < priced->tax.rate_count; i++)
+        if (str_equal(priced->stored[i].id, rate->id) &&
+            priced->stored[i].effective_from.us == rate->effective_from.us)
+            return i;
+    priced->stored[priced->tax.rate_count] = *rate;
+    rates[priced->tax.rate_count] = (TaxRate){ rate->id, rate->percent, rate->inclusive };
+    return priced->tax.rate_count++;
+}
+
+// A line that corrects another one bears the rates that that one bore.
+static bool has_own_rates(const IssueLine *line)
+{
+    return line->of != NULL && line->of->taxes.at != NULL;
+}
+
+static Err *own_rates_read(DbTx *tx, IssuePriced *priced, TaxRate *rates, size_t number)
+{
+    const IssueDraft *draft = priced->draft;
+    TaxLine          *line = &priced->lines[number];
+    Json             *taxes;
+    TRY(json_parse_copy(db_arena(tx), draft->lines[number].of->taxes, &taxes));
+    for (const Json *member = taxes->first; member != NULL; member = member->next) {
+        StoredTaxRate *rate;
+        assert_that(line->rate_count < TAX_RATES_OF_LINE_MAX);
+        TRY(tax_rate_at(tx, draft->query->project, member->name,
+                        draft->lines[number].of->boundary, &rate));
+        line->rates[line->rate_count++] = rate_place(priced, rates, rate);
+    }
+    return NULL;
+}
+
+// Those of the account, for lines of its own category.
+static Err *usual_rates_read(DbTx *tx, IssuePriced *priced, TaxRate *rates, const Json *ids)
+{
+    const IssueDraft *draft = priced->draft;
+    for (const Json *id = ids == NULL ? NULL : ids->first; id != NULL; id = id->next) {
+        const StoredTaxRate *rate;
+        IssueRateWanted      wanted = { draft->query->project, id->text, draft->boundary };
+        TRY(issue_tax_rate(tx, draft->facts, &wanted, &rate));
+        size_t place = rate_place(priced, rates, rate);
+        for (size_t i = 0; i < draft->count; i++) {
+            TaxLine *line = &priced->lines[i];
+            if (!has_own_rates(&draft->lines[i]) &&
+                tax_rate_is_for(rate, draft->lines[i].category))
+                line->rates[line->rate_count++] = place;
+        }
+    }
+    return NULL;
+}
+
 static Err *rates_read(DbTx *tx, IssuePriced *priced)
 {
-    Arena      *arena = db_arena(tx);
-    const Json *status = member_of(arena, priced->draft->buyer, "taxStatus");
-    const Json *ids = either(arena, priced, "taxRates");
-    ProjectId   project = priced->draft->query->project;
+    Arena            *arena = db_arena(tx);
+    const IssueDraft *draft = priced->draft;
+    const Json       *status = member_of(arena, draft->buyer, "taxStatus");
+    const Json       *ids = either(arena, priced, "taxRates");
+    size_t            most = ids == NULL ? 0 : ids->count;
     priced->is_taxable = status == NULL || str_equal(status->text, STR("taxable"));
-    priced->tax.currency = priced->draft->currency;
+    priced->tax.currency = draft->currency;
     rounding_read(arena, priced);
-    if (!priced->is_taxable || ids == NULL)
-        return NULL;
-    TaxRate *rates = arena_array(arena, TaxRate, ids->count);
-    priced->stored = arena_array(arena, StoredTaxRate, ids->count);
-    for (const Json *id = ids->first; id != NULL; id = id->next) {
-        const StoredTaxRate *rate;
-        IssueRateWanted      wanted = { project, id->text, priced->draft->boundary };
-        TRY(issue_tax_rate(tx, priced->draft->facts, &wanted, &rate));
-        priced->stored[priced->tax.rate_count] = *rate;
-        rates[priced->tax.rate_count++] = (TaxRate){ rate->id, rate->percent, rate->inclusive };
+    priced->lines = arena_array(arena, TaxLine, draft->count);
+    for (size_t i = 0; i < draft->count; i++) {
+        priced->lines[i] = (TaxLine){ 0 };
+        most += has_own_rates(&draft->lines[i]) ? TAX_RATES_OF_LINE_MAX : 0;
     }
+    TaxRate *rates = arena_array(arena, TaxRate, most);
+    priced->stored = arena_array(arena, StoredTaxRate, most);
+    if (priced->is_taxable)
+        TRY(usual_rates_read(tx, priced, rates, ids));
+    for (size_t i = 0; i < draft->count; i++)
+        if (has_own_rates(&draft->lines[i]))
+            TRY(own_rates_read(tx, priced, rates, i));
     priced->tax.rates = rates;
     return NULL;
 }
@@ -86,20 +141,15 @@ static Err *rates_read(DbTx *tx, IssuePriced *priced)
 static bool lines_begin(Arena *arena, IssuePriced *priced)
 {
     const IssueDraft *draft = priced->draft;
-    priced->lines = arena_array(arena, TaxLine, draft->count);
     priced->sums = arena_array(arena, TaxSum, priced->tax.rate_count);
     for (size_t i = 0; i < draft->count; i++) {
         TaxLine *line = &priced->lines[i];
-        *line = (TaxLine){ 0 };
         if (!money_add(draft->lines[i].amount, draft->lines[i].discount, &line->amount) ||
             __builtin_add_overflow(priced->subtotal, draft->lines[i].amount.minor,
                                    &priced->subtotal) ||
             __builtin_add_overflow(priced->discounts, draft->lines[i].discount.minor,
                                    &priced->discounts))
             return false;
-        for (size_t k = 0; k < priced->tax.rate_count; k++)
-            if (tax_rate_is_for(&priced->stored[k], draft->lines[i].category))
-                line->rates[line->rate_count++] = k;
     }
     return true;
 }
@@ -362,6 +412,24 @@ static void line_taxes(Writing *to, size_t number)
     json_array_end(&to->out);
 }
 
+// The line of another invoice that it corrects, and the period that was closed.
+static void of_member(Writing *to, const LateOf *of)
+{
+    json_name(&to->out, STR("of"));
+    json_object(&to->out);
+    text_member(to, "invoice", of->invoice);
+    if (of->line == 0)
+        json_null_member(&to->out, "line");
+    else
+        json_whole_member(&to->out, "line", of->line);
+    json_name(&to->out, STR("period"));
+    json_object(&to->out);
+    json_string_member(&to->out, "start", instant_print(to->arena, of->period.start));
+    json_string_member(&to->out, "end", instant_print(to->arena, of->period.end));
+    json_object_end(&to->out);
+    json_object_end(&to->out);
+}
+
 Str issue_line_content(Arena *arena, const IssuePriced *priced, size_t number)
 {
     static const BillFrame frame = { .has_events = true };
@@ -381,6 +449,8 @@ Str issue_line_content(Arena *arena, const IssuePriced *priced, size_t number)
         Line shown = *line->line;
         shown.tax.minor = tax;
         line_members_to_json(&shown, &frame, arena, &to.out);
+        if (line->of != NULL)
+            of_member(&to, line->of);
     }
     json_object_end(&to.out);
     return text_str(&text);

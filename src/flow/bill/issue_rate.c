@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an invoice is made of: for each subscription the first instant behind its last invoice at
 // which bills and books differ, then those of the earliest instant together.
-#include "flow/bill/issue_inside.h"
+#include "flow/bill/late_inside.h"
 
 #include <stdlib.h>
 
@@ -62,7 +62,7 @@ static Err *stored_read(Arena *arena, const IssueLineRow *row, Currency currency
     const Json *period, *group;
     Line       *line = &stored->line;
     Text        group_text = text_open(arena);
-    TRY(json_parse_copy(arena, row->content, &content));
+    TRY(json_parse_stored(arena, row->content, &content));
     *line = (Line){ .description = text_of(content, "description"),
                     .usage = rational_zero(),
                     .quantity = rational_zero(),
@@ -85,6 +85,14 @@ static Err *stored_read(Arena *arena, const IssueLineRow *row, Currency currency
     stored->key = str_print(arena, "%d\n%lld\n%.*s\n%.*s", (int)line->kind,
                             (long long)line->period.start.us,
                             STR_ARG(text_of(content, "charge")), STR_ARG(text_str(&group_text)));
+    return NULL;
+}
+
+Err *issue_stored_line(Arena *arena, const IssueLineRow *row, Currency currency, Line *line)
+{
+    Stored stored;
+    TRY(stored_read(arena, row, currency, &stored));
+    *line = stored.line;
     return NULL;
 }
 
@@ -140,11 +148,16 @@ typedef struct Next {
     Currency            currency;
     Instant             at;
     InvoiceLines        lines;
+    Late                late;
+    Instant             natural;  // periods before it are rated only because they are late
+    Instant             from;     // nothing before it was rated
+    bool                is_over;  // no boundary comes any more: late usage alone
 } Next;
 
 typedef struct Nexts {
     Next  *at;
     size_t count;
+    bool   wants_notes;  // late usage is to be credited at once
 } Nexts;
 
 typedef struct ProgressRead {
@@ -166,20 +179,46 @@ typedef struct Search {
     IssueAhead       *ahead;  // NULL: it is made for real
 } Search;
 
+// Its late usage goes on the next invoice.
+static bool is_settled(const Next *next)
+{
+    return next->late.count > 0 && next->late.policy != LATE_REOPEN;
+}
+
 static Err *lines_at(Arena *arena, const Search *search, const InvoiceQuery *rated, Next *next)
 {
     const IssueQuery *query = search->query;
     Instant           before = { next->at.us - 1 };
     // A preview may ask for what is billed already: what was billed before it.
-    bool         is_made = next->progress.until.us >= next->at.us;
+    bool         is_made = search->ahead != NULL && next->progress.until.us >= next->at.us;
     IssueBilled  wanted = { .project = query->project,
                             .subscription = next->progress.subscription,
                             .until = is_made ? before : next->at,
                             .ahead = search->ahead };
+    InvoiceSince since = { next->at, is_settled(next) ? next->late.since : INSTANT_END };
     InvoiceLines billed;
-    TRY(invoice_reach(arena, rated, next->at, &wanted.from));
+    TRY(invoice_reach(arena, rated, next->at, &next->natural));
+    wanted.from = next->natural;
+    if (since.since.us < next->natural.us)
+        TRY(invoice_reach_since(arena, rated, &since, &wanted.from));
+    next->from = since.since = wanted.from;
     TRY(issue_billed_lines(arena, query->books, &wanted, next->currency, &billed));
-    return invoice_lines(arena, rated, next->at, &billed, &next->lines);
+    return invoice_lines_since(arena, rated, &since, &billed, &next->lines);
+}
+
+// Usage that changed behind a subscription's invoices, when no boundary comes any more.
+static Err *over_find(Arena *arena, const Search *search, const InvoiceQuery *rated, Next *next,
+                      bool *found)
+{
+    bool is_asked = search->ahead == NULL && next->progress.is_stored && is_settled(next);
+    *found = false;
+    if (!is_asked)
+        return NULL;
+    next->is_over = true;
+    next->at = next->progress.until;
+    TRY(lines_at(arena, search, rated, next));
+    *found = next->lines.count > 0;
+    return NULL;
 }
 
 // Where the search begins, and up to when it goes.
@@ -190,6 +229,12 @@ static Err *next_begin(Arena *arena, const Search *search, const InvoiceQuery *r
                           { .subscription = rated->facts->history.first->id } };
     TRY(db_read(search->query->books, arena, progress_work, &read));
     next->progress = read.progress;
+    next->late = (Late){ .since = INSTANT_END };
+    if (read.progress.is_stored) {
+        LateQuery late = { search->query, search->moment, search->account,
+                           read.progress.subscription };
+        TRY(late_find(arena, &late, &next->late));
+    }
     *part = (AheadPart){ .until = read.progress.until };
     if (search->ahead != NULL)
         TRY(issue_ahead_part(arena, search->ahead, rated->facts, &read.progress, part));
@@ -210,7 +255,9 @@ static Err *next_find(Arena *arena, const Search *search, const InvoiceQuery *ra
     *found = true;
     for (int tries = 0; tries < most && next->lines.count == 0; tries++) {
         TRY(invoice_next(arena, rated->facts, next->at, &next->at, found));
-        *found = *found && next->at.us <= until.us;
+        if (!*found)
+            return over_find(arena, search, rated, next, found);
+        *found = next->at.us <= until.us;
         if (!*found)
             return NULL;
         TRY(part.is_by_log ? invoice_due(arena, rated, next->at, &next->lines)
@@ -240,6 +287,7 @@ static Err *row_search(Arena *arena, const Search *search, const SubscriptionHis
         !str_equal(search->currency, currency_code(&next.currency)))
         return NULL;
     TRY(next_find(arena, search, &rated, &next, &found));
+    nexts->wants_notes |= next.late.count > 0 && next.late.policy == LATE_CREDIT_NOTE;
     if (found)
         nexts->at[nexts->count++] = next;
     return NULL;
@@ -360,6 +408,69 @@ static Err *tables_fill(Arena *arena, const Search *search, const Timeline *time
     return NULL;
 }
 
+// What the books know of a period. One that ended before what was looked at may have a row.
+static ClosedPeriod closed_of(const Next *next, Span span)
+{
+    ClosedPeriod closed = { next->progress.subscription, span, 0, STR_NONE, CLOSED_IS_NEW };
+    if (next->progress.is_stored && span.end.us <= next->late.horizon.us)
+        closed.row = CLOSED_MAY_BE;
+    for (size_t i = 0; i < next->late.closed_count; i++)
+        if (next->late.closed[i].span.start.us == span.start.us)
+            closed.row = CLOSED_IS_STORED;
+    return closed;
+}
+
+// Periods that end with the invoice, or were billed behind by none: their usage is in the books
+// from now on. Of a start long ago only the newest are noted.
+enum { CLOSES_SPAN_DAYS = 400 };
+
+static void closes_add(Arena *arena, const Search *search, const Next *next,
+                       const Timeline *timeline, IssueDraft *draft)
+{
+    Instant known = { search->query->now.us - CLOSES_SPAN_DAYS * INSTANT_DAY_US };
+    Instant at = next->progress.is_stored ? next->progress.until : timeline->active.start;
+    if (at.us > next->natural.us)
+        at = next->natural;
+    if (at.us < known.us)
+        at = known;
+    if (at.us < timeline->active.start.us)
+        at = timeline->active.start;
+    while (timeline_active(timeline, at) && !next->is_over) {
+        Period period = timeline_period(timeline, at);
+        if (period.service.end.us > next->at.us)
+            return;
+        ClosedPeriod closed = closed_of(next, period.service);
+        late_closed_add(arena, draft->late, &closed);
+        at = period.service.end;
+    }
+}
+
+// What is late is settled by the invoice, unless it is rated anyway.
+static void moved_add(Arena *arena, const Next *next, IssueDraft *draft)
+{
+    for (size_t i = 0; is_settled(next) && i < next->late.count; i++) {
+        const LatePeriod *period = &next->late.at[i];
+        if (!next->is_over && period->closed.span.start.us >= next->natural.us)
+            continue;
+        late_moved_add(arena, draft->late, period);
+        late_closed_add(arena, draft->late, &period->closed);
+    }
+}
+
+static Err *late_add(Arena *arena, const Search *search, const Next *next,
+                     const Timeline *timeline, IssueDraft *draft)
+{
+    LateOrigins origins = { search->query->project, search->query->books,
+                            next->progress.subscription,
+                            next->is_over ? INSTANT_END : next->natural, &next->late };
+    size_t      count = next->lines.count;
+    closes_add(arena, search, next, timeline, draft);
+    moved_add(arena, next, draft);
+    return is_settled(next)
+               ? late_origins(arena, &origins, &draft->lines[draft->count - count], count)
+               : NULL;
+}
+
 static Err *part_add(Arena *arena, const Search *search, const Next *next, IssueDraft *draft)
 {
     Timeline   timeline;
@@ -369,25 +480,41 @@ static Err *part_add(Arena *arena, const Search *search, const Next *next, Issue
     TRY(timeline_fold(arena, next->facts, &timeline));
     for (size_t i = 0; i < next->lines.count; i++)
         draft->lines[draft->count++] = line_of(arena, next, &timeline, &next->lines.at[i]);
+    TRY(late_add(arena, search, next, &timeline, draft));
     TRY(db_read(search->query->books, arena, grants_work, &read));
     TRY(tables_fill(arena, search, &timeline, &read, draft));
     draft->parts[draft->part_count++] = next->progress;
     return NULL;
 }
 
+// What has no boundary of its own any more goes with what has one, of its currency.
 static bool is_of(const Next *next, const Next *first)
 {
-    return next->at.us == first->at.us && currency_equal(next->currency, first->currency);
+    return (next->at.us == first->at.us || next->is_over) &&
+           currency_equal(next->currency, first->currency);
+}
+
+// The earliest; without any boundary the last of those that are over, so that no subscription is
+// billed up to less than it was.
+static const Next *next_first(const Nexts *nexts)
+{
+    const Next *first = NULL;
+    for (size_t i = 0; i < nexts->count; i++) {
+        const Next *next = &nexts->at[i];
+        if (first == NULL || (first->is_over && !next->is_over) ||
+            (!first->is_over && !next->is_over && next->at.us < first->at.us) ||
+            (first->is_over && currency_equal(next->currency, first->currency) &&
+             next->at.us > first->at.us))
+            first = next;
+    }
+    return first;
 }
 
 static Err *draft_fill(Arena *arena, const Search *search, const Nexts *nexts,
                        IssueDraft *draft)
 {
-    const Next *first = &nexts->at[0];
+    const Next *first = next_first(nexts);
     size_t      count = 0;
-    for (size_t i = 1; i < nexts->count; i++)
-        if (nexts->at[i].at.us < first->at.us)
-            first = &nexts->at[i];
     for (size_t i = 0; i < nexts->count; i++)
         count += is_of(&nexts->at[i], first) ? nexts->at[i].lines.count : 0;
     draft->lines = arena_array(arena, IssueLine, count);
@@ -411,7 +538,9 @@ static Err *draft_begin(Arena *arena, const IssueQuery *query, const IssueWanted
                            .buyer = row->billing,
                            .buyer_name = row->name,
                            .usual_currency = row->currency,
-                           .ahead = wanted->ahead };
+                           .ahead = wanted->ahead,
+                           .late = arena_new(arena, IssueLate) };
+    *draft->late = (IssueLate){ 0 };
     return NULL;
 }
 
@@ -435,8 +564,10 @@ Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted
     Err *err = nexts_find(arena, &search, &nexts);
     if (err == NULL && nexts.count > 0)
         err = draft_fill(arena, &search, &nexts, draft);
+    draft->late->sequence = usage_moment_sequence(search.moment);
+    draft->late->wants_notes = nexts.wants_notes;
     if (err == NULL)
-        draft->sequence = usage_sequence_print(arena, usage_moment_sequence(search.moment));
+        draft->sequence = usage_sequence_print(arena, draft->late->sequence);
     if (wanted->ahead == NULL)
         usage_moment_close(search.moment);
     *found = nexts.count > 0;
@@ -451,7 +582,7 @@ Err *issue_rate_at(Arena *arena, const IssueQuery *query, const IssueWanted *wan
     Next                 next = { .progress = { .subscription = facts->history.first->id },
                                   .facts = facts,
                                   .at = at };
-    Nexts                nexts = { &next, 1 };
+    Nexts                nexts = { .at = &next, .count = 1 };
     Search               search;
     TRY(draft_begin(arena, query, wanted, draft));
     TRY(search_begin(arena, query, wanted, &search));

@@ -343,7 +343,7 @@ static void lines_sum(InvoiceLines *sum, const InvoiceLines *more)
         all.at[i] = sum->at[i];
     for (size_t i = 0; i < more->count; i++) {
         size_t k = 0;
-        while (k < all.count && !same_line(&all.at[k], &more->at[i]))
+        while (k < all.count && !invoice_same_line(&all.at[k], &more->at[i]))
             k++;
         if (k == all.count) {
             all.at[all.count++] = more->at[i];
@@ -400,7 +400,7 @@ static InvoiceLines invoices_sum(Instant until)
 static int64_t net_of(const InvoiceLines *lines, const Line *wanted)
 {
     for (size_t i = 0; i < lines->count; i++)
-        if (same_line(&lines->at[i], wanted))
+        if (invoice_same_line(&lines->at[i], wanted))
             return line_net(&lines->at[i]).minor;
     return 0;
 }

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Usage that changes when its period was billed: what it comes to, where it stands, and that all documents of a
+period sum to its last bill. The project's clock is a test one: the months are those of 2031."""
+from decimal import Decimal
+
+import pytest
+from clock import advance, set_clock, test_project as project_folder
+
+MONTHS = [f"2031-{month:02}-01T00:00:00Z" for month in range(1, 13)]
+ACCOUNT = "acct"
+
+
+@pytest.fixture
+def late(fresh, tmp_path):
+    api = fresh(data=project_folder(tmp_path))
+    set_clock(api, MONTHS[0])
+    api.meter("calls")
+    api.put(f"/v1/accounts/{ACCOUNT}", {"currency": "USD"})
+    return api
+
+
+def plan(api, *charges, id="plan", **members):
+    api.publish(id, {"currency": "USD", "charges": list(charges), **members}, effective=MONTHS[0])
+    return id
+
+
+PER_CALL = {"id": "calls", "meter": "calls", "model": "perUnit", "unitPrice": "0.01"}
+FEE = {"id": "fee", "model": "flat", "amount": "50.00", "timing": "advance"}
+
+
+def subscribe(api, *charges, id="sub", **members):
+    api.subscribe(id, ACCOUNT, plan(api, *charges, **members), MONTHS[0])
+    return id
+
+
+def use(api, value, ts, id=None, **members):
+    id = id or f"{ts}/{value}"
+    api.send([{"meter": "calls", "account": ACCOUNT, "uniqueId": id, "value": value, "ts": ts, **members}])
+    return id
+
+
+def bill(api):
+    draft = api.post(f"/v1/accounts/{ACCOUNT}/invoices", None)
+    return api.post(f"/v1/invoices/{draft['id']}/finalize", None)
+
+
+def bill_month(api, month):
+    """The invoice at the beginning of a month (1 to 12)."""
+    advance(api, MONTHS[month - 1])
+    return bill(api)
+
+
+def lines(invoice):
+    return sorted([(line["charge"] or line["kind"], line["amount"], line.get("of") and line["of"]["line"])
+                   for line in invoice["document"]["lines"] if Decimal(line["amount"])], key=str)
+
+
+def corrections(invoice):
+    return [line for line in invoice["document"]["lines"] if line.get("of")]
+
+
+def nothing_due(api):
+    answer = api.call("POST", f"/v1/accounts/{ACCOUNT}/invoices")
+    assert (answer.status, answer.code) == (409, "nothing_due"), answer
+
+
+def invoiced(api, period, subscription="sub"):
+    """What all documents say of a period, without tax."""
+    total = Decimal(0)
+    for row in api.get("/v1/invoices", query={"account": ACCOUNT, "limit": 1000})["data"]:
+        if row["status"] in ("draft", "void"):
+            continue
+        for line in api.get(f"/v1/invoices/{row['id']}")["document"]["lines"]:
+            of = (line.get("of") or {}).get("period") or line["period"]
+            if line["subscription"] == subscription and of["start"][:7] == period[:7]:
+                total += Decimal(line["amount"]) + Decimal(line["discount"])
+    for note in api.get("/v1/creditNotes", query={"limit": 1000})["data"]:
+        for line in note["lines"]:
+            read = api.get(f"/v1/invoices/{note['invoice']}")["document"]["lines"][line["line"] - 1]
+            of = (read.get("of") or {}).get("period") or read["period"]
+            if of["start"][:7] == period[:7]:
+                total -= Decimal(line["amount"])
+    return total
+
+
+def sums_hold(api, *months):
+    for month in months:
+        billed = api.bill("sub", at=MONTHS[month - 1][:8] + "15T00:00:00Z")
+        assert invoiced(api, MONTHS[month - 1]) == Decimal(billed["subtotal"]) + Decimal(billed["discounts"]), month
+
+
+def balanced(api):
+    for total in api.get("/v1/ledger/trialBalance")["totals"]:
+        assert Decimal(total["debit"]) == abs(Decimal(total["credit"])), total
+
+
+# ---- on the next invoice
+
+def test_what_came_late_stands_on_the_next_invoice(late):
+    subscribe(late, FEE, PER_CALL)
+    assert lines(bill(late)) == [("fee", "50.00", None)]
+    use(late, 1000, "2031-01-01T00:00:00Z")
+    advance(late, "2031-01-20T00:00:00Z")
+    use(late, 1000, "2031-01-20T00:00:00Z")
+    february = bill_month(late, 2)
+    assert lines(february) == [("calls", "20.00", None), ("fee", "50.00", None)]
+    nothing_due(late)
+    use(late, 500, "2031-01-31T23:59:59.999999Z", "late")
+    use(late, 100, "2031-02-01T00:00:00Z", "in time")
+    nothing_due(late)  # it waits for the boundary
+    march = bill_month(late, 3)
+    assert lines(march) == [("calls", "1.00", None), ("calls", "5.00", 1), ("fee", "50.00", None)]
+    [line] = corrections(march)
+    assert line["of"] == {"invoice": february["id"], "line": 1,
+                          "period": {"start": MONTHS[0], "end": MONTHS[1]}}
+    assert line["period"] == {"start": MONTHS[0], "end": MONTHS[1]}
+    nothing_due(late)
+    assert lines(bill_month(late, 4)) == [("fee", "50.00", None)]
+    sums_hold(late, 1, 2, 3)
+    balanced(late)
+
+
+def test_what_is_taken_away_comes_back_and_is_replaced(late):
+    subscribe(late, FEE, PER_CALL)
+    bill(late)
+    first = use(late, 1000, MONTHS[0])
+    second = use(late, 2000, MONTHS[0])
+    bill_month(late, 2)
+    void = late.post("/v1/measurements/void", {"uniqueIds": [first], "reason": "test"})
+    march = bill_month(late, 3)
+    assert [line["amount"] for line in corrections(march)] == ["-10.00"]
+    late.post(f"/v1/voids/{void['void']['id'] if 'void' in void else void['id']}/revert", None)
+    late.post("/v1/measurements/amend", [{"uniqueId": second, "value": 2500}])
+    april = bill_month(late, 4)
+    assert [line["amount"] for line in corrections(april)] == ["15.00"]
+    sums_hold(late, 1, 2, 3)
+    assert corrections(bill_month(late, 5)) == []
+    balanced(late)
+
+
+def test_tiers_minimum_and_commitment_come_out_right(late):
+    subscribe(late, {"id": "calls", "meter": "calls", "model": "volume", "tiers": [
+        {"upTo": "100", "unitPrice": "1.00"}, {"upTo": None, "unitPrice": "0.50"}]}, minimum={"amount": "80.00"})
+    use(late, 90, MONTHS[0])
+    assert bill_month(late, 2)["document"]["subtotal"] == "90.00"
+    use(late, 20, MONTHS[0])  # 110 at 0.50 are 55, and 25 to the minimum
+    use(late, 200, MONTHS[1])
+    march = bill_month(late, 3)
+    assert sorted(line["amount"] for line in corrections(march)) == ["-35.00", "25.00"]
+    assert march["document"]["subtotal"] == "90.00"  # 200 at 0.50, less 10.00; no minimum of its own is left over
+    use(late, 90, MONTHS[0], "again")
+    assert sorted(line["amount"] for line in corrections(bill_month(late, 4))) == ["-25.00", "45.00"]
+    sums_hold(late, 1, 2, 3)
+    balanced(late)
+
+
+def test_when_no_invoice_comes_any_more_it_makes_one(late):
+    subscribe(late, FEE, PER_CALL)
+    bill(late)
+    use(late, 1000, MONTHS[0])
+    late.post("/v1/subscriptions/sub/cancel", {"at": MONTHS[1]})
+    bill_month(late, 2)
+    advance(late, MONTHS[2])
+    nothing_due(late)
+    use(late, 300, MONTHS[0], "late")
+    last = bill(late)
+    assert (lines(last), last["total"]) == ([("calls", "3.00", 1)], "3.00")
+    nothing_due(late)
+    late.post("/v1/measurements/void", {"uniqueIds": ["late"], "reason": "test"})
+    back = bill(late)
+    assert (lines(back), back["total"], back["document"]["toBalance"]) == ([("calls", "-3.00", 1)], "0.00", "3.00")
+    nothing_due(late)
+    sums_hold(late, 1)
+    balanced(late)
+
+
+def test_a_void_of_the_carrying_invoice_puts_it_back(late):
+    subscribe(late, FEE, PER_CALL)
+    bill(late)
+    use(late, 1000, MONTHS[0])
+    bill_month(late, 2)
+    use(late, 500, MONTHS[0], "late")
+    march = bill_month(late, 3)
+    assert [line["amount"] for line in corrections(march)] == ["5.00"]
+    late.post(f"/v1/invoices/{march['id']}/void", None)
+    again = bill(late)
+    assert [line["amount"] for line in corrections(again)] == ["5.00"]
+    assert again["total"] == march["total"]
+    nothing_due(late)
+    sums_hold(late, 1, 2)
+    balanced(late)
