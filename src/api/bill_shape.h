@@ -6,5 +6,3 @@
 extern const Shape bill_rated_shape;    // of POST /v1/rate: no subscription, no events
 extern const Shape bill_open_shape;     // of a subscription
 extern const Shape bill_account_shape;  // of an account: all its bills
-extern const Shape invoice_shape;
-extern const Shape upcoming_invoice_shape;  // of an account: one for each currency

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Open bills and the next invoice, computed on request and exact to the last acknowledged event.
 #include "api/bill_shape.h"
+#include "api/invoice_shape.h"
 #include "api/routes.h"
 #include "api/server.h"
 #include "flow/bill/bill_open.h"
@@ -44,7 +45,10 @@ static Err *upcoming_invoice(Request *request, Response *response)
 {
     OpenBillQuery query;
     TRY(query_read(request, &query));
-    return upcoming_write(request->arena, &query, request_path(request, "id"), &response->body);
+    UpcomingQuery wanted = { .open = &query,
+                             .books = server_of(request)->books,
+                             .account = request_path(request, "id") };
+    return upcoming_write(request->arena, &wanted, &response->body);
 }
 
 static const Parameter bill_query[] = {
@@ -93,7 +97,7 @@ const Route api_bills_routes[] = {
         .scope = "bills:read",
         QUERY(invoice_query),
         .gives = &upcoming_invoice_shape,
-        REFUSES(ERR_ACCOUNT_NOT_FOUND, ERR_AMOUNT_TOO_LARGE),
+        REFUSES(ERR_ACCOUNT_NOT_FOUND, ERR_TAX_RATE_NOT_FOUND, ERR_AMOUNT_TOO_LARGE),
         .doc = "What is due at the account's next boundary in each currency, if nothing more "
                "happens.",
         .handler = upcoming_invoice,

@@ -146,40 +146,64 @@ static const Field tax_fields[] = {
 };
 static const Shape tax_shape = SHAPE("InvoiceTax", tax_fields, .doc = "One rate of an invoice.");
 
+#define DOCUMENT_MEMBERS                                                                           \
+    MEMBER("account", TEXT, .required = true, .doc = "Who is billed."),                            \
+        MEMBER("currency", TEXT, .required = true, .doc = "ISO 4217."),                            \
+        MEMBER("at", INSTANT, .required = true, .doc = "At which its lines are due."),             \
+        MEMBER("seller", OBJECT, .required = true, .shape = &party_shape, .doc = "Who sells."),    \
+        MEMBER("buyer", OBJECT, .required = true, .shape = &party_shape, .doc = "Who buys."),      \
+        MEMBER("poNumber", TEXT, .required = true, .nullable = true, .doc = "The buyer's order."), \
+        MEMBER("memo", TEXT, .required = true, .nullable = true, .doc = "A word to the buyer."),   \
+        MEMBER("taxStatus", TEXT, .required = true, .doc = "taxable, exempt or reverseCharge."),   \
+        MEMBER("taxRounding", TEXT, .required = true, .doc = "What was rounded together."),        \
+        MEMBER("taxes", ARRAY, .required = true, .shape = &tax_shape, .doc = "By rate."),          \
+        MEMBER("subtotal", TEXT, .required = true, .doc = "The sum of the lines' amounts."),       \
+        MEMBER("discounts", TEXT, .required = true, .doc = "The sum of their discounts."),         \
+        MEMBER("taxIncluded", TEXT, .required = true, .doc = "Of the tax, what amounts contain."), \
+        MEMBER("tax", TEXT, .required = true, .doc = "All of it."),                                \
+        MEMBER("total", TEXT, .required = true,                                                    \
+               .doc = "subtotal + discounts + tax - taxIncluded; never below 0."),                 \
+        MEMBER("toBalance", TEXT, .required = true, .doc = "The rest, where that is below 0."),    \
+        MEMBER("credits", TEXT, .required = true, .doc = "What wallets pay of it: 0 or below."),   \
+        MEMBER("sequence", TEXT, .required = true, .nullable = true,                               \
+               .doc = "The events that count: those up to this sequence."),                        \
+        MEMBER("ratedAt", INSTANT, .required = true, .doc = "What was known then."),               \
+        MEMBER("balanceUsed", TEXT, .required = true, .doc = "What the balance pays: 0 or below."),\
+        MEMBER("amountDue", TEXT, .required = true, .doc = "What was owed when it was issued."),   \
+        MEMBER("lines", ARRAY, .required = true, .of = KIND_JSON,                                  \
+               .doc = "As lines of bills, with number, subscription, taxCategory and taxes.")
+
 static const Field document_fields[] = {
     MEMBER("id", TEXT, .required = true, .doc = "The invoice's id."),
     MEMBER("number", TEXT, .required = true, .nullable = true, .doc = "Null while it is a draft."),
     MEMBER("kind", ENUM, .required = true, .choices = kinds, .doc = "As outside."),
-    MEMBER("account", TEXT, .required = true, .doc = "Who is billed."),
-    MEMBER("currency", TEXT, .required = true, .doc = "ISO 4217."),
-    MEMBER("at", INSTANT, .required = true, .doc = "At which its lines are due."),
     MEMBER("issuedAt", INSTANT, .required = true, .nullable = true, .doc = "When it was final."),
     MEMBER("dueAt", INSTANT, .required = true, .nullable = true, .doc = "When it is to be paid."),
-    MEMBER("seller", OBJECT, .required = true, .shape = &party_shape, .doc = "Who sells."),
-    MEMBER("buyer", OBJECT, .required = true, .shape = &party_shape, .doc = "Who buys."),
-    MEMBER("poNumber", TEXT, .required = true, .nullable = true, .doc = "The buyer's order."),
-    MEMBER("memo", TEXT, .required = true, .nullable = true, .doc = "A sentence for the buyer."),
-    MEMBER("taxStatus", TEXT, .required = true, .doc = "taxable, exempt or reverseCharge."),
-    MEMBER("taxRounding", TEXT, .required = true, .doc = "What was rounded together."),
-    MEMBER("taxes", ARRAY, .required = true, .shape = &tax_shape, .doc = "By rate."),
-    MEMBER("subtotal", TEXT, .required = true, .doc = "The sum of the lines' amounts."),
-    MEMBER("discounts", TEXT, .required = true, .doc = "The sum of their discounts."),
-    MEMBER("taxIncluded", TEXT, .required = true, .doc = "Of the tax, what the amounts contain."),
-    MEMBER("tax", TEXT, .required = true, .doc = "All of it."),
-    MEMBER("total", TEXT, .required = true,
-           .doc = "subtotal + discounts + tax - taxIncluded; never below 0."),
-    MEMBER("toBalance", TEXT, .required = true, .doc = "The rest, where that is below 0."),
-    MEMBER("credits", TEXT, .required = true, .doc = "What wallets pay of it: 0 or below."),
-    MEMBER("sequence", TEXT, .required = true, .nullable = true,
-           .doc = "The events that count: those up to this sequence."),
-    MEMBER("ratedAt", INSTANT, .required = true, .doc = "What was known then."),
-    MEMBER("balanceUsed", TEXT, .required = true, .doc = "What the balance pays: 0 or below."),
-    MEMBER("amountDue", TEXT, .required = true, .doc = "What was owed when it was issued."),
-    MEMBER("lines", ARRAY, .required = true, .of = KIND_JSON,
-           .doc = "As lines of bills, with number, subscription, taxCategory and taxes."),
+    DOCUMENT_MEMBERS,
 };
 static const Shape document_shape = SHAPE("InvoiceDocument", document_fields,
                                           .doc = "What an invoice says: the same bytes for ever.");
+
+static const Field preview_fields[] = {
+    MEMBER("id", TEXT, .required = true, .nullable = true, .doc = "Null: it is not made yet."),
+    MEMBER("number", TEXT, .required = true, .nullable = true, .doc = "Null."),
+    MEMBER("kind", ENUM, .required = true, .choices = kinds, .doc = "billing."),
+    MEMBER("issuedAt", INSTANT, .required = true, .nullable = true, .doc = "Null."),
+    MEMBER("dueAt", INSTANT, .required = true, .nullable = true, .doc = "Null."),
+    DOCUMENT_MEMBERS,
+};
+const Shape invoice_shape =
+    SHAPE("Invoice", preview_fields,
+          .doc = "What an invoice that is not made yet will say if nothing more happens: the "
+                 "members of an invoice's document.");
+
+static const Field upcoming_fields[] = {
+    MEMBER("data", ARRAY, .required = true, .shape = &invoice_shape,
+           .doc = "The next invoice in each currency, by code."),
+};
+const Shape upcoming_invoice_shape =
+    SHAPE("UpcomingInvoice", upcoming_fields,
+          .doc = "The next invoices of an account if nothing more happens.");
 
 static const Field fields[] = {
     MEMBER("id", TEXT, .required = true, .doc = "inv_ and 26 characters, ordered by time."),

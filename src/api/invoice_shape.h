@@ -15,6 +15,8 @@ typedef struct InvoiceExtras {
 void invoice_row_to_json(const IssuedInvoice *invoice, const InvoiceExtras *extras, Arena *arena,
                          JsonOut *out);
 extern const Shape invoice_row_shape;
+extern const Shape invoice_shape;           // one that is not made yet: its document
+extern const Shape upcoming_invoice_shape;  // of an account: one for each currency
 
 // A member of a body that is an amount in amount->currency, with no more places than that has.
 typedef enum AmountRange { AMOUNT_ABOVE_ZERO, AMOUNT_ANY } AmountRange;  // any but 0

@@ -2,6 +2,7 @@
 // Changes of a subscription's life. Each is an entry of its log; with dryRun the answer is the same
 // and nothing is stored.
 #include "api/bill_shape.h"
+#include "api/invoice_shape.h"
 #include "api/routes.h"
 #include "api/server.h"
 #include "api/subscription_shape.h"
@@ -146,6 +147,13 @@ static Err *change_try(const Asking *asking, const CatalogChange *change, Str id
     return tried->is_stored ? NULL : bill_check_change(asking->request->arena, &query);
 }
 
+static bool reads_bills(const Request *request)
+{
+    Scope scope;
+    bool  is_one = scope_find(STR("bills:read"), &scope);
+    return is_one && scope_held(principal_of(request)->scopes, scope);
+}
+
 static Err *asking_end(Asking *asking, Response *response)
 {
     Str                 id = request_path(asking->request, "id");
@@ -163,7 +171,9 @@ static Err *asking_end(Asking *asking, Response *response)
     ChangeQuery query = { .open = &asking->open,
                           .subscription = id,
                           .change = stored,
-                          .is_stored = stored->is_stored };
+                          .is_stored = stored->is_stored,
+                          .books = server_of(asking->request)->books,
+                          .shows_bills = reads_bills(asking->request) };
     return change_write(asking->request->arena, &query, &response->body);
 }
 
@@ -271,17 +281,19 @@ static const Field resume_fields[] = {
 static const Shape resume_shape =
     SHAPE("ResumeBody", resume_fields, .doc = "From when on fees run again.");
 
+#define NOT_SHOWN " Null without the scope bills:read, and where it is too large to be told."
+
 static const Field answer_fields[] = {
-    MEMBER("subscription", OBJECT, .required = true, .shape = &subscription_shape,
+    MEMBER("subscription", OBJECT, .required = true, .shape = &subscription_now_shape,
            .doc = "With the change."),
     MEMBER("change", OBJECT, .required = true, .shape = &subscription_change_shape,
            .doc = "The entry of the log."),
     MEMBER("invoice", OBJECT, .required = true, .nullable = true, .shape = &invoice_shape,
-           .doc = "What is due at the change; null: too large to be told."),
+           .doc = "Of the account, at the change: what it makes due." NOT_SHOWN),
     MEMBER("upcomingInvoice", OBJECT, .required = true, .nullable = true, .shape = &invoice_shape,
-           .doc = "The account's next invoice in that currency."),
+           .doc = "The account's next invoice in that currency behind now; null: none." NOT_SHOWN),
     MEMBER("bill", OBJECT, .required = true, .nullable = true, .shape = &bill_open_shape,
-           .doc = "Of the period that holds the change."),
+           .doc = "Of the period that holds the change; null: none does." NOT_SHOWN),
 };
 static const Shape answer_shape =
     SHAPE("ChangeAnswer", answer_fields, .doc = "A change and what it comes to.");
@@ -293,7 +305,7 @@ static const Parameter change_query[] = {
 #define REFUSES_OF_CHANGES                                                                     \
     ERR_UNKNOWN_MEMBER, ERR_FIELD_INVALID, ERR_INVALID_TIMESTAMP, ERR_SUBSCRIPTION_NOT_FOUND,  \
         ERR_OUTSIDE_SUBSCRIPTION, ERR_SUBSCRIPTION_CANCELED, ERR_CHANGE_CONFLICT,              \
-        ERR_PRECONDITION_FAILED
+        ERR_TAX_RATE_NOT_FOUND, ERR_PRECONDITION_FAILED
 
 const Route api_subscription_changes_routes[] = {
     { .name = "changeSubscription",

@@ -53,18 +53,27 @@ static const Field change_fields[] = {
 const Shape subscription_change_shape =
     SHAPE("SubscriptionChange", change_fields, .doc = "An entry of a subscription's log.");
 
+#define NOW_MEMBERS                                                                                \
+    MEMBER("id", TEXT, .required = true, .doc = "The caller's id."),                               \
+        MEMBER("account", TEXT, .required = true, .doc = "Who is billed."),                        \
+        MEMBER("status", ENUM, .required = true, .choices = subscription_status_names,             \
+               .doc = "What it is at this moment."),                                               \
+        MEMBER("startsAt", INSTANT, .required = true, .doc = "Its first instant."),                \
+        MEMBER("endsAt", INSTANT, .required = true, .nullable = true,                              \
+               .doc = "When it is over; null: open."),                                             \
+        TERMS_MEMBERS,                                                                             \
+        MEMBER("usageFilter", MAP, .required = true, .nullable = true, .of = KIND_ARRAY,           \
+               .doc = "Only events of these dimensions are its own."),                             \
+        MEMBER("createdAt", INSTANT, .required = true, .doc = "When the row was made.")
+
+static const Field now_fields[] = { NOW_MEMBERS };
+const Shape        subscription_now_shape =
+    SHAPE("SubscriptionNow", now_fields,
+          .doc = "A subscription with the terms that count at this moment. All of its terms and its "
+                 "log: GET /v1/subscriptions/{id}.");
+
 static const Field subscription_fields[] = {
-    MEMBER("id", TEXT, .required = true, .doc = "The caller's id."),
-    MEMBER("account", TEXT, .required = true, .doc = "Who is billed."),
-    MEMBER("status", ENUM, .required = true, .choices = subscription_status_names,
-           .doc = "What it is at this moment."),
-    MEMBER("startsAt", INSTANT, .required = true, .doc = "Its first instant."),
-    MEMBER("endsAt", INSTANT, .required = true, .nullable = true,
-           .doc = "When it is over; null: open."),
-    TERMS_MEMBERS,
-    MEMBER("usageFilter", MAP, .required = true, .nullable = true, .of = KIND_ARRAY,
-           .doc = "Only events of these dimensions are its own."),
-    MEMBER("createdAt", INSTANT, .required = true, .doc = "When the row was made."),
+    NOW_MEMBERS,
     MEMBER("terms", ARRAY, .required = true, .shape = &terms_shape,
            .doc = "What counts from when to when, what is still to come included."),
     MEMBER("changes", ARRAY, .required = true, .shape = &subscription_change_shape,

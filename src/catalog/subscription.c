@@ -238,26 +238,45 @@ static void timeline_write(const SubscriptionTerms *terms, size_t count, JsonOut
     json_array_end(out);
 }
 
-void subscription_to_json(const SubscriptionHistory *history, Instant now, JsonOut *out)
+// The members that count at `now`.
+static void now_members(const SubscriptionHistory *history, Instant now,
+                        const SubscriptionTerms *current, JsonOut *out)
 {
-    AUTO(Arena) arena = arena_open();
     const Subscription *first = history->first;
-    SubscriptionTerms  *terms, current = subscription_first_terms(first);
     Instant             end;
     bool                ends = subscription_end(history, &end);
-    size_t              count = subscription_terms(arena, history, &terms);
-    if (count > 0)
-        current = *terms_at(terms, count, now);
-    json_object(out);
     json_string_member(out, "id", first->id);
     json_string_member(out, "account", first->account);
     json_string_member(out, "status",
                        str_of(subscription_status_names[subscription_status(history, now)]));
     instant_or_null(out, "startsAt", true, first->starts_at);
     instant_or_null(out, "endsAt", ends, end);
-    terms_members(&current, out);
+    terms_members(current, out);
     raw_or_null(out, "usageFilter", first->usage_filter);
     instant_or_null(out, "createdAt", true, first->created_at);
+}
+
+void subscription_now_to_json(const SubscriptionHistory *history, Instant now, JsonOut *out)
+{
+    AUTO(Arena) arena = arena_open();
+    SubscriptionTerms *terms, current = subscription_first_terms(history->first);
+    size_t             count = subscription_terms(arena, history, &terms);
+    if (count > 0)
+        current = *terms_at(terms, count, now);
+    json_object(out);
+    now_members(history, now, &current, out);
+    json_object_end(out);
+}
+
+void subscription_to_json(const SubscriptionHistory *history, Instant now, JsonOut *out)
+{
+    AUTO(Arena) arena = arena_open();
+    SubscriptionTerms *terms, current = subscription_first_terms(history->first);
+    size_t             count = subscription_terms(arena, history, &terms);
+    if (count > 0)
+        current = *terms_at(terms, count, now);
+    json_object(out);
+    now_members(history, now, &current, out);
     timeline_write(terms, count, out);
     json_name(out, STR("changes"));
     json_array(out);

@@ -89,6 +89,8 @@ SubscriptionStatus subscription_status(const SubscriptionHistory *history, Insta
 // As GET shows it: plan, planVersion, quantities, overrides and phases are those that count at
 // `now` (the first before it starts, the last after its end); `terms` are all of them in time.
 void subscription_to_json(const SubscriptionHistory *history, Instant now, JsonOut *out);
+// The same without `terms` and the log, which may be long.
+void subscription_now_to_json(const SubscriptionHistory *history, Instant now, JsonOut *out);
 
 // One entry of the log, as GET shows it.
 void change_to_json(const SubscriptionChange *change, JsonOut *out);

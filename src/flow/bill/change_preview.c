@@ -10,8 +10,6 @@ typedef struct Changed {
     const ChangeQuery *query;
     UsageMoment       *moment;
     TimelineFacts      facts;
-    InvoiceFrame       frame;
-    Currency           currency;
 } Changed;
 
 static Err *facts_of(Arena *arena, const ChangeQuery *query, TimelineFacts *facts)
@@ -27,42 +25,32 @@ static Err *facts_of(Arena *arena, const ChangeQuery *query, TimelineFacts *fact
     return NULL;
 }
 
-static Err *invoice_write(const Changed *changed, JsonOut *out)
+static void document_member(JsonOut *out, const char *name, Str document)
 {
-    const OpenBillQuery *open = changed->query->open;
-    InvoiceQuery         query = { open->catalog, changed->moment, open->project, &changed->facts };
-    SubscriptionChange   change = *changed->query->change;
-    InvoicePart          part = { .subscription = changed->query->subscription };
-    if (!changed->query->is_stored)
-        change.recorded_at = open->rated_at;
-    Invoice invoice = { .currency = changed->currency,
-                        .at = invoice_of_change(&change),
-                        .parts = &part,
-                        .count = 1 };
-    TRY(invoice_due(changed->arena, &query, invoice.at, &part.lines));
-    TRY(invoice_total(changed->arena, &invoice));
-    json_name(out, STR("invoice"));
-    invoice_to_json(&invoice, &changed->frame, changed->arena, out);
-    return NULL;
+    if (document.at == NULL)
+        json_null_member(out, name);
+    else
+        json_raw_member(out, name, document);
 }
 
-static Err *upcoming_member(const Changed *changed, JsonOut *out)
+static Err *invoices_write(const Changed *changed, JsonOut *out)
 {
-    UpcomingQuery query = { .open = changed->query->open,
-                            .moment = changed->moment,
-                            .account = changed->frame.account,
-                            .instead = &changed->facts };
-    Invoices      invoices;
-    const Invoice *found = NULL;
-    TRY(upcoming_invoices(changed->arena, &query, &invoices));
-    for (size_t i = 0; i < invoices.count; i++)
-        if (currency_equal(invoices.at[i].currency, changed->currency))
-            found = &invoices.at[i];
-    json_name(out, STR("upcomingInvoice"));
-    if (found == NULL)
-        json_null(out);
-    else
-        invoice_to_json(found, &changed->frame, changed->arena, out);
+    const ChangeQuery *query = changed->query;
+    SubscriptionChange change = *query->change;
+    IssueQuery         issue = upcoming_issue(query->open, query->books);
+    IssuePreview       preview;
+    if (!query->is_stored)
+        change.recorded_at = query->open->rated_at;
+    Instant           at = invoice_of_change(&change);
+    IssuePreviewQuery wanted = { .issue = &issue,
+                                 .moment = changed->moment,
+                                 .account = changed->facts.history.first->account,
+                                 .instead = &changed->facts,
+                                 .at = &at };
+    TRY(invoice_currency(changed->arena, &changed->facts, &wanted.currency));
+    TRY(issue_preview(changed->arena, &wanted, &preview));
+    document_member(out, "invoice", preview.at);
+    document_member(out, "upcomingInvoice", preview.next);
     return NULL;
 }
 
@@ -94,26 +82,33 @@ static Err *bill_member(const Changed *changed, JsonOut *out)
 }
 
 // What is too large to be told is null: the change counts all the same, and may be what mends it.
-static Err *or_null(Err *err, const char *name, JsonOut *out)
+static Err *or_null(Err *err, const char *const *names, JsonOut *out)
 {
-    if (err == NULL || err->code != ERR_AMOUNT_TOO_LARGE)
+    if (err != NULL && err->code != ERR_AMOUNT_TOO_LARGE)
         return err;
-    json_name(out, str_of(name));
-    json_null(out);
+    for (; err != NULL && *names != NULL; names++)
+        json_null_member(out, *names);
     return NULL;
 }
 
 static Err *answer_write(const Changed *changed, JsonOut *out)
 {
+    static const char *const invoices[] = { "invoice", "upcomingInvoice", NULL };
+    static const char *const bill[] = { "bill", NULL };
     const SubscriptionHistory *history = &changed->facts.history;
     json_object(out);
     json_name(out, STR("subscription"));
-    subscription_to_json(history, changed->query->open->rated_at, out);
+    subscription_now_to_json(history, changed->query->open->rated_at, out);
     json_name(out, STR("change"));
     change_to_json(changed->query->change, out);
-    TRY(or_null(invoice_write(changed, out), "invoice", out));
-    TRY(or_null(upcoming_member(changed, out), "upcomingInvoice", out));
-    TRY(or_null(bill_member(changed, out), "bill", out));
+    if (changed->query->shows_bills) {
+        TRY(or_null(invoices_write(changed, out), invoices, out));
+        TRY(or_null(bill_member(changed, out), bill, out));
+    } else {
+        for (size_t i = 0; i < 2; i++)
+            json_null_member(out, invoices[i]);
+        json_null_member(out, bill[0]);
+    }
     json_object_end(out);
     return NULL;
 }
@@ -125,13 +120,7 @@ Err *change_write(Arena *arena, const ChangeQuery *query, Text *out)
     JsonOut              json = json_out(out);
     size_t               before = out->length;
     TRY(facts_of(arena, query, &changed.facts));
-    TRY(invoice_currency(arena, &changed.facts, &changed.currency));
     TRY(usage_moment_open(open->partition, arena, open->as_of, &changed.moment));
-    changed.frame = (InvoiceFrame){
-        changed.facts.history.first->account,
-        usage_sequence_print(arena, usage_moment_sequence(changed.moment)),
-        instant_print(arena, open->rated_at)
-    };
     Err *err = answer_write(&changed, &json);
     usage_moment_close(changed.moment);
     if (err != NULL)

@@ -2,6 +2,7 @@
 // both answers, so what was shown is what is billed.
 #pragma once
 
+#include "db/db.h"
 #include "flow/bill/bill_open.h"
 #include "flow/bill/invoice.h"
 
@@ -10,11 +11,13 @@ typedef struct ChangeQuery {
     Str                       subscription;
     const SubscriptionChange *change;     // as the catalog answered it
     bool                      is_stored;  // false: it is in memory only
+    Db                       *books;        // for change_write, as the next
+    bool                      shows_bills;  // false: all but the first two members are null
 } ChangeQuery;
 
-// Writes {"subscription","change","invoice","upcomingInvoice","bill"}: what is due at the change,
-// the account's next invoice in that currency, and the bill of the period that holds the change.
-// What of these is too large to be told is null.
+// Writes {"subscription","change","invoice","upcomingInvoice","bill"}: the account's invoice at the
+// change, its next one in that currency (both of issue_preview), and the bill of the period that
+// holds the change. What of these is too large to be told is null.
 Err *change_write(Arena *arena, const ChangeQuery *query, Text *out) MUST_CHECK;
 
 typedef struct ChangePreview {

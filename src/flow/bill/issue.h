@@ -122,8 +122,9 @@ void issue_close(Arena *arena, const IssueQuery *query, const IssueClose *close,
 // them: those that are overdue first, and each with what those before it leave of credit, balance
 // and charges. Nothing is stored. `issue->now` is T: changes recorded later are not known. Rates,
 // parties, credit, balance, charges and what was billed are those of the books at this moment.
-// Where a subscription has more than 16 overdue, what they contained is rated from the log, and
-// they leave credit, balance and charges as they are.
+// Until the books have a first invoice of a subscription, what its invoices contained is rated from
+// the log as it was known then. So it is where more than 16 are overdue, and those leave credit,
+// balance and charges as they are.
 typedef struct IssuePreviewQuery {
     const IssueQuery    *issue;
     UsageMoment         *moment;  // events that count

@@ -14,20 +14,20 @@ static Instant earlier(Instant a, Instant b)
     return a.us < b.us ? a : b;
 }
 
-// Whether more is overdue than is made in memory.
+// Whether more is overdue than is made in memory: the search begins behind it then.
 static Err *overdue_count(Arena *arena, const IssueAhead *ahead, const TimelineFacts *facts,
                           AheadPart *part)
 {
     Instant at = part->until;
-    bool    found = true;
-    int     count = 0;
-    part->is_by_log = ahead->is_by_log;
-    for (; !part->is_by_log && found && at.us <= ahead->from.us; count++) {
+    bool    found = true, is_too_much = ahead->is_by_log;
+    for (int count = 0; !is_too_much && found && at.us <= ahead->from.us; count++) {
         TRY(invoice_next(arena, facts, at, &at, &found));
-        part->is_by_log = count == OVERDUE_MAX;
+        is_too_much = count == OVERDUE_MAX;
     }
-    if (part->is_by_log)
+    if (is_too_much) {
+        part->is_by_log = true;
         part->until = ahead->from;
+    }
     return NULL;
 }
 
@@ -61,7 +61,8 @@ Err *issue_ahead_part(Arena *arena, IssueAhead *ahead, const TimelineFacts *fact
         return NULL;
     }
     *part = (AheadPart){ .subscription = progress->subscription,
-                         .until = earlier(progress->until, ahead->from) };
+                         .until = earlier(progress->until, ahead->from),
+                         .is_by_log = !progress->is_stored };
     TRY(overdue_count(arena, ahead, facts, part));
     part_add(arena, ahead, part);
     return NULL;

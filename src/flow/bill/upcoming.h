@@ -2,23 +2,25 @@
 #pragma once
 
 #include "flow/bill/bill_open.h"
-#include "flow/bill/invoice.h"
+#include "flow/bill/issue.h"
 
-// One subscription stands in the account as it would be with a change in memory; NULL: none does.
 typedef struct UpcomingQuery {
-    const OpenBillQuery *open;    // rated_at: T; `at` and as_of: the moment's business
-    UsageMoment         *moment;
+    const OpenBillQuery *open;  // rated_at: T; `at` is not read
+    Db                  *books;
     Str                  account;
-    const TimelineFacts *instead;
 } UpcomingQuery;
 
-typedef struct Invoices {
-    Invoice *at;  // by currency, ascending by code
-    size_t   count;
-} Invoices;
+// Writes {"data":[invoices]} of GET /v1/accounts/{id}/upcomingInvoice: for each currency, by its
+// code, the first invoice behind T (issue_preview). ACCOUNT_NOT_FOUND, and what issue_preview
+// refuses.
+Err *upcoming_write(Arena *arena, const UpcomingQuery *query, Text *out) MUST_CHECK;
 
-// For each currency the next instant after T at which something of the account is due, and what is.
-Err *upcoming_invoices(Arena *arena, const UpcomingQuery *query, Invoices *invoices) MUST_CHECK;
-
-// Writes {"data":[invoices]} of GET /v1/accounts/{id}/upcomingInvoice. ACCOUNT_NOT_FOUND.
-Err *upcoming_write(Arena *arena, const OpenBillQuery *query, Str account, Text *out) MUST_CHECK;
+// The query of a preview at T.
+static inline IssueQuery upcoming_issue(const OpenBillQuery *open, Db *books)
+{
+    return (IssueQuery){ .books = books,
+                         .catalog = open->catalog,
+                         .partition = open->partition,
+                         .project = open->project,
+                         .now = open->rated_at };
+}

@@ -46,6 +46,9 @@ Err *charges(DbTx *tx, const ChargePage *page, AccountCharge **found, size_t *co
 // Those that wait for an invoice in the wallet's currency, oldest first, at most `limit`.
 Err *charges_waiting(DbTx *tx, const CreditWallet *wallet, size_t limit, AccountCharge **found,
                      size_t *count) MUST_CHECK;
+// The currencies of those that wait.
+Err *charges_waiting_in(DbTx *tx, ProjectId project, Str account, Currency **currencies,
+                        size_t *count) MUST_CHECK;
 // Puts a waiting charge on an invoice; *taken is false when another has it.
 Err *charge_take(DbTx *tx, ProjectId project, Str id, Str invoice, bool *taken) MUST_CHECK;
 // Of an invoice that is void: it waits again.

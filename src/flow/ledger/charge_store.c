@@ -6,7 +6,16 @@
 #define PROJECT "tenant = ? and project = ?"
 #define COLUMNS "id, account, charge_key, amount, currency, description, collect, at, invoice"
 
-enum { CHARGE_ADD, CHARGE_GET, CHARGES, CHARGES_WAITING, CHARGE_TAKE, CHARGE_RELEASE, STATEMENTS };
+enum {
+    CHARGE_ADD,
+    CHARGE_GET,
+    CHARGES,
+    CHARGES_WAITING,
+    CHARGE_CURRENCIES,
+    CHARGE_TAKE,
+    CHARGE_RELEASE,
+    STATEMENTS
+};
 
 static const Statement sql[STATEMENTS] = {
     [CHARGE_ADD] = { "insert into charge (tenant, project, " COLUMNS ")"
@@ -18,6 +27,8 @@ static const Statement sql[STATEMENTS] = {
     [CHARGES_WAITING] = { "select " COLUMNS " from charge where " PROJECT " and account = ?"
                           " and collect = 'invoice' and invoice is null and currency = ?"
                           " order by id limit ?" },
+    [CHARGE_CURRENCIES] = { "select distinct currency from charge where " PROJECT
+                            " and account = ? and collect = 'invoice' and invoice is null" },
     [CHARGE_TAKE] = { "update charge set invoice = ? where " PROJECT
                       " and id = ? and invoice is null" },
     [CHARGE_RELEASE] = { "update charge set invoice = null where " PROJECT
@@ -101,6 +112,19 @@ Err *charges_waiting(DbTx *tx, const CreditWallet *wallet, size_t limit, Account
                           db_whole((int64_t)limit)),
                 &rows));
     return rows_read(db_arena(tx), &rows, found, count);
+}
+
+Err *charges_waiting_in(DbTx *tx, ProjectId project, Str account, Currency **currencies,
+                        size_t *count)
+{
+    DbRows rows;
+    TRY(db_rows(tx, &sql[CHARGE_CURRENCIES],
+                DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(account)), &rows));
+    *currencies = arena_array(db_arena(tx), Currency, rows.count);
+    *count = 0;
+    for (size_t i = 0; i < rows.count; i++)
+        *count += currency_find(row_text(&rows.at[i], 0), &(*currencies)[*count]);
+    return NULL;
 }
 
 Err *charge_take(DbTx *tx, ProjectId project, Str id, Str invoice, bool *taken)
