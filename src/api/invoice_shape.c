@@ -1,34 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/invoice_shape.h"
 
+#include "api/money_body.h"
 #include "api/party_shape.h"
 #include "catalog/body.h"
-#include "money/rounding.h"
 
 void amount_from_json(const Json *body, const char *name, AmountRange range, Money *amount,
                       Faults *faults)
 {
     const Json *member = body_find(body, name);
-    Str         pointer = str_print(faults->arena, "/%s", name);
+    const char *pointer = str_print(faults->arena, "/%s", name).at;
     Decimal     number;
     if (member == NULL) {
-        faults_add(faults, ERR_FIELD_REQUIRED, pointer, "%s is missing", name);
+        faults_add(faults, ERR_FIELD_REQUIRED, str_of(pointer), "%s is missing", name);
         return;
     }
     if ((member->kind != JSON_NUMBER && member->kind != JSON_STRING) ||
         !decimal_parse(member->text, DECIMAL_WHOLE_DIGITS, &number)) {
-        faults_add(faults, ERR_INVALID_VALUE, pointer, "%s is a decimal", name);
+        faults_add(faults, ERR_INVALID_VALUE, str_of(pointer), "%s is a decimal", name);
         return;
     }
-    Rational exact = rational_of(faults->arena, number);
-    bool     fits = rounding_money(exact, amount->currency, ROUND_DOWN, amount) &&
-                amount->minor != INT64_MIN &&
-                rational_compare(exact, money_exact(faults->arena, *amount)) == 0;
-    if (!fits || amount->minor == 0 || (range == AMOUNT_ABOVE_ZERO && amount->minor < 0))
-        faults_add(faults, ERR_FIELD_INVALID, pointer,
-                   "%s is %s with at most %d decimal places", name,
-                   range == AMOUNT_ABOVE_ZERO ? "an amount above 0" : "an amount other than 0",
-                   amount->currency.places);
+    if (!money_amount(faults, pointer, number, amount))
+        return;
+    if (amount->minor == 0 || (range == AMOUNT_ABOVE_ZERO && amount->minor < 0))
+        faults_add(faults, ERR_FIELD_INVALID, str_of(pointer), "%s is %s", name,
+                   range == AMOUNT_ABOVE_ZERO ? "above 0" : "other than 0");
 }
 
 static void amount_member(JsonOut *out, Arena *arena, const IssuedInvoice *invoice,
@@ -44,14 +40,6 @@ static void instant_member(JsonOut *out, Arena *arena, const char *name, bool is
         json_string_member(out, name, instant_print(arena, instant));
     else
         json_null_member(out, name);
-}
-
-static void text_member(JsonOut *out, const char *name, Str text)
-{
-    if (text.at == NULL)
-        json_null_member(out, name);
-    else
-        json_string_member(out, name, text);
 }
 
 static void amounts_to_json(const IssuedInvoice *invoice, Arena *arena, JsonOut *out)

@@ -89,40 +89,34 @@ Rational fraction_copy(Arena *arena, Rational number)
     return fraction_keep(arena, copy);
 }
 
-Rational fraction_add(Arena *arena, Rational a, Rational b)
+static Rational combined(Arena *arena, Rational a, Rational b,
+                         void (*operation)(mpq_ptr, mpq_srcptr, mpq_srcptr))
 {
     FractionView left, right;
-    mpq_t        sum;
-    mpq_init(sum);
-    mpq_add(sum, fraction_view(&a, &left), fraction_view(&b, &right));
-    return fraction_keep(arena, sum);
+    mpq_t        result;
+    mpq_init(result);
+    operation(result, fraction_view(&a, &left), fraction_view(&b, &right));
+    return fraction_keep(arena, result);
+}
+
+Rational fraction_add(Arena *arena, Rational a, Rational b)
+{
+    return combined(arena, a, b, mpq_add);
 }
 
 Rational fraction_subtract(Arena *arena, Rational a, Rational b)
 {
-    FractionView left, right;
-    mpq_t        rest;
-    mpq_init(rest);
-    mpq_sub(rest, fraction_view(&a, &left), fraction_view(&b, &right));
-    return fraction_keep(arena, rest);
+    return combined(arena, a, b, mpq_sub);
 }
 
 Rational fraction_multiply(Arena *arena, Rational a, Rational b)
 {
-    FractionView left, right;
-    mpq_t        product;
-    mpq_init(product);
-    mpq_mul(product, fraction_view(&a, &left), fraction_view(&b, &right));
-    return fraction_keep(arena, product);
+    return combined(arena, a, b, mpq_mul);
 }
 
 Rational fraction_divide(Arena *arena, Rational a, Rational b)
 {
-    FractionView left, right;
-    mpq_t        quotient;
-    mpq_init(quotient);
-    mpq_div(quotient, fraction_view(&a, &left), fraction_view(&b, &right));
-    return fraction_keep(arena, quotient);
+    return combined(arena, a, b, mpq_div);
 }
 
 Rational fraction_floor(Arena *arena, Rational number)

@@ -161,7 +161,7 @@ class Rated:
         return TermProgress(service, (first.full[0], last.full[1]), *counted, ends_here)
 
     def stretch(self, term):
-        """How long it is under its plan id without another in between: a commitment that is come back to begins anew."""
+        """How long it is under its plan id without another in between: a commitment that is come back to is new."""
         terms, first = self.timeline.terms, self.timeline.terms.index(term)
         last = first
         while first > 0 and terms[first - 1].plan_id == term.plan_id:

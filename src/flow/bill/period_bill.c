@@ -229,7 +229,7 @@ static bool has_term(const Plan *plan)
     return plan->commitment.amount.given && plan->commitment.term.every > 0;
 }
 
-// What holds the term without another plan in between: a commitment that is come back to begins anew.
+// What holds the term without another plan in between: what is come back to begins anew.
 static Span stretch_of(const Timeline *timeline, const Term *term)
 {
     const Term *first = term, *last = term;
