@@ -108,6 +108,8 @@ typedef struct IssuePriced {
 
 // Rates at the boundary, credits that would be drawn (locked in a write transaction), totals.
 Err *issue_price(DbTx *tx, const IssueDraft *draft, IssuePriced *priced) MUST_CHECK;
+// Taxes alone, before any credit: for issue_line_earned.
+Err *issue_price_taxes(DbTx *tx, const IssueDraft *draft, IssuePriced *priced) MUST_CHECK;
 // What stands around the lines, and what stands in line `number` (from 0).
 Str issue_head(Arena *arena, const IssuePriced *priced);
 Str issue_line_content(Arena *arena, const IssuePriced *priced, size_t number);
@@ -149,6 +151,9 @@ Err *issue_revenue_undo(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *
 // the items. Room for two legs.
 Err *issue_revenue_credit(DbTx *tx, const IssueLineRow *row, int64_t net, RevenueItems *items,
                           IssueLegs *legs) MUST_CHECK;
+// What makes a stored line an item, but for the side. *found is false: it is of no bill.
+Err *issue_revenue_key(Arena *arena, const IssueLineRow *row, RevenueKey *key,
+                       bool *found) MUST_CHECK;
 // What of its fees in advance is not earned yet, up to `amount`, is earned no more. And back.
 Err *issue_revenue_write_off(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *invoice,
                              int64_t amount, int64_t *deferred) MUST_CHECK;

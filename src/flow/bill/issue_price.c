@@ -278,6 +278,16 @@ Err *issue_price(DbTx *tx, const IssueDraft *draft, IssuePriced *priced)
     return NULL;
 }
 
+Err *issue_price_taxes(DbTx *tx, const IssueDraft *draft, IssuePriced *priced)
+{
+    *priced = (IssuePriced){ .draft = draft };
+    TRY(issue_seller(tx, draft->query->project, draft->facts, &priced->seller));
+    TRY(rates_read(tx, priced));
+    if (!lines_begin(db_arena(tx), priced))
+        return too_large(db_arena(tx));
+    return taxes_fill(tx, priced);
+}
+
 // ---- texts
 
 typedef struct Writing {

@@ -139,6 +139,17 @@ static Err *stored_read(Arena *arena, const IssueLineRow *row, Stored *stored, b
     return NULL;
 }
 
+Err *issue_revenue_key(Arena *arena, const IssueLineRow *row, RevenueKey *key, bool *found)
+{
+    Stored stored;
+    TRY(stored_read(arena, row, &stored, found));
+    if (*found) {
+        stored.key.side = key->side;
+        *key = stored.key;
+    }
+    return NULL;
+}
+
 static bool same_item(const Stored *a, const Stored *b)
 {
     bool has_charge = a->key.charge.at != NULL && b->key.charge.at != NULL;
