@@ -4,6 +4,7 @@
 
 #include "api/cursor.h"
 #include "api/idempotency.h"
+#include "api/money_body.h"
 #include "api/page.h"
 #include "api/routes.h"
 #include "catalog/body.h"
@@ -33,7 +34,8 @@ static Err *start_prepare(Request *request, void *context)
     Faults    faults = { .arena = request->arena };
     Json     *body;
     TRY(request_json(request, &body));
-    *start = (RunStart){ .by = principal_of(request),
+    *start = (RunStart){ .project = project_of(request),
+                         .who = money_who(request),
                          .at = now_of(request),
                          .now = request->received };
     if (!body_members(body, members, &faults))
@@ -79,7 +81,8 @@ static Err *retry_work(DbTx *tx, void *context, Text *body)
 
 static Err *run_again(Request *request, Response *response)
 {
-    RunRetry retry = { principal_of(request), request_path(request, "id"), request->received };
+    RunRetry retry = { project_of(request), money_who(request), request_path(request, "id"),
+                       request->received };
     TRY(idempotent_write(request, response,
                          &(Idempotent){ .need = KEY_OPTIONAL,
                                         .work = retry_work,

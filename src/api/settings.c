@@ -11,6 +11,7 @@ typedef struct SettingsBody {
     int64_t close_buffer_seconds;
     int     late_usage;
     int64_t recompute_horizon_days;
+    int     billing;
 } SettingsBody;
 
 static const Field body_fields[] = {
@@ -27,6 +28,9 @@ static const Field body_fields[] = {
           .least = 1, .most = RECOMPUTE_HORIZON_DAYS_MAX,
           .doc = "Periods that ended longer ago are not billed again: usage for them is listed "
                  "under /v1/usage/unbilled. 90 when absent."),
+    FIELD(SettingsBody, billing, "billing", ENUM, .nullable = true, .choices = billing_mode_names,
+          .doc = "manual (when absent): a run is made when it is asked for. automatic: the server "
+                 "makes and finalizes the invoices that are due, by itself."),
 };
 static const Shape body_shape =
     SHAPE("ProjectSettingsBody", body_fields, .doc = "What is absent is the default.");
@@ -44,6 +48,7 @@ static void settings_answer(Response *response, const ProjectSettings *settings)
     json_string_member(&out, "lateUsage", str_of(late_usage_names[settings->late_usage]));
     json_whole_member(&out, "recomputeHorizonDays",
                       settings->recompute_horizon_us / INSTANT_DAY_US);
+    json_string_member(&out, "billing", str_of(billing_mode_names[settings->billing]));
     json_object_end(&out);
 }
 
@@ -56,10 +61,11 @@ static Err *put_work(DbTx *tx, void *context)
 
 static Err *settings_put(Request *request, Response *response)
 {
-    SettingsBody body = { 3600, LATE_NEXT_INVOICE, 90 };
+    SettingsBody body = { 3600, LATE_NEXT_INVOICE, 90, BILLING_MANUAL };
     SettingsWork work = { .request = request };
     TRY(money_body(request, &body_shape, &body));
     work.settings.late_usage = (LateUsage)body.late_usage;
+    work.settings.billing = (BillingMode)body.billing;
     work.settings.close_buffer_us = body.close_buffer_seconds * INSTANT_SECOND_US;
     work.settings.recompute_horizon_us = body.recompute_horizon_days * INSTANT_DAY_US;
     TRY(db_write(server_of(request)->books, request->arena,
@@ -84,6 +90,8 @@ static const Field settings_fields[] = {
            .doc = "What becomes of usage that changes when its period was billed."),
     MEMBER("recomputeHorizonDays", WHOLE, .required = true,
            .doc = "Periods that ended longer ago are not billed again."),
+    MEMBER("billing", ENUM, .required = true, .choices = billing_mode_names,
+           .doc = "Who starts billing runs."),
 };
 static const Shape settings_shape =
     SHAPE("ProjectSettings", settings_fields, .doc = "How the project bills.");

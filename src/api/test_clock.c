@@ -3,16 +3,42 @@
 #include "api/money_body.h"
 #include "api/routes.h"
 #include "api/server.h"
+#include "flow/run/schedule.h"
 
 enum { ADVANCE_SECONDS_MOST = INT32_MAX };
 
-static void clock_answer(Response *response, const Project *project, Instant real)
+enum { RUNS_MAX = 100 };
+
+typedef struct OpenRuns {
+    ProjectId   project;
+    BillingRun *at;
+    size_t      count;
+} OpenRuns;
+
+static Err *runs_work(DbTx *tx, void *context)
 {
+    OpenRuns *runs = context;
+    return run_list_open(tx, runs->project, RUNS_MAX, &runs->at, &runs->count);
+}
+
+static Err *clock_answer(Request *request, Response *response)
+{
+    Server  *server = server_of(request);
+    Project  project = catalog_project_get(server->catalog, project_of(request));
+    OpenRuns runs = { .project = project.id };
+    TRY(db_read(server->books, request->arena, runs_work, &runs));
+    Instant now = project_now(&project, request->received);
     JsonOut out = response_json(response);
     json_object(&out);
-    json_string_member(&out, "now", instant_print(response->arena, project_now(project, real)));
-    json_bool_member(&out, "stands", project->has_clock);
+    json_string_member(&out, "now", instant_print(request->arena, now));
+    json_bool_member(&out, "stands", project.has_clock);
+    json_name(&out, STR("runs"));
+    json_array(&out);
+    for (size_t i = 0; i < runs.count; i++)
+        json_string(&out, runs.at[i].id);
+    json_array_end(&out);
     json_object_end(&out);
+    return NULL;
 }
 
 static Err *project_test(Request *request)
@@ -26,18 +52,22 @@ static Err *project_test(Request *request)
 static Err *clock_get(Request *request, Response *response)
 {
     TRY(project_test(request));
-    clock_answer(response, &principal_of(request)->project, request->received);
-    return NULL;
+    return clock_answer(request, response);
 }
 
 static Err *clock_move(Request *request, Response *response, Instant to)
 {
+    Server       *server = server_of(request);
+    ScheduleLook  look = { server->books, server->catalog, project_of(request),
+                           request->received };
     CatalogChange change;
+    bool          started;
     TRY(server_change(request, &change));
     TRY(catalog_clock_set(&change, to));
-    Project project = catalog_project_get(change.catalog, project_of(request));
-    clock_answer(response, &project, request->received);
-    return NULL;
+    TRY(schedule_look(request->arena, &look, &started));
+    if (started)
+        worker_wake(server->worker);
+    return clock_answer(request, response);
 }
 
 // ---- setting and advancing
@@ -93,6 +123,9 @@ static const Field clock_fields[] = {
     MEMBER("now", INSTANT, .required = true, .doc = "What time it is for the project."),
     MEMBER("stands", BOOL, .required = true,
            .doc = "It was set, and stands until it is advanced; false: it still is real time."),
+    MEMBER("runs", ARRAY, .required = true, .of = KIND_TEXT,
+           .doc = "Ids of the project's runs that have not ended: what became due by the advance, "
+                  "when the project bills automatically."),
 };
 static const Shape clock_shape =
     SHAPE("TestClock", clock_fields, .doc = "The clock of a test project.");

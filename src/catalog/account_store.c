@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "catalog/catalog_inside.h"
+#include "catalog/due.h"
 
 enum { PROJECT_NAMES = 500, LOAD_PAGE = 5000, ZONES_MAX = 1000 };
 
@@ -132,6 +133,7 @@ static Err *zone_change(DbTx *tx, const CatalogChange *change, const Account *be
                 &subscribed));
     if (subscribed.columns == NULL)
         return NULL;
+    TRY(account_due_mark(tx, project, before->id));
     TRY(zones_read(tx, project, before, &zones));
     if (zones.count == ZONES_MAX)
         return refuse(db_arena(tx), ERR_FIELD_INVALID, STR("/timeZone"),

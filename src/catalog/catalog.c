@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "catalog/catalog_inside.h"
+#include "catalog/due.h"
 #include "catalog/settings.h"
 
 const StatementTable *const catalog_tables[] = {
@@ -16,6 +17,7 @@ const StatementTable *const catalog_tables[] = {
     &catalog__subscription_table,
     &catalog__log_table,
     &catalog__settings_table,
+    &catalog__due_table,
     NULL,
 };
 

@@ -3,6 +3,7 @@
 // after the whole timeline that follows from it was found priceable and in nobody's way.
 #include "base/assert.h"
 #include "catalog/change_rules.h"
+#include "catalog/due.h"
 #include "catalog/timeline_check.h"
 
 enum { LOG_GET, LOG_ADD, STATEMENTS };
@@ -177,6 +178,7 @@ static Err *entry_store(DbTx *tx, const CatalogChange *change, const Subscriptio
     row.ends = subscription_end(&after, &row.ends_at);
     TRY(timeline_meters_note(tx, &(TimelineCheck){ .change = change, .history = &after }));
     TRY(log_add(tx, project, row.id, entry));
+    TRY(account_due_mark(tx, project, row.account));
     TRY(catalog__subscription_changed(tx, project, &row));
     return catalog__audit(tx, change, "subscription.change", row.id,
                           change_text(db_arena(tx), entry));

@@ -14,7 +14,16 @@ typedef enum LateUsage {
 } LateUsage;
 extern const char *const late_usage_names[];  // "nextInvoice", …; ends with NULL
 
+// Who starts the runs that bill.
+typedef enum BillingMode {
+    BILLING_MANUAL,     // whoever asks for one: nothing final is made by itself
+    BILLING_AUTOMATIC,  // the scheduler, when something is due
+    BILLING_MODE_COUNT
+} BillingMode;
+extern const char *const billing_mode_names[];  // "manual", …; ends with NULL
+
 typedef struct ProjectSettings {
+    BillingMode billing;
     int64_t   close_buffer_us;       // a run closes a boundary only so long after it
     LateUsage late_usage;
     int64_t   recompute_horizon_us;  // periods that ended longer ago are not billed again

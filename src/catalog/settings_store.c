@@ -7,17 +7,18 @@
 enum { SETTINGS_GET, SETTINGS_ADD, SETTINGS_SET, STATEMENTS };
 
 static const Statement sql[STATEMENTS] = {
-    [SETTINGS_GET] = { "select close_buffer_us, late_usage, recompute_horizon_us"
+    [SETTINGS_GET] = { "select close_buffer_us, late_usage, recompute_horizon_us, billing"
                        " from project_settings where tenant = ? and project = ?" },
     [SETTINGS_ADD] = { "insert into project_settings (tenant, project, close_buffer_us,"
-                       " late_usage, recompute_horizon_us) values (?, ?, ?, ?, ?)" },
+                       " late_usage, recompute_horizon_us, billing) values (?, ?, ?, ?, ?, ?)" },
     [SETTINGS_SET] = { "update project_settings set close_buffer_us = ?, late_usage = ?,"
-                       " recompute_horizon_us = ? where tenant = ? and project = ?" },
+                       " recompute_horizon_us = ?, billing = ? where tenant = ? and project = ?" },
 };
 
 const StatementTable catalog__settings_table = { "project settings", sql, STATEMENTS };
 
 const char *const late_usage_names[] = { "nextInvoice", "creditNote", "reopen", NULL };
+const char *const billing_mode_names[] = { "manual", "automatic", NULL };
 
 static const ProjectSettings usual = { .close_buffer_us = 3600 * INSTANT_SECOND_US,
                                        .late_usage = LATE_NEXT_INVOICE,
@@ -43,6 +44,8 @@ Err *project_settings_get(DbTx *tx, ProjectId project, ProjectSettings *settings
         return NULL;
     settings->close_buffer_us = row_whole(&row, 0);
     settings->recompute_horizon_us = row_whole(&row, 2);
+    if (str_equal(row_text(&row, 3), str_of(billing_mode_names[BILLING_AUTOMATIC])))
+        settings->billing = BILLING_AUTOMATIC;
     if (!late_usage_find(row_text(&row, 1), &settings->late_usage))
         return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE,
                       "the settings of project %.*s cannot be read", STR_ARG(project.id));
@@ -54,13 +57,16 @@ Err *project_settings_put(DbTx *tx, ProjectId project, const ProjectSettings *se
     DbValue  buffer = db_whole(settings->close_buffer_us);
     DbValue  late = db_text(str_of(late_usage_names[settings->late_usage]));
     DbValue  horizon = db_whole(settings->recompute_horizon_us);
+    DbValue  billing = db_text(str_of(billing_mode_names[settings->billing]));
     DbValue  tenant = db_text(project.tenant), id = db_text(project.id);
     bool     added;
     uint64_t changed;
-    TRY(db_insert(tx, &sql[SETTINGS_ADD], DB_VALUES(tenant, id, buffer, late, horizon), &added));
+    TRY(db_insert(tx, &sql[SETTINGS_ADD], DB_VALUES(tenant, id, buffer, late, horizon, billing),
+                  &added));
     if (added)
         return NULL;
-    return db_run(tx, &sql[SETTINGS_SET], DB_VALUES(buffer, late, horizon, tenant, id), &changed);
+    return db_run(tx, &sql[SETTINGS_SET], DB_VALUES(buffer, late, horizon, billing, tenant, id),
+                  &changed);
 }
 
 typedef struct SettingsRead {

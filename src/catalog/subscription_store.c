@@ -3,6 +3,7 @@
 // only what lists need: the end as it is known now and how many changes there are.
 #include "base/assert.h"
 #include "catalog/catalog_inside.h"
+#include "catalog/due.h"
 #include "catalog/phases.h"
 #include "catalog/timeline_check.h"
 
@@ -200,6 +201,7 @@ static Err *currency_check(DbTx *tx, const Account *account, const PlanVersion *
 static Err *subscription_add(DbTx *tx, const SubscriptionPut *put, const Subscription *made)
 {
     ProjectId project = put->change->by->project.id;
+    TRY(account_due_mark(tx, project, made->account));
     return db_run(tx, &sql[SUBSCRIPTION_ADD],
                   DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(made->id),
                             db_text(made->account), db_text(made->plan),

@@ -129,7 +129,8 @@ static Err *bill(Bench *bench)
     OperationKind kind = run_kind(&parts);
     WorkerOptions options = { .db = market->books, .kinds = &kind, .kind_count = 1 };
     Worker       *worker;
-    bench->start = (RunStart){ .by = &market->by,
+    bench->start = (RunStart){ .project = market->by.project.id,
+                               .who = STR("bench"),
                                .at = market_month(market->options.months),
                                .now = { clock_now_us() } };
     TRY(worker_open(bench->arena, &options, &worker));

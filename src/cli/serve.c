@@ -20,6 +20,7 @@
 #include "flow/run/run_walk.h"
 #include "flow/simulate/simulate_run.h"
 #include "ops/books.h"
+#include "ops/scheduler.h"
 #include "ops/sealer.h"
 
 static const char usage[] = "toll serve --data DIR [--listen HOST:PORT] [--config FILE]\n";
@@ -40,6 +41,7 @@ typedef struct Running {
     Listener *listener;
 
     Sealer               *sealer;
+    Scheduler            *scheduler;
     SimulateParts         simulate;
     RunParts              run;
     OperationKind         kinds[2];
@@ -134,7 +136,9 @@ static Err *operations_open(Running *running)
     running->kinds[1] = run_kind(&running->run);
     WorkerOptions options = { .db = server->books, .kinds = running->kinds, .kind_count = 2 };
     running->sealer = sealer_open(server->books, server->catalog);
-    return worker_open(running->arena, &options, &server->worker);
+    TRY(worker_open(running->arena, &options, &server->worker));
+    running->scheduler = scheduler_open(server->books, server->catalog, server->worker);
+    return NULL;
 }
 
 static ServerLimits limits_of(const Config *config)
@@ -241,6 +245,7 @@ static void running_close(Running *running)
         listener_close(running->listener, DRAIN_US);
         accounts_project(running);  // so the books know whom usage named, if usage is lost
     }
+    scheduler_close(running->scheduler);
     sealer_close(running->sealer);
     worker_close(server->worker);
     if (server->partition != NULL)

@@ -26,7 +26,7 @@ def test_it_is_real_until_it_is_set_then_it_stands(tested):
     assert before["stands"] is False
     real = dt.datetime.fromisoformat(before["now"].replace("Z", "+00:00"))
     assert abs(real - dt.datetime.now(dt.timezone.utc)) < dt.timedelta(days=1)
-    stands = {"now": NOW, "stands": True}
+    stands = {"now": NOW, "stands": True, "runs": []}
     assert set_clock(tested, NOW) == stands
     assert tested.get("/v1/testClock") == stands
     tested.server.kill9()

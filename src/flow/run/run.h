@@ -28,6 +28,7 @@ typedef struct BillingRun {
     Instant         at;         // boundaries up to here
     Str             operation;  // that does it, or did it last
     int64_t         attempt;    // from 1
+    int64_t         slot;       // of those that the scheduler asked for, from 1; 0: of nobody
     Str             walked;     // account; STR_NONE: none yet
     bool            is_walked;  // all accounts are
     int64_t         accounts, items, invoices, failed;  // so far
@@ -52,17 +53,20 @@ typedef struct RunItem {
 // ---- asking for one, in a write transaction; then worker_wake
 
 typedef struct RunStart {
-    const Principal *by;
-    RunKind          kind;
-    Instant          at, now;
+    ProjectId project;
+    Str       who;   // for the audit trail
+    RunKind   kind;
+    Instant   at, now;
+    int64_t   slot;  // 0: somebody asked
 } RunStart;
+// STORE_BUSY: another has taken the slot.
 Err *run_start(DbTx *tx, const RunStart *start, BillingRun *run) MUST_CHECK;
 
 // Accounts that failed once more, and what was not reached. RUN_NOT_FOUND; RUN_RUNNING.
 typedef struct RunRetry {
-    const Principal *by;
-    Str              id;
-    Instant          now;
+    ProjectId project;
+    Str       who, id;
+    Instant   now;
 } RunRetry;
 Err *run_retry(DbTx *tx, const RunRetry *retry, BillingRun *run) MUST_CHECK;
 
@@ -75,6 +79,12 @@ typedef struct RunPage {
     Str       before;  // ids below this one; STR_NONE: from the newest
     size_t    limit;
 } RunPage;
+// Of those that are queued or running, oldest first, at most `limit`.
+Err *run_list_open(DbTx *tx, ProjectId project, size_t limit, BillingRun **runs,
+                   size_t *count) MUST_CHECK;
+// The newest of the kind that the scheduler asked for; *found is false when there is none.
+Err *run_last_scheduled(DbTx *tx, ProjectId project, RunKind kind, BillingRun *run,
+                        bool *found) MUST_CHECK;
 Err *run_list(DbTx *tx, const RunPage *page, BillingRun **runs, size_t *count) MUST_CHECK;
 
 typedef struct RunItemPage {

@@ -1,6 +1,7 @@
 // Between the files of flow/run: what the one that walks writes.
 #pragma once
 
+#include "catalog/due.h"
 #include "flow/run/run.h"
 
 // Each of these also renews the operation's lease, and refuses OPERATION_CANCELED when it is gone.
@@ -24,6 +25,17 @@ typedef struct RunStep {
     bool   is_walked;
 } RunStep;
 Err *run_step(DbTx *tx, const RunWork *work, const RunStep *step) MUST_CHECK;
+
+// The accounts of a page of a run that the scheduler asked for: those whose time has come.
+typedef struct RunDues {
+    AccountDue *at;
+    bool       *has_failed;  // of each
+    size_t      count;
+} RunDues;
+
+// When each is to be looked at next: at its next boundary behind the run's instant; later and later
+// where it failed.
+void run_dues_next(const IssueQuery *query, const BillingRun *run, const RunDues *dues);
 
 // Accounts that failed at an earlier attempt, up to `limit` of them.
 Err *run_accounts_failed(DbTx *tx, const BillingRun *run, size_t limit, Str **accounts,

@@ -11,6 +11,9 @@ enum {
     RUN_ADD,
     RUN_GET,
     RUNS,
+    RUNS_OPEN,
+    RUN_SLOT,
+    RUN_AT_SLOT,
     RUN_WALKED,
     RUN_COUNT,
     RUN_ITEMS,
@@ -31,7 +34,7 @@ enum {
 #define RUN_COLUMNS                                                                              \
     "r.id, r.kind, r.due_until, r.operation, r.attempt, r.walked, r.is_walked, r.accounts,"      \
     " r.items, r.invoices, r.failed, r.created_at, o.status, o.error_code, o.error_detail,"      \
-    " o.started_at, o.ended_at"
+    " o.started_at, o.ended_at, r.slot"
 #define RUN_FROM                                                                                 \
     " from billing_run r join operation o on o.tenant = r.tenant and o.project = r.project"      \
     " and o.id = r.operation"
@@ -40,12 +43,20 @@ enum {
 
 static const Statement sql[STATEMENTS] = {
     [RUN_ADD] = { "insert into billing_run (tenant, project, id, kind, due_until, operation,"
-                  " attempt, walked, is_walked, accounts, items, invoices, failed, created_at)"
-                  " values (?, ?, ?, ?, ?, ?, 1, null, 0, 0, 0, 0, 0, ?)" },
+                  " attempt, walked, is_walked, accounts, items, invoices, failed, created_at,"
+                  " slot)"
+                  " values (?, ?, ?, ?, ?, ?, 1, null, 0, 0, 0, 0, 0, ?, ?)" },
     [RUN_GET] = { "select " RUN_COLUMNS RUN_FROM
                   " where r.tenant = ? and r.project = ? and r.id = ?" },
     [RUNS] = { "select " RUN_COLUMNS RUN_FROM
                " where r.tenant = ? and r.project = ? and r.id < ? order by r.id desc limit ?" },
+    [RUNS_OPEN] = { "select " RUN_COLUMNS RUN_FROM
+                    " where r.tenant = ? and r.project = ? and o.active = 1 order by r.id"
+                    " limit ?" },
+    [RUN_SLOT] = { "select max(slot) from billing_run"
+                   " where tenant = ? and project = ? and kind = ?" },
+    [RUN_AT_SLOT] = { "select " RUN_COLUMNS RUN_FROM
+                      " where r.tenant = ? and r.project = ? and r.kind = ? and r.slot = ?" },
     [RUN_WALKED] = { "update billing_run set walked = ?, is_walked = ?, accounts = accounts + ?"
                      " where tenant = ? and project = ? and id = ?" },
     [RUN_COUNT] = { "update billing_run set items = items + ?, invoices = invoices + ?,"
@@ -129,6 +140,7 @@ static void run_read(const DbRow *row, ProjectId project, BillingRun *run)
                          .error_detail = row_text(row, 14),
                          .has_started = !row_is_null(row, 15),
                          .has_ended = !row_is_null(row, 16) };
+    run->slot = row_is_null(row, 17) ? 0 : row_whole(row, 17);
     if (run->has_started)
         run->started_at.us = row_whole(row, 15);
     if (run->has_ended)
@@ -157,6 +169,33 @@ Err *run_list(DbTx *tx, const RunPage *page, BillingRun **runs, size_t *count)
     *count = rows.count;
     for (size_t i = 0; i < rows.count; i++)
         run_read(&rows.at[i], page->project, &(*runs)[i]);
+    return NULL;
+}
+
+Err *run_list_open(DbTx *tx, ProjectId project, size_t limit, BillingRun **runs, size_t *count)
+{
+    DbRows rows;
+    TRY(db_rows(tx, &sql[RUNS_OPEN], DB_VALUES(OF(project), db_whole((int64_t)limit)), &rows));
+    *runs = arena_array(db_arena(tx), BillingRun, rows.count);
+    *count = rows.count;
+    for (size_t i = 0; i < rows.count; i++)
+        run_read(&rows.at[i], project, &(*runs)[i]);
+    return NULL;
+}
+
+Err *run_last_scheduled(DbTx *tx, ProjectId project, RunKind kind, BillingRun *run, bool *found)
+{
+    DbValue name = db_text(str_of(run_kind_names[kind]));
+    DbRow   row;
+    *found = false;
+    TRY(db_find(tx, &sql[RUN_SLOT], DB_VALUES(OF(project), name), &row));
+    if (row.columns == NULL || row_is_null(&row, 0))
+        return NULL;
+    TRY(db_find(tx, &sql[RUN_AT_SLOT],
+                DB_VALUES(OF(project), name, db_whole(row_whole(&row, 0))), &row));
+    *found = row.columns != NULL;
+    if (*found)
+        run_read(&row, project, run);
     return NULL;
 }
 
@@ -213,18 +252,17 @@ Err *run_accounts_failed(DbTx *tx, const BillingRun *run, size_t limit, Str **ac
 // ---- asking
 
 typedef struct Deed {
-    const Principal *by;
-    const char      *action;
-    Instant          now;
+    Str         who;
+    const char *action;
+    Instant     now;
 } Deed;
 
 static Err *deed_note(DbTx *tx, const Deed *deed, const BillingRun *run)
 {
-    Str who = str_print(db_arena(tx), "key:%.*s", STR_ARG(deed->by->key_id));
     return audit_add(tx, &(AuditEntry){ .tenant = run->project.tenant,
                                         .project = run->project.id,
                                         .at = deed->now,
-                                        .who = who,
+                                        .who = deed->who,
                                         .action = str_of(deed->action),
                                         .object = run->id });
 }
@@ -243,24 +281,28 @@ static Err *operation_queue(DbTx *tx, const BillingRun *run, Instant now)
 
 Err *run_start(DbTx *tx, const RunStart *start, BillingRun *run)
 {
-    Deed deed = { start->by, "run.start", start->now };
-    *run = (BillingRun){ .project = start->by->project.id,
+    Deed    deed = { start->who, "run.start", start->now };
+    DbValue slot = start->slot == 0 ? db_null() : db_whole(start->slot);
+    bool    added;
+    *run = (BillingRun){ .project = start->project,
                          .id = random_id(db_arena(tx), "run_"),
                          .operation = random_id(db_arena(tx), "op_") };
     TRY(operation_queue(tx, run, start->now));
-    TRY(db_run(tx, &sql[RUN_ADD],
-               DB_VALUES(OF(run->project), db_text(run->id),
-                         db_text(str_of(run_kind_names[start->kind])), db_whole(start->at.us),
-                         db_text(run->operation), db_whole(start->now.us)),
-               NULL));
+    TRY(db_insert(tx, &sql[RUN_ADD],
+                  DB_VALUES(OF(run->project), db_text(run->id),
+                            db_text(str_of(run_kind_names[start->kind])), db_whole(start->at.us),
+                            db_text(run->operation), db_whole(start->now.us), slot),
+                  &added));
+    if (!added)
+        return refuse(db_arena(tx), ERR_STORE_BUSY, STR_NONE, "another scheduler has this slot");
     TRY(deed_note(tx, &deed, run));
     return run_get(tx, run->project, run->id, run);
 }
 
 Err *run_retry(DbTx *tx, const RunRetry *retry, BillingRun *run)
 {
-    Deed deed = { retry->by, "run.retry", retry->now };
-    TRY(run_get(tx, retry->by->project.id, retry->id, run));
+    Deed deed = { retry->who, "run.retry", retry->now };
+    TRY(run_get(tx, retry->project, retry->id, run));
     if (run->status == OPERATION_QUEUED || run->status == OPERATION_RUNNING)
         return refuse(db_arena(tx), ERR_RUN_RUNNING, STR_NONE, "the run %.*s is %s",
                       STR_ARG(run->id), operation_status_name(run->status));

@@ -16,6 +16,7 @@ typedef struct Walk {
     Str                *accounts;
     size_t              count;
     bool                is_retry;  // of accounts that failed
+    RunDues             dues;      // of the accounts, when the scheduler asked for the run
 
     Lock   lock;  // of what follows
     size_t next;
@@ -58,6 +59,14 @@ static Instant now_of(const Walk *walk)
     return now.us < walk->run.at.us ? walk->run.at : now;
 }
 
+// Accounts are no other text than their page's.
+static void failed_note(const Walk *walk, Str account)
+{
+    for (size_t i = 0; i < walk->dues.count; i++)
+        if (walk->dues.at[i].account.at == account.at)
+            walk->dues.has_failed[i] = true;
+}
+
 // Nothing more may be stored, or nobody knows what was.
 static bool ends_run(ErrCode code)
 {
@@ -70,6 +79,7 @@ static Err *account_fails(Arena *arena, AccountWork *account)
     if (ends_run(account->why->code))
         return refuse(arena, account->why->code, STR_NONE, "%.*s", STR_ARG(account->why->detail));
     counter_add(METRIC_RUN_FAILURES, 1);
+    failed_note(account->walk, account->account);
     return db_write(account->walk->operation->db, arena,
                     (DbWrite){ .work = failed_work, .context = account });
 }
@@ -103,15 +113,20 @@ static Err *closed_take(Arena *arena, const Some *some, const IssueClosed *close
                     (DbWrite){ .work = nothing_work, .context = &account });
 }
 
-// One invoice of each; those that had one are left for another round.
-static Err *round_do(Arena *arena, Some *some)
+static IssueQuery query_of(const Walk *walk)
 {
-    Walk      *walk = some->walk;
-    IssueQuery query = { .books = walk->operation->db,
+    return (IssueQuery){ .books = walk->operation->db,
                          .catalog = walk->parts->catalog,
                          .partition = walk->parts->partition,
                          .project = walk->run.project,
                          .now = now_of(walk) };
+}
+
+// One invoice of each; those that had one are left for another round.
+static Err *round_do(Arena *arena, Some *some)
+{
+    Walk      *walk = some->walk;
+    IssueQuery query = query_of(walk);
     IssueClose close = { walk->run.at, finalized_work, walk };
     size_t     left = 0;
     if (atomic_load(walk->operation->stopping))
@@ -189,6 +204,26 @@ static Err *failed_read(DbTx *tx, void *context)
     return run_accounts_failed(tx, &walk->run, RUN_PAGE_ACCOUNTS, &walk->accounts, &walk->count);
 }
 
+static Err *dues_work(DbTx *tx, void *context)
+{
+    Walk          *walk = context;
+    AccountDuePage page = { walk->run.project, walk->run.at, RUN_PAGE_ACCOUNTS };
+    return account_due_list(tx, &page, &walk->dues.at, &walk->dues.count);
+}
+
+static Err *dues_read(Walk *walk)
+{
+    TRY(db_read(walk->operation->db, walk->arena, dues_work, walk));
+    walk->dues.has_failed = arena_array(walk->arena, bool, walk->dues.count);
+    walk->accounts = arena_array(walk->arena, Str, walk->dues.count);
+    walk->count = walk->dues.count;
+    for (size_t i = 0; i < walk->count; i++) {
+        walk->accounts[i] = walk->dues.at[i].account;
+        walk->dues.has_failed[i] = false;
+    }
+    return NULL;
+}
+
 static Err *accounts_read(Walk *walk)
 {
     CatalogPage page = { .project = walk->run.project,
@@ -209,6 +244,8 @@ static Err *step_work(DbTx *tx, void *context)
     RunStep     step = { .walked = walk->count == 0 ? STR_NONE : walk->accounts[walk->count - 1],
                          .count = walk->count,
                          .is_walked = walk->count < RUN_PAGE_ACCOUNTS };
+    for (size_t i = 0; i < walk->dues.count; i++)
+        TRY(account_due_set(tx, walk->run.project, &walk->dues.at[i]));
     return run_step(tx, &work, &step);
 }
 
@@ -222,8 +259,10 @@ static Err *page_next(Walk *walk, bool *more)
         return page_do(walk);
     if (!*more)
         return NULL;
-    TRY(accounts_read(walk));
+    TRY(walk->run.slot > 0 ? dues_read(walk) : accounts_read(walk));
     TRY(page_do(walk));
+    IssueQuery query = query_of(walk);
+    run_dues_next(&query, &walk->run, &walk->dues);
     return db_write(walk->operation->db, walk->arena,
                     (DbWrite){ .work = step_work, .context = walk });
 }
