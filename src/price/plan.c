@@ -402,11 +402,19 @@ static bool filters_same(const ChargeFilter *a, const ChargeFilter *b)
     return filter_within(a, b) && filter_within(b, a);
 }
 
+static bool leaves_out(const Charge *charge, const ChargeFilter *filter)
+{
+    for (size_t i = 0; i < charge->except_count; i++)
+        if (filters_same(&charge->except[i], filter))
+            return true;
+    return false;
+}
+
 bool charge_same(const Charge *a, const Charge *b)
 {
     bool same = str_equal(a->definition, b->definition) && a->except_count == b->except_count;
     for (size_t i = 0; same && i < a->except_count; i++)
-        same = filters_same(&a->except[i], &b->except[i]);
+        same = leaves_out(b, &a->except[i]);
     return same;
 }
 

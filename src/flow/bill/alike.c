@@ -5,31 +5,6 @@
 
 #include "price/model.h"
 
-static bool filter_same(const ChargeFilter *a, const ChargeFilter *b)
-{
-    return filter_within(a, b) && filter_within(b, a);
-}
-
-static bool leaves_out(const Charge *charge, const ChargeFilter *filter)
-{
-    for (size_t i = 0; i < charge->except_count; i++)
-        if (filter_same(&charge->except[i], filter))
-            return true;
-    return false;
-}
-
-// Both leave the same events to more specific charges.
-static bool except_same(const Charge *a, const Charge *b)
-{
-    for (size_t i = 0; i < a->except_count; i++)
-        if (!leaves_out(b, &a->except[i]))
-            return false;
-    for (size_t i = 0; i < b->except_count; i++)
-        if (!leaves_out(a, &b->except[i]))
-            return false;
-    return true;
-}
-
 static bool is_share(const Charge *charge)
 {
     return charge->model->source == TAKES_CHARGES;
@@ -71,7 +46,7 @@ void charges_alike(const Plan *plan, const Plan *next, bool *alike)
 {
     for (size_t i = 0; i < plan->charge_count; i++) {
         const Charge *charge = &plan->charges[i], *same = plan_charge(next, charge->id);
-        alike[i] = same != NULL && charge_same(charge, same) && except_same(charge, same);
+        alike[i] = same != NULL && charge_same(charge, same);
     }
     for (bool lost = true; lost;) {
         lost = false;

@@ -53,6 +53,7 @@ static void assert_alike(const char *before, const char *after, const char *want
 #define SHARE(id, of, percent) \
     "{\"id\":\"" id "\",\"model\":\"percentOf\",\"charges\":[" of "],\"ratePercent\":" percent "}"
 #define EU ",\"filter\":{\"r\":[\"eu\"]}"
+#define US ",\"filter\":{\"r\":[\"us\"]}"
 
 static void test_the_same_definition_goes_on(void **state)
 {
@@ -74,6 +75,10 @@ static void test_rivals_on_the_meter_are_the_same(void **state)
     assert_alike(USED("x", "") "," USED("y", EU), USED("x", "") "," USED("y", EU), "xy");
     assert_alike(USED("x", "") "," USED("y", EU), USED("x", ""), "--");
     assert_alike(USED("x", ""), USED("x", "") "," USED("y", EU), "-");
+    // They may stand in another order.
+    assert_alike(USED("x", "") "," USED("y", EU) "," USED("z", US),
+                 USED("z", US) "," USED("y", EU) "," USED("x", ""), "xyz");
+    assert_alike(USED("x", "") "," USED("y", EU), USED("x", "") "," USED("y", US), "--");
     // Another charge that leaves it the same events.
     assert_alike(USED("x", "") "," USED("y", EU), USED("x", "") "," USED("z", EU), "x-");
 }
