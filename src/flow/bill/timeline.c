@@ -45,12 +45,13 @@ static void active_fold(Fold *fold)
 
 // ---- quantities
 
-static QuantityHistory *history_find(Timeline *made, QuantityHistory *histories, Str name)
+static QuantityHistory *history_get(const Timeline *made, QuantityHistory *histories, Str name)
 {
-    for (size_t i = 0; i < made->quantity_count; i++)
-        if (str_equal(histories[i].name, name))
-            return &histories[i];
-    return NULL;
+    size_t i = 0;
+    while (i + 1 < made->quantity_count && !str_equal(histories[i].name, name))
+        i++;
+    assert_that(i < made->quantity_count && str_equal(histories[i].name, name));
+    return &histories[i];
 }
 
 // A change of a history with room for one at each stretch.
@@ -67,9 +68,8 @@ static Err *quantities_take(Fold *fold, size_t stretch, QuantityHistory *histori
     Json *document;
     TRY(json_parse_stored(fold->arena, fold->stretches[stretch].quantities, &document));
     for (const Json *member = document->first; member != NULL; member = member->next) {
-        QuantityHistory *history = history_find(&fold->made, histories, member->name);
+        QuantityHistory *history = history_get(&fold->made, histories, member->name);
         QuantityChange   change = { .from = fold->stretches[stretch].start };
-        assert_that(history != NULL);
         if (!rational_parse(fold->arena, member->text, &change.value))
             return facts_wrong(fold, "a stored quantity is not a decimal");
         history_add(history, changes[history - histories], change);

@@ -246,6 +246,73 @@ static int64_t worth(const DrawLine *line, const CreditGrant *grant)
     return to <= from ? 0 : at[to] - (from == 0 ? 0 : at[from]);
 }
 
+static Err *no_bill(void *context, Arena *in, Instant t, int64_t *net)
+{
+    (void)context;
+    (void)t;
+    (void)net;
+    return refuse(in, ERR_STORE_FAILED, STR_NONE, "no bill");
+}
+
+// Far below 0 on the first day, all of it on the second.
+static Err *far_down(void *context, Arena *in, Instant t, int64_t *net)
+{
+    (void)context;
+    (void)in;
+    (void)t;
+    *net = INT64_MIN;
+    return NULL;
+}
+
+static void test_a_part_that_is_refused_or_beyond_numbers(void **state)
+{
+    CreditGrant grants[] = { promo("g", 10) };
+    DrawLine    line = line_of(10, 0, 2);
+    Drawing     drawing;
+    (void)state;
+    grants[0].expires_at = day(1);
+    line.so_far = no_bill;
+    Err *err = draw_begin(arena, (CreditGrants){ grants, 1 }, (DrawLines){ &line, 1 }, &drawing);
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_STORE_FAILED);
+    line.so_far = far_down;
+    err = draw_begin(arena, (CreditGrants){ grants, 1 }, (DrawLines){ &line, 1 }, &drawing);
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_AMOUNT_TOO_LARGE);
+}
+
+// A line that credit before tax paid for has no net that its tax could lie on.
+static void test_nothing_is_left_to_pay(void **state)
+{
+    CreditGrant grants[] = { promo("a", 10), paid("b", 10), paid("c", 10) };
+    DrawLine    lines[] = { line_of(10, 0, 2), line_of(0, 0, 2) };
+    int64_t     taxes[] = { 2, 0 };
+    Drawing     drawing;
+    (void)state;
+    draw(grants, 3, lines, 2, &drawing);
+    assert_int_equal(drawn_of(&drawing, "a"), 10);
+    draw_after_tax(&drawing, taxes);
+    assert_int_equal(drawn_of(&drawing, "b"), 0);
+    assert_int_equal(drawn_of(&drawing, "c"), 0);
+    assert_int_equal(draw_total(&drawing), 10);
+}
+
+// Credit that is in force on the day of which nothing is due pays nothing; tax alone is paid too.
+static void test_tax_without_net(void **state)
+{
+    CreditGrant grants[] = { promo("a", 4), paid("b", 10) };
+    DrawLine    line = line_of(4, 0, 2);
+    int64_t     tax = 1;
+    Drawing     drawing;
+    (void)state;
+    grants[0].timing = CREDIT_AFTER_TAX;
+    draw(grants, 2, &line, 1, &drawing);
+    draw_after_tax(&drawing, &tax);
+    assert_int_equal(drawn_of(&drawing, "a"), 4);
+    assert_int_equal(drawn_of(&drawing, "b"), 1);
+    assert_int_equal(draw_of_line(&drawing, 0), 5);
+}
+
 static void check_bounds(const Drawing *drawing)
 {
     for (size_t i = 0; i < drawing->draw_count; i++) {
@@ -302,6 +369,9 @@ int main(void)
         test_of(test_an_instant_is_in_force_or_not),
         test_of(test_charges_and_meters),
         test_of(test_tax_follows_the_part_that_is_paid),
+        test_of(test_a_part_that_is_refused_or_beyond_numbers),
+        test_of(test_nothing_is_left_to_pay),
+        test_of(test_tax_without_net),
         test_of(test_random_grants_keep_their_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

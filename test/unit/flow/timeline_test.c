@@ -63,6 +63,19 @@ static void test_a_life_without_changes(void **state)
     assert_true(timeline_active(&timeline, life_at("2026-06-10")));
 }
 
+static void test_what_is_stored_and_no_quantity(void **state)
+{
+    static const char *const wrong[] = { "{\"seats\":\"many\"}", "{" };
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        Timeline timeline;
+        life.first.quantities = str_of(wrong[i]);
+        Err *err = timeline_fold(life.arena, &life.facts, &timeline);
+        assert_non_null(err);
+        assert_int_equal(err->code, ERR_STORE_FAILED);
+    }
+}
+
 static void test_the_end_is_the_one_recorded_last(void **state)
 {
     (void)state;
@@ -305,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_life_without_changes),
+        TEST(test_what_is_stored_and_no_quantity),
         TEST(test_the_end_is_the_one_recorded_last),
         TEST(test_a_life_that_ends_as_it_begins),
         TEST(test_quantities_over_time),
