@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rates of tax as a body says them: what is refused names its member, what is kept compares as text.
+// Rates of tax as a body says them: what is refused names its member, what is kept compares as
+// text.
 #include "flow/bill/tax_rate.h"
 
 #include "in_arena.h"
@@ -35,8 +36,8 @@ static const char *names_of(size_t count)
 static void test_a_rate_is_kept_as_it_was_said(void **state)
 {
     Faults         faults;
-    StoredTaxRate *rate = rate_of("{\"percent\":\"7.50\",\"inclusive\":true,\"categories\":[\"books\"],"
-                                  "\"jurisdiction\":\"DE\",\"name\":\"VAT\"}",
+    StoredTaxRate *rate = rate_of("{\"percent\":\"7.50\",\"inclusive\":true,\"name\":\"VAT\","
+                                  "\"categories\":[\"books\"],\"jurisdiction\":\"DE\"}",
                                   "vat", &faults);
     (void)state;
     assert_null(faults.first);
@@ -99,7 +100,8 @@ static void test_a_rate_on_the_wire(void **state)
     JsonOut out = json_out(&text);
     (void)state;
     tax_rate_to_json(rate_of("{\"percent\":1}", "vat", &faults), arena, &out);
-    assert_text(text_str(&text), "{\"id\":\"vat\",\"name\":\"vat\",\"percent\":\"1\",\"inclusive\":false,"
+    assert_text(text_str(&text), "{\"id\":\"vat\",\"name\":\"vat\",\"percent\":\"1\","
+                                 "\"inclusive\":false,"
                                  "\"jurisdiction\":null,\"categories\":[],\"effectiveFrom\":null}");
     text_clear(&text);
     out = json_out(&text);
@@ -107,7 +109,8 @@ static void test_a_rate_on_the_wire(void **state)
                              "\"effectiveFrom\":\"2027-01-01T00:00:00Z\"}",
                              "vat", &faults),
                      arena, &out);
-    assert_text(text_str(&text), "{\"id\":\"vat\",\"name\":\"vat\",\"percent\":\"1\",\"inclusive\":false,"
+    assert_text(text_str(&text), "{\"id\":\"vat\",\"name\":\"vat\",\"percent\":\"1\","
+                                 "\"inclusive\":false,"
                                  "\"jurisdiction\":\"DE\",\"categories\":[\"a\"],"
                                  "\"effectiveFrom\":\"2027-01-01T00:00:00Z\"}");
 }
