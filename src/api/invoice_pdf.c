@@ -287,6 +287,7 @@ static void sums_put(Sheet *sheet)
     sum_put(sheet, STR("Subtotal"), member(sheet->document, "subtotal"), false);
     sum_if(sheet, "Discounts", "discounts");
     taxes_put(sheet);
+    sum_if(sheet, "Credit restored", "creditsRestored");
     sum_put(sheet, str_print(sheet->arena, "Total %.*s", STR_ARG(currency)),
             member(sheet->document, "total"), true);
     sum_if(sheet, "To the customer's balance", "toBalance");

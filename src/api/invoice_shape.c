@@ -149,8 +149,11 @@ static const Shape tax_shape = SHAPE("InvoiceTax", tax_fields, .doc = "One rate 
         MEMBER("discounts", TEXT, .required = true, .doc = "The sum of their discounts."),         \
         MEMBER("taxIncluded", TEXT, .required = true, .doc = "Of the tax, what amounts contain."), \
         MEMBER("tax", TEXT, .required = true, .doc = "All of it."),                                \
+        MEMBER("creditsRestored", TEXT, .required = true,                                          \
+               .doc = "What wallets had paid of lines that fall now: it is theirs again."),        \
         MEMBER("total", TEXT, .required = true,                                                    \
-               .doc = "subtotal + discounts + tax - taxIncluded; never below 0."),                 \
+               .doc = "subtotal + discounts + tax - taxIncluded + creditsRestored; never below "   \
+                      "0."),                                                                       \
         MEMBER("toBalance", TEXT, .required = true, .doc = "The rest, where that is below 0."),    \
         MEMBER("credits", TEXT, .required = true, .doc = "What wallets pay of it: 0 or below."),   \
         MEMBER("sequence", TEXT, .required = true, .nullable = true,                               \
@@ -159,7 +162,8 @@ static const Shape tax_shape = SHAPE("InvoiceTax", tax_fields, .doc = "One rate 
         MEMBER("balanceUsed", TEXT, .required = true, .doc = "What the balance pays: 0 or below."),\
         MEMBER("amountDue", TEXT, .required = true, .doc = "What was owed when it was issued."),   \
         MEMBER("lines", ARRAY, .required = true, .of = KIND_JSON,                                  \
-               .doc = "As lines of bills, with number, subscription, taxCategory and taxes.")
+               .doc = "As lines of bills, with number, subscription, taxCategory and taxes; those that " \
+                      "correct a closed period say of which invoice, line and period.")
 
 static const Field document_fields[] = {
     MEMBER("id", TEXT, .required = true, .doc = "The invoice's id."),

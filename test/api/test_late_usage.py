@@ -189,3 +189,86 @@ def test_a_void_of_the_carrying_invoice_puts_it_back(late):
     nothing_due(late)
     sums_hold(late, 1, 2)
     balanced(late)
+
+
+# ---- credit and tax
+
+def grant(api, amount, **members):
+    return api.expect(201, "POST", "/v1/grants", {"account": ACCOUNT, "amount": amount, "currency": "USD",
+                                                  "kind": "promotional", **members},
+                      headers={"Idempotency-Key": f"grant{amount}"})
+
+
+def wallet(api):
+    return sum(Decimal(row["posted"]) for row in api.get(f"/v1/accounts/{ACCOUNT}/wallet")["balances"])
+
+
+def owed(api, kind):
+    rows = api.get("/v1/ledger/accounts", query={"kind": kind, "owner": ACCOUNT})["data"]
+    return sum(Decimal(row["balance"]) for row in rows)
+
+
+def test_credit_that_had_paid_is_restored_first(late):
+    subscribe(late, PER_CALL)
+    grant(late, "6.00", expiresAt=MONTHS[1])
+    first = use(late, 1000, MONTHS[0])
+    february = bill_month(late, 2)
+    assert (february["total"], february["document"]["credits"], wallet(late)) == ("10.00", "-6.00", 0)
+    late.post("/v1/measurements/amend", [{"uniqueId": first, "value": 600}])
+    use(late, 2000, MONTHS[1])
+    march = bill_month(late, 3)
+    document = march["document"]
+    assert (document["subtotal"], document["creditsRestored"], document["total"], march["amountRemaining"]) == (
+        "16.00", "4.00", "20.00", "20.00")
+    assert wallet(late) == Decimal("4.00")
+    assert owed(late, "receivable") == Decimal("24.00")
+    balanced(late)
+    late.post(f"/v1/invoices/{march['id']}/void", None)
+    assert (wallet(late), owed(late, "receivable")) == (0, Decimal("4.00"))
+    again = bill(late)
+    assert {name: again["document"][name] for name in ("creditsRestored", "total")} == {
+        "creditsRestored": "4.00", "total": "20.00"}
+    assert wallet(late) == Decimal("4.00")
+    late.post("/v1/measurements/amend", [{"uniqueId": first, "value": 100}])  # 2.00 is left of what credit had paid
+    april = bill_month(late, 4)["document"]
+    assert (april["subtotal"], april["creditsRestored"], april["total"], april["toBalance"]) == (
+        "-5.00", "2.00", "0.00", "3.00")
+    assert wallet(late) == Decimal("6.00")
+    sums_hold(late, 1, 2)
+    balanced(late)
+
+
+def test_restored_credit_that_was_used_keeps_the_invoice(late):
+    subscribe(late, PER_CALL)
+    grant(late, "6.00")
+    first = use(late, 1000, MONTHS[0])
+    bill_month(late, 2)
+    late.post("/v1/measurements/void", {"uniqueIds": [first], "reason": "test"})
+    use(late, 700, MONTHS[1])
+    march = bill_month(late, 3)
+    assert march["document"]["creditsRestored"] == "6.00"
+    late.expect(201, "POST", "/v1/charges", {"account": ACCOUNT, "amount": "1", "currency": "USD", "chargeKey": "one",
+                                              "collect": "wallet"})
+    answer = late.call("POST", f"/v1/invoices/{march['id']}/void", None)
+    assert (answer.status, answer.code) == (409, "invoice_has_payments")
+    balanced(late)
+
+
+@pytest.mark.parametrize("inclusive", [False, True])
+def test_the_tax_is_that_of_the_invoice_it_corrects(late, inclusive):
+    late.put("/v1/taxRates/vat", {"name": "VAT", "percent": "20", "inclusive": inclusive})
+    late.put(f"/v1/accounts/{ACCOUNT}", {"currency": "USD", "taxRates": ["vat"]})
+    subscribe(late, PER_CALL)
+    use(late, 1200, MONTHS[0])
+    february = bill_month(late, 2)
+    assert february["document"]["tax"] == ("2.00" if inclusive else "2.40")
+    late.put("/v1/taxRates/vat", {"name": "VAT", "percent": "10", "inclusive": inclusive,
+                                  "effectiveFrom": "2031-02-15T00:00:00Z"})
+    use(late, 1200, MONTHS[0], "late")
+    use(late, 1100, MONTHS[1])
+    march = bill_month(late, 3)["document"]
+    taxes = {line["of"] and line["of"]["line"] if line.get("of") else None: (line["tax"], line["taxes"][0]["percent"])
+             for line in march["lines"]}
+    assert taxes == {None: ("1.00" if inclusive else "1.10", "10"), 1: ("2.00" if inclusive else "2.40", "20")}
+    assert [(tax["rate"], tax["percent"]) for tax in march["taxes"]] == [("vat", "10"), ("vat", "20")]
+    balanced(late)

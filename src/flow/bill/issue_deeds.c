@@ -107,6 +107,9 @@ static Err *period_free(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *
             (i == 0 || !str_equal(rows[i].subscription, rows[i - 1].subscription)))
             TRY(issue_progress_back(tx, deed->project, rows[i].subscription, before));
     TRY(issue_charges_release(tx, deed->project, rows, count, row->id));
+    LateUndo undo = { { deed->project, row->account, row->currency }, row->id, rows, count,
+                      deed->now };
+    TRY(late_restores_undo(tx, &undo));
     TRY(late_reopen(tx, deed->project, row->id));
     return issue_lines_free(tx, deed->project, row->id);
 }

@@ -103,6 +103,9 @@ typedef struct IssuePriced {
     bool              has_drawing;
     int64_t           subtotal, discounts, included, taxes;
     int64_t           total, to_balance, credits;
+    struct LateRestore *restores;  // credit that goes back to the wallet, by invoice it had paid
+    size_t            restore_count;
+    int64_t           restored;  // in all: due, beside what the lines come to
     bool              is_taxable;
 } IssuePriced;
 

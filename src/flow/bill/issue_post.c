@@ -2,7 +2,7 @@
 // What an invoice that becomes final posts: the invoice itself, the credit that it draws, the
 // customer's balance that it uses. Each under a source of its own, in the finalizing transaction.
 #include "base/assert.h"
-#include "flow/bill/issue_inside.h"
+#include "flow/bill/late_inside.h"
 #include "flow/ledger/credit.h"
 
 int64_t issue_line_earned(const IssuePriced *priced, size_t number)
@@ -35,7 +35,8 @@ static Err *invoice_post(DbTx *tx, const IssuePriced *priced, const IssuedInvoic
     TRY(issue_revenue_read(tx, draft, &items));
     legs.at = arena_array(db_arena(tx), LedgerLeg,
                           draft->count + items.count + priced->tax.rate_count + 4);
-    issue_leg_add(&legs, LEDGER_RECEIVABLE, draft->account, priced->total);
+    issue_leg_add(&legs, LEDGER_RECEIVABLE, draft->account,
+                  priced->total - priced->restored);
     issue_leg_add(&legs, LEDGER_CUSTOMER_BALANCE, draft->account, -priced->to_balance);
     issue_revenue_legs(db_arena(tx), priced, row->id, &items, &legs);
     for (size_t i = 0; i < priced->tax.rate_count; i++)
@@ -86,6 +87,7 @@ Err *issue_post(DbTx *tx, const IssuePriced *priced, IssuedInvoice *row)
 {
     TRY(invoice_post(tx, priced, row));
     TRY(credit_use(tx, priced, row));
+    TRY(late_restores_post(tx, priced, row->id));
     const IssueFacts *facts = priced->draft->facts;
     bool has_balance = facts == NULL || facts->has_balance || priced->to_balance != 0;
     return has_balance ? balance_use(tx, priced->draft, row) : NULL;

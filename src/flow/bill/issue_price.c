@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From lines to what is owed: credits before tax, taxes, credits after tax, and the texts that are
 // kept of it.
-//   total - toBalance = subtotal + discounts + tax - taxIncluded, to the minor unit
+//   total - toBalance = subtotal + discounts + tax - taxIncluded + creditsRestored
 #include "flow/bill/late_inside.h"
 
 #include "base/assert.h"
@@ -237,7 +237,8 @@ static bool totals_fill(IssuePriced *priced)
             return false;
     }
     if (__builtin_add_overflow(priced->subtotal, priced->discounts, &net) ||
-        __builtin_add_overflow(net, priced->taxes - priced->included, &net) || net == INT64_MIN)
+        __builtin_add_overflow(net, priced->taxes - priced->included, &net) ||
+        __builtin_add_overflow(net, priced->restored, &net) || net == INT64_MIN)
         return false;
     priced->total = net > 0 ? net : 0;
     priced->to_balance = net < 0 ? -net : 0;
@@ -272,6 +273,7 @@ Err *issue_price(DbTx *tx, const IssueDraft *draft, IssuePriced *priced)
         return too_large(db_arena(tx));
     TRY(drawing_begin(tx, priced));
     TRY(taxes_fill(tx, priced));
+    TRY(late_restores(tx, priced));
     if (!totals_fill(priced))
         return too_large(db_arena(tx));
     drawing_end(db_arena(tx), priced);
@@ -376,6 +378,7 @@ Str issue_head(Arena *arena, const IssuePriced *priced)
     amount_member(&to, "discounts", priced->discounts);
     amount_member(&to, "taxIncluded", priced->included);
     amount_member(&to, "tax", priced->taxes);
+    amount_member(&to, "creditsRestored", priced->restored);
     amount_member(&to, "total", priced->total);
     amount_member(&to, "toBalance", priced->to_balance);
     amount_member(&to, "credits", -priced->credits);

@@ -3,6 +3,7 @@
 
 #include "flow/bill/issue_inside.h"
 #include "flow/bill/late.h"
+#include "flow/ledger/credit.h"
 
 // What a draft closes and settles.
 struct IssueLate {
@@ -45,6 +46,29 @@ Str late_content(Arena *arena, const LatePeriod *period, const IssueDraft *draft
 Err *late_finalize(DbTx *tx, const IssueDraft *draft, Str document) MUST_CHECK;
 // The document does not count any more: its periods wait again.
 Err *late_reopen(DbTx *tx, ProjectId project, Str document) MUST_CHECK;
+
+// ---- credit: late_restore.c
+
+// What credit had paid of an invoice whose lines fall now goes back to the wallet first.
+typedef struct LateRestore {
+    Str     invoice;  // that drew it
+    int64_t amount;   // above 0
+} LateRestore;
+
+// Of the priced lines; their taxes are known.
+Err *late_restores(DbTx *tx, IssuePriced *priced) MUST_CHECK;
+Err *late_restores_post(DbTx *tx, const IssuePriced *priced, Str invoice) MUST_CHECK;
+// The document with these rows is void: what it gave back is drawn again.
+typedef struct LateUndo {
+    CreditWallet        wallet;
+    Str                 document;
+    const IssueLineRow *rows;
+    size_t              count;
+    Instant             now;
+} LateUndo;
+Err *late_restores_undo(DbTx *tx, const LateUndo *undo) MUST_CHECK;
+// The source of such a restore.
+Str late_restore_source(Arena *arena, Str document, Str invoice);
 
 // ---- rows
 

@@ -258,6 +258,59 @@ Err *credit_restore(DbTx *tx, const CreditRestore *wanted, int64_t *restored)
     return NULL;
 }
 
+Err *credit_draw_left(DbTx *tx, const CreditWallet *wallet, Str of, int64_t *left)
+{
+    CreditDrawn *drawn;
+    size_t       count;
+    TRY(credit_drawn_of(tx, wallet, of, &drawn, &count));
+    *left = 0;
+    for (size_t i = 0; i < count; i++)
+        *left += drawn[i].amount - drawn[i].restored;
+    return NULL;
+}
+
+static Err *undo_one(DbTx *tx, const CreditRestore *done, const CreditDrawn *entry, int64_t *cost)
+{
+    ProjectId    project = done->wallet.project;
+    StoredGrant *grant;
+    // The entry is a restore: what is drawn of it is below 0, and so is what was undone already.
+    CreditMove move = { .project = project,
+                        .amount = entry->amount - entry->restored,
+                        .kind = ENTRY_RESTORE,
+                        .source = str_print(db_arena(tx), "%.*s|%.*s|undo", STR_ARG(done->of),
+                                            STR_ARG(done->source)),
+                        .at = done->at };
+    *cost = 0;
+    if (move.amount == 0)
+        return NULL;
+    TRY(credit_row_find(tx, project, entry->grant, &grant));
+    if (grant == NULL || grant->state != GRANT_ACTIVE || grant_left(&grant->grant) < -move.amount)
+        return refuse(db_arena(tx), ERR_INVOICE_HAS_PAYMENTS, STR_NONE,
+                      "what the invoice gave back to the grant %.*s was used since",
+                      STR_ARG(entry->grant));
+    move.before = &grant->grant;
+    move.state = state_left(&grant->grant, grant->grant.drawn - move.amount);
+    move.expires_at = grant->grant.expires_at;
+    return credit_move(tx, &move, cost);
+}
+
+Err *credit_restore_undo(DbTx *tx, const CreditRestore *done)
+{
+    CreditRestore back = *done;
+    CreditDrawn  *entries;
+    size_t        count;
+    int64_t       amount = 0, costs = 0, cost;
+    Str entry = str_print(db_arena(tx), "%.*s|%.*s", STR_ARG(done->of), STR_ARG(done->source));
+    TRY(credit_drawn_of(tx, &done->wallet, entry, &entries, &count));
+    for (size_t i = 0; i < count; i++) {
+        TRY(undo_one(tx, done, &entries[i], &cost));
+        amount += entries[i].amount - entries[i].restored;
+        costs += cost;
+    }
+    back.source = str_print(db_arena(tx), "%.*s:undo", STR_ARG(done->source));
+    return amount == 0 ? NULL : restore_post(tx, &back, amount, costs);
+}
+
 // ---- ends
 
 static Err *grant_find(DbTx *tx, ProjectId project, Str id, StoredGrant **grant)

@@ -87,6 +87,12 @@ typedef struct CreditRestore {
 } CreditRestore;
 Err *credit_restore(DbTx *tx, const CreditRestore *wanted, int64_t *restored) MUST_CHECK;
 
+// What of that source's draw was not taken back yet.
+Err *credit_draw_left(DbTx *tx, const CreditWallet *wallet, Str of, int64_t *left) MUST_CHECK;
+// Undoes what credit_restore did for `of` under `source`: it is drawn again. INVOICE_HAS_PAYMENTS
+// when it was used since, or its grant has ended. Again, and where nothing was restored: harmless.
+Err *credit_restore_undo(DbTx *tx, const CreditRestore *done) MUST_CHECK;
+
 typedef enum RevokeMode { REVOKE_FORFEIT, REVOKE_REFUND, REVOKE_REFUND_TO_BALANCE } RevokeMode;
 
 // Ends a grant: what was paid for what is left goes to breakage, cash:external or the customer's
