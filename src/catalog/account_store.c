@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "catalog/catalog_inside.h"
 #include "catalog/due.h"
+#include "db/names.h"
 
 enum { PROJECT_NAMES = 500, LOAD_PAGE = 5000, ZONES_MAX = 1000 };
 
@@ -21,6 +22,8 @@ enum {
     SUBSCRIBED,
     ZONES_GET,
     ZONE_ADD,
+    ACCOUNTS_OF,
+    ZONED,
     STATEMENTS
 };
 
@@ -52,6 +55,10 @@ static const Statement sql[STATEMENTS] = {
                     " where tenant = ? and project = ? and account = ? order by number limit ?" },
     [ZONE_ADD] = { "insert into account_zone (tenant, project, account, number, from_at, time_zone)"
                    " values (?, ?, ?, ?, ?, ?)" },
+    [ACCOUNTS_OF] = { "select " COLUMNS " from account where tenant = ? and project = ?"
+                      " and id in " DB_NAMES },
+    [ZONED] = { "select account from account_zone where tenant = ? and project = ?"
+                " and account in " DB_NAMES " and number = 1" },
 };
 
 const StatementTable catalog__account_table = { "accounts", sql, STATEMENTS };
@@ -317,6 +324,72 @@ Err *catalog_accounts(Catalog *catalog, Arena *arena, const CatalogPage *page, A
     *accounts = list.accounts;
     *count = list.count;
     return NULL;
+}
+
+// ---- many by their ids
+
+typedef struct FilesGet {
+    ProjectId    project;
+    DbNames      names;
+    AccountFile *files;
+} FilesGet;
+
+static AccountFile *file_of(const FilesGet *get, Str account)
+{
+    for (size_t i = 0; i < get->names.count; i++)
+        if (str_equal(get->names.at[i], account))
+            return &get->files[i];
+    return NULL;
+}
+
+static Err *zones_of(DbTx *tx, const FilesGet *get)
+{
+    bool *zoned;
+    TRY(db_names_found(tx, &sql[ZONED], get->names, &zoned));
+    for (size_t i = 0; i < get->names.count; i++) {
+        AccountFile *file = &get->files[i];
+        if (file->account == NULL)
+            continue;
+        file->zones = (AccountZones){ arena_array(db_arena(tx), AccountZone, 1), 1 };
+        file->zones.at[0] = (AccountZone){ INSTANT_FIRST, file->account->time_zone };
+        if (zoned[i])
+            TRY(zones_read(tx, get->project, file->account, &file->zones));
+    }
+    return NULL;
+}
+
+static Err *files_work(DbTx *tx, void *context)
+{
+    FilesGet *get = context;
+    DbRows    rows;
+    TRY(db_rows_of(tx, &sql[ACCOUNTS_OF], get->names, &rows));
+    for (size_t i = 0; i < rows.count; i++) {
+        Account *account = account_read(db_arena(tx), &rows.at[i]);
+        file_of(get, account->id)->account = account;
+    }
+    TRY(zones_of(tx, get));
+    SubscriptionHistory *histories;
+    size_t               count;
+    TRY(catalog__histories_of(tx, get->names, &histories, &count));
+    for (size_t i = 0; i < count; i++) {
+        AccountFile *file = file_of(get, histories[i].first->account);
+        if (file->count == 0)
+            file->histories = &histories[i];
+        file->count++;
+    }
+    return NULL;
+}
+
+Err *catalog_account_files(Catalog *catalog, Arena *arena, const AccountIds *ids,
+                           AccountFile *files)
+{
+    FilesGet get = { ids->project,
+                     { ids->project.tenant, ids->project.id, ids->at, ids->count }, files };
+    uint64_t names;
+    TRY(catalog_accounts_catch_up(catalog, arena, &names));
+    for (size_t i = 0; i < ids->count; i++)
+        files[i] = (AccountFile){ 0 };
+    return db_read(catalog->db, arena, files_work, &get);
 }
 
 // ---- the projection of names from usage

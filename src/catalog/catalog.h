@@ -215,6 +215,22 @@ Err *catalog_subscriptions(Catalog *catalog, Arena *arena, const CatalogPage *pa
 Err *catalog_histories(Catalog *catalog, Arena *arena, const CatalogPage *page,
                        SubscriptionHistory **histories, size_t *count) MUST_CHECK;
 
+// What is known of an account, all as of one moment.
+typedef struct AccountFile {
+    Account             *account;  // NULL: there is none; then the rest is empty
+    AccountZones         zones;
+    SubscriptionHistory *histories;  // of its subscriptions, by id
+    size_t               count;
+} AccountFile;
+typedef struct AccountIds {
+    ProjectId  project;
+    const Str *at;  // none is there twice
+    size_t     count;
+} AccountIds;
+// Of many at once: files[i] of ids->at[i].
+Err *catalog_account_files(Catalog *catalog, Arena *arena, const AccountIds *ids,
+                           AccountFile *files) MUST_CHECK;
+
 // Every meter of every project, for putting them into the partition at start.
 typedef struct ProjectMeter {
     ProjectId project;

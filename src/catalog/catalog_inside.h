@@ -7,6 +7,7 @@
 #include "catalog/catalog.h"
 #include "catalog/mirror.h"
 #include "catalog/plan_cache.h"
+#include "db/names.h"
 
 struct Catalog {
     Db              *db;
@@ -79,6 +80,9 @@ Err *catalog__subscription_changed(DbTx *tx, ProjectId project,
 // The row with its log.
 Err *catalog__history_read(DbTx *tx, ProjectId project, const Subscription *row,
                            SubscriptionHistory *history) MUST_CHECK;
+// All of those accounts, by account and id.
+Err *catalog__histories_of(DbTx *tx, DbNames accounts, SubscriptionHistory **histories,
+                           size_t *count) MUST_CHECK;
 // SUBSCRIPTION_NOT_FOUND.
 Err *catalog__history_get(DbTx *tx, ProjectId project, Str id,
                           SubscriptionHistory *history) MUST_CHECK;

@@ -14,6 +14,7 @@ enum {
     SUBSCRIPTIONS_AFTER,
     ACCOUNT_AFTER,
     PLAN_AFTER,
+    SUBSCRIPTIONS_OF,
     OTHER_CURRENCY,
     STATEMENTS
 };
@@ -45,6 +46,11 @@ static const Statement sql[STATEMENTS] = {
                      " where tenant = ? and project = ? and id > ? and (plan = ? or id in"
                      " (select subscription from subscription_change"
                      " where tenant = ? and project = ? and plan = ?)) order by id limit ?" },
+    [SUBSCRIPTIONS_OF] = { "select " COLUMNS " from (select tenant t, project p, id i"
+                           " from subscription where tenant = ? and project = ?"
+                           " and account in " DB_NAMES ")"
+                           " found join subscription on tenant = found.t and project = found.p"
+                           " and id = found.i order by account, id" },
     [OTHER_CURRENCY] = { "select s.id from (" OF_ACCOUNT " order by id limit 100000) found"
                          " join subscription s on s.tenant = found.t and s.project = found.p"
                          " and s.id = found.i"
@@ -412,6 +418,20 @@ static Err *histories_work(DbTx *tx, void *context)
     for (size_t i = 0; i < list->rows.count; i++)
         TRY(catalog__history_read(tx, list->rows.page->project, &list->rows.subscriptions[i],
                                   &list->histories[i]));
+    return NULL;
+}
+
+Err *catalog__histories_of(DbTx *tx, DbNames accounts, SubscriptionHistory **histories,
+                           size_t *count)
+{
+    DbRows    rows;
+    ProjectId project = { accounts.tenant, accounts.project };
+    TRY(db_rows_of(tx, &sql[SUBSCRIPTIONS_OF], accounts, &rows));
+    *histories = arena_array(db_arena(tx), SubscriptionHistory, rows.count);
+    *count = rows.count;
+    for (size_t i = 0; i < rows.count; i++)
+        TRY(catalog__history_read(tx, project, subscription_read(db_arena(tx), &rows.at[i]),
+                                  &(*histories)[i]));
     return NULL;
 }
 

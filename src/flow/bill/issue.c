@@ -462,7 +462,9 @@ Err *issue_finalize(Arena *arena, const IssueQuery *query, Str id, IssuedInvoice
     Err *err = NULL;
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         err = finalize_once(arena, query, id, invoice);
-        if (err == NULL || err->code != ERR_STORE_BUSY)
+        // Stale, or final by now: another request may have been faster.
+        bool may_be_final = err != NULL && err->code == ERR_INVOICE_STALE && tries == 0;
+        if (err == NULL || (err->code != ERR_STORE_BUSY && !may_be_final))
             return err;
     }
     return err;

@@ -1,96 +1,144 @@
 // SPDX-License-Identifier: Apache-2.0
-// What many accounts have, with every statement of it. A list of names is asked for in lists of a fixed length, the last name repeated to fill them up:
-// no statement is put together from text.
+// What many accounts have, with every statement of it.
 //
 // SQLite plans without statistics: `+` keeps it from an index that does not begin with the names.
 // To MariaDB it means nothing.
 #include "flow/bill/issue_batch.h"
 
 #include "base/assert.h"
+#include "base/map.h"
+#include "db/names.h"
 #include "flow/bill/issue_inside.h"
 
-enum { DRAFTS, CHARGES, GRANTS, BALANCES, REVENUE, STATEMENTS };
-
-enum { NAMES = 32 };
-#define NAMES_8 "?, ?, ?, ?, ?, ?, ?, ?"
-#define NAMES_32 "(" NAMES_8 ", " NAMES_8 ", " NAMES_8 ", " NAMES_8 ")"
+enum { DRAFTS, CHARGES, GRANTS, BALANCES, REVENUE, PROGRESS, STATEMENTS };
 
 static const Statement sql[STATEMENTS] = {
     [DRAFTS] = { "select slot from invoice where tenant = ? and project = ? and slot in "
-                 NAMES_32 },
+                 DB_NAMES },
     [CHARGES] = { "select distinct account from charge where tenant = ? and project = ?"
-                  " and account in " NAMES_32 " and +collect = 'invoice' and +invoice is null" },
+                  " and account in " DB_NAMES " and +collect = 'invoice' and +invoice is null" },
     [GRANTS] = { "select distinct account from credit_grant where tenant = ? and project = ?"
-                 " and account in " NAMES_32 " and +state = 'active'" },
+                 " and account in " DB_NAMES " and +state = 'active'" },
     [BALANCES] = { "select distinct owner from ledger_balance where tenant = ? and project = ?"
-                   " and kind = 'customerBalance' and owner in " NAMES_32 " and +amount <> 0" },
+                   " and kind = 'customerBalance' and owner in " DB_NAMES " and +amount <> 0" },
     [REVENUE] = { "select distinct account from revenue_item where tenant = ? and project = ?"
-                  " and account in " NAMES_32 " and invoice = ''" },
+                  " and account in " DB_NAMES " and invoice = ''" },
+    [PROGRESS] = { "select subscription, issued_until from invoice_progress"
+                   " where tenant = ? and project = ? and subscription in " DB_NAMES },
 };
 
 const StatementTable issue_batch_table = { "invoices of many accounts", sql, STATEMENTS };
 
-// ---- names
+// ---- before rating
 
-// The values of one list: NAMES names from `first` on, `step` bytes apart.
-typedef struct Names {
-    ProjectId   project;
-    const char *first;
-    size_t      step, count;
-} Names;
+typedef struct KnownRead {
+    const AccountIds *ids;
+    IssueKnown       *known;
+} KnownRead;
 
-static Str name_of(const Names *names, size_t number)
+static size_t subscriptions_count(const KnownRead *read)
 {
-    return *(const Str *)(const void *)(names->first + names->step * number);
+    size_t count = 0;
+    for (size_t i = 0; i < read->ids->count; i++)
+        count += read->known[i].file->count;
+    return count;
 }
 
-static DbValues list_of(Arena *arena, const Names *names, size_t from)
+// Every subscription, not billed yet.
+static DbNames parts_make(Arena *arena, const KnownRead *read, IssueProgress *parts)
 {
-    DbValue *values = arena_array(arena, DbValue, NAMES + 2);
-    values[0] = db_text(names->project.tenant);
-    values[1] = db_text(names->project.id);
-    for (size_t i = 0; i < NAMES; i++) {
-        size_t number = from + i < names->count ? from + i : names->count - 1;
-        values[i + 2] = db_text(name_of(names, number));
+    Str    *names = arena_array(arena, Str, subscriptions_count(read));
+    DbNames all = { read->ids->project.tenant, read->ids->project.id, names, 0 };
+    for (size_t i = 0; i < read->ids->count; i++) {
+        IssueKnown *known = &read->known[i];
+        known->parts = parts + all.count;
+        for (size_t k = 0; k < known->file->count; k++) {
+            names[all.count] = known->file->histories[k].first->id;
+            parts[all.count] = (IssueProgress){ names[all.count], false, INSTANT_FIRST };
+            all.count++;
+        }
     }
-    return (DbValues){ values, NAMES + 2 };
+    return all;
 }
 
-// Sets is_there[i] for those names of the list that the rows have; the others are left.
-static void rows_note(const DbRows *rows, const Names *names, size_t from, bool *is_there)
+static void progress_take(const DbNames *names, const DbRows *rows, IssueProgress *parts)
 {
-    for (size_t i = from; i < names->count && i < from + NAMES; i++)
-        for (size_t k = 0; k < rows->count && !is_there[i]; k++)
-            is_there[i] = str_equal(row_text(&rows->at[k], 0), name_of(names, i));
-}
-
-static Err *names_look(DbTx *tx, int statement, const Names *names, bool **is_there)
-{
-    DbRows rows;
-    *is_there = arena_array(db_arena(tx), bool, names->count);
+    Map *places = map_open();
     for (size_t i = 0; i < names->count; i++)
-        (*is_there)[i] = false;
-    for (size_t from = 0; from < names->count; from += NAMES) {
-        TRY(db_rows(tx, &sql[statement], list_of(db_arena(tx), names, from), &rows));
-        rows_note(&rows, names, from, *is_there);
+        map_set(places, names->at[i], i);
+    for (size_t i = 0; i < rows->count; i++) {
+        uint64_t place;
+        bool     is_there = map_find(places, row_text(&rows->at[i], 0), &place);
+        assert_that(is_there);
+        parts[place].is_stored = true;
+        parts[place].until.us = row_whole(&rows->at[i], 1);
     }
+    map_close(places);
+}
+
+static Err *known_work(DbTx *tx, void *context)
+{
+    const KnownRead  *read = context;
+    const AccountIds *ids = read->ids;
+    Arena            *arena = db_arena(tx);
+    IssueProgress    *parts = arena_array(arena, IssueProgress, subscriptions_count(read));
+    DbNames           names = parts_make(arena, read, parts);
+    DbNames           accounts = { ids->project.tenant, ids->project.id, ids->at, ids->count };
+    DbRows            rows;
+    bool             *grants;
+    TRY(db_rows_of(tx, &sql[PROGRESS], names, &rows));
+    progress_take(&names, &rows, parts);
+    TRY(db_names_found(tx, &sql[GRANTS], accounts, &grants));
+    for (size_t i = 0; i < ids->count; i++)
+        read->known[i].has_grants = grants[i];
     return NULL;
 }
+
+IssueProgress issue_known_progress(const IssueKnown *known, Str subscription)
+{
+    size_t i = 0;
+    while (!str_equal(known->parts[i].subscription, subscription))
+        i++;
+    return known->parts[i];
+}
+
+Err *issue_known_read(Arena *arena, const IssueQuery *query, const AccountIds *ids,
+                      IssueKnown *known)
+{
+    AccountFile *files = arena_array(arena, AccountFile, ids->count);
+    KnownRead    read = { ids, known };
+    TRY(catalog_account_files(query->catalog, arena, ids, files));
+    for (size_t i = 0; i < ids->count; i++)
+        known[i] = (IssueKnown){ .file = &files[i] };
+    return db_read(query->books, arena, known_work, &read);
+}
+
+// ---- in the transaction
 
 Err *issue_batch_read(DbTx *tx, IssueBatch *batch, const IssueAccount *accounts, size_t count,
                       IssueFacts *facts)
 {
-    Names names = { batch->project, (const char *)&accounts->account, sizeof *accounts, count };
-    Names slots = { batch->project, (const char *)&accounts->slot, sizeof *accounts, count };
-    bool *drafts, *charges, *grants, *balances, *revenue;
-    TRY(names_look(tx, CHARGES, &names, &charges));
-    TRY(names_look(tx, GRANTS, &names, &grants));
-    TRY(names_look(tx, DRAFTS, &slots, &drafts));
-    TRY(names_look(tx, BALANCES, &names, &balances));
-    TRY(names_look(tx, REVENUE, &names, &revenue));
+    Arena  *arena = db_arena(tx);
+    Str    *ids = arena_array(arena, Str, count), *drafts_of = arena_array(arena, Str, count);
+    DbNames names = { batch->project.tenant, batch->project.id, ids, count };
+    DbNames slots = { batch->project.tenant, batch->project.id, drafts_of, count };
+    bool   *drafts, *charges, *grants, *balances, *revenue;
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = accounts[i].account;
+        drafts_of[i] = accounts[i].slot;
+    }
+    TRY(db_names_found(tx, &sql[CHARGES], names, &charges));
+    TRY(db_names_found(tx, &sql[GRANTS], names, &grants));
+    TRY(db_names_found(tx, &sql[DRAFTS], slots, &drafts));
+    TRY(db_names_found(tx, &sql[BALANCES], names, &balances));
+    TRY(db_names_found(tx, &sql[REVENUE], names, &revenue));
     for (size_t i = 0; i < count; i++)
-        facts[i] = (IssueFacts){ batch,       drafts[i],   charges[i],
-                                 grants[i],   balances[i], revenue[i] };
+        facts[i] = (IssueFacts){ .batch = batch,
+                                 .has_draft = drafts[i],
+                                 .has_charges = charges[i],
+                                 .has_grants = grants[i],
+                                 .has_balance = balances[i],
+                                 .has_revenue = revenue[i] };
     batch->invoices = count;
     return NULL;
 }
@@ -169,7 +217,7 @@ Err *issue_post_put(DbTx *tx, IssueFacts *facts, const LedgerPost *post)
         return ledger_post(tx, post, &posted);
     IssueBatch *batch = facts->batch;
     if (batch->post_count == batch->post_room) {
-        batch->post_room = batch->post_room == 0 ? 2 * NAMES : 2 * batch->post_room;
+        batch->post_room = batch->post_room == 0 ? 64 : 2 * batch->post_room;
         LedgerPost *more = arena_array(db_arena(tx), LedgerPost, batch->post_room);
         for (size_t i = 0; i < batch->post_count; i++)
             more[i] = batch->posts[i];

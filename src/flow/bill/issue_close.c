@@ -80,11 +80,13 @@ static Err *batch_write(Arena *arena, Batch *batch)
 }
 
 // *due is false: nothing is.
-static Err *one_rate(Arena *arena, const Batch *batch, IssueClosed *closed, Closing *closing,
+static Err *one_rate(Arena *arena, const Batch *batch, const IssueKnown *known, Closing *closing,
                      bool *due)
 {
-    IssueWanted wanted = { .account = closed->account, .currency = STR_NONE };
-    *closing = (Closing){ .closed = closed, .final = { .query = batch->query } };
+    IssueWanted wanted = { .account = closing->closed->account,
+                           .currency = STR_NONE,
+                           .known = known };
+    closing->final.query = batch->query;
     IssueDraft *rated = &closing->final.rated;
     TRY(issue_rate(arena, batch->query, &wanted, rated, due));
     *due = *due && rated->boundary.us <= batch->close->until.us;
@@ -96,11 +98,11 @@ static Err *one_rate(Arena *arena, const Batch *batch, IssueClosed *closed, Clos
 // Rated anew, because what was rated may be what was refused.
 static Err *alone_once(Arena *arena, const Batch *batch, IssueClosed *closed)
 {
-    Closing  closing;
+    Closing  closing = { .closed = closed };
     Closing *only = &closing;
     Batch    own = { batch->close, batch->query, &only, 1 };
     bool     due;
-    TRY(one_rate(arena, batch, closed, &closing, &due));
+    TRY(one_rate(arena, batch, NULL, &closing, &due));
     return due ? batch_write(arena, &own) : NULL;
 }
 
@@ -119,15 +121,36 @@ static bool is_last(const Err *err)
     return err->code == ERR_OUTCOME_UNKNOWN || err->code == ERR_OPERATION_CANCELED;
 }
 
+// NULL: nothing, and each is read for itself. A failure of the books is met again there, account by
+// account.
+static const IssueKnown *known_read(Arena *arena, const IssueQuery *query,
+                                    const IssueClosed *closed, size_t count)
+{
+    IssueKnown *known = arena_array(arena, IssueKnown, count);
+    Str        *accounts = arena_array(arena, Str, count);
+    AccountIds  ids = { query->project, accounts, count };
+    for (size_t i = 0; i < count; i++)
+        accounts[i] = closed[i].account;
+    if (count < 2 || issue_known_read(arena, query, &ids, known) != NULL)
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        if (known[i].file->account == NULL)
+            return NULL;
+    return known;
+}
+
 void issue_close(Arena *arena, const IssueQuery *query, const IssueClose *close,
                  IssueClosed *closed, size_t count)
 {
     Closing *closings = arena_array(arena, Closing, count);
     Batch    batch = { close, query, arena_array(arena, Closing *, count), 0 };
+    const IssueKnown *known = known_read(arena, query, closed, count);
     for (size_t i = 0; i < count; i++) {
         bool due;
         closed[i].invoice = NULL;
-        closed[i].why = one_rate(arena, &batch, &closed[i], &closings[i], &due);
+        closings[i] = (Closing){ .closed = &closed[i] };
+        closed[i].why =
+            one_rate(arena, &batch, known == NULL ? NULL : &known[i], &closings[i], &due);
         if (closed[i].why == NULL && due)
             batch.at[batch.count++] = &closings[i];
         else if (closed[i].why != NULL && closed[i].why->code == ERR_STORE_BUSY)

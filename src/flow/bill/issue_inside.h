@@ -37,6 +37,7 @@ typedef struct IssueProgress {
 } IssueProgress;
 
 typedef struct IssueAhead IssueAhead;
+typedef struct IssueKnown IssueKnown;
 
 // What an invoice is made of, rated: pure from here on but for rates, credit and balance.
 typedef struct IssueDraft {
@@ -64,6 +65,7 @@ typedef struct IssueWanted {
     Str account;
     Str currency;  // STR_NONE: whichever is first
     IssueAhead *ahead;  // NULL: it is made for real
+    const IssueKnown *known;  // NULL: nothing was read ahead
 } IssueWanted;
 
 // The account's earliest boundary up to now (of a preview: up to any time) with lines that were not
@@ -83,6 +85,17 @@ Err *issue_rate_at(Arena *arena, const IssueQuery *query, const IssueWanted *wan
 // A line of a bill as one of an invoice. The timeline is folded from the facts.
 IssueLine issue_line_of(Arena *arena, const TimelineFacts *facts, const Timeline *timeline,
                         const Line *line);
+
+// What was read of an account before it is rated, with those of others: issue_batch_store.c
+struct IssueKnown {
+    const AccountFile *file;  // of an account that there is
+    IssueProgress     *parts;  // of its subscriptions, in their order
+    bool               has_grants;
+};
+IssueProgress issue_known_progress(const IssueKnown *known, Str subscription);
+// known[i] of ids->at[i]; where `file` says that there is no account nothing else is said.
+Err *issue_known_read(Arena *arena, const IssueQuery *query, const AccountIds *ids,
+                      IssueKnown *known) MUST_CHECK;
 
 // ---- one-off charges that wait: issue_charges.c
 

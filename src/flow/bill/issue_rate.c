@@ -177,6 +177,7 @@ typedef struct Search {
     Str               account, currency;
     UsageMoment      *moment;
     IssueAhead       *ahead;  // NULL: it is made for real
+    const IssueKnown *known;  // NULL: nothing was read ahead
 } Search;
 
 // Its late usage goes on the next invoice.
@@ -202,7 +203,10 @@ static Err *lines_at(Arena *arena, const Search *search, const InvoiceQuery *rat
     if (since.since.us < next->natural.us)
         TRY(invoice_reach_since(arena, rated, &since, &wanted.from));
     next->from = since.since = wanted.from;
-    TRY(issue_billed_lines(arena, query->books, &wanted, next->currency, &billed));
+    if (search->known != NULL && !next->progress.is_stored)
+        billed = (InvoiceLines){ 0 };  // the books have no invoice of it
+    else
+        TRY(issue_billed_lines(arena, query->books, &wanted, next->currency, &billed));
     return invoice_lines_since(arena, rated, &since, &billed, &next->lines);
 }
 
@@ -227,7 +231,10 @@ static Err *next_begin(Arena *arena, const Search *search, const InvoiceQuery *r
 {
     ProgressRead read = { search->query->project,
                           { .subscription = rated->facts->history.first->id } };
-    TRY(db_read(search->query->books, arena, progress_work, &read));
+    if (search->known != NULL)
+        read.progress = issue_known_progress(search->known, read.progress.subscription);
+    else
+        TRY(db_read(search->query->books, arena, progress_work, &read));
     next->progress = read.progress;
     next->late = (Late){ .since = INSTANT_END };
     if (read.progress.is_stored) {
@@ -277,7 +284,11 @@ static Err *row_search(Arena *arena, const Search *search, const SubscriptionHis
     InvoiceQuery      rated = { query->catalog, search->moment, query->project, facts };
     Next              next = { .facts = facts };
     bool              found;
-    TRY(timeline_facts_of(arena, query->catalog, query->project, row, facts));
+    if (search->known != NULL)
+        *facts = timeline_facts_in(query->catalog, query->project, search->known->file,
+                                   (size_t)(row - search->known->file->histories));
+    else
+        TRY(timeline_facts_of(arena, query->catalog, query->project, row, facts));
     const TimelineFacts *instead = search->ahead == NULL ? NULL : search->ahead->instead;
     if (instead != NULL && str_equal(row->first->id, instead->history.first->id))
         *facts = *instead;
@@ -293,8 +304,20 @@ static Err *row_search(Arena *arena, const Search *search, const SubscriptionHis
     return NULL;
 }
 
+// Of those that were read ahead.
+static Err *known_search(Arena *arena, const Search *search, Nexts *nexts)
+{
+    const AccountFile *file = search->known->file;
+    nexts->at = arena_array(arena, Next, file->count);
+    for (size_t i = 0; i < file->count; i++)
+        TRY(row_search(arena, search, &file->histories[i], nexts));
+    return NULL;
+}
+
 static Err *nexts_find(Arena *arena, const Search *search, Nexts *nexts)
 {
+    if (search->known != NULL)
+        return known_search(arena, search, nexts);
     CatalogPage          page = { .project = search->query->project, .limit = 1000,
                                   .account = search->account };
     SubscriptionHistory *rows;
@@ -481,7 +504,8 @@ static Err *part_add(Arena *arena, const Search *search, const Next *next, Issue
     for (size_t i = 0; i < next->lines.count; i++)
         draft->lines[draft->count++] = line_of(arena, next, &timeline, &next->lines.at[i]);
     TRY(late_add(arena, search, next, &timeline, draft));
-    TRY(db_read(search->query->books, arena, grants_work, &read));
+    if (search->known == NULL || search->known->has_grants)
+        TRY(db_read(search->query->books, arena, grants_work, &read));
     TRY(tables_fill(arena, search, &timeline, &read, draft));
     draft->parts[draft->part_count++] = next->progress;
     return NULL;
@@ -531,7 +555,10 @@ static Err *draft_begin(Arena *arena, const IssueQuery *query, const IssueWanted
                         IssueDraft *draft)
 {
     Account *row;
-    TRY(catalog_account_get(query->catalog, arena, query->project, wanted->account, &row));
+    if (wanted->known != NULL)
+        row = wanted->known->file->account;
+    else
+        TRY(catalog_account_get(query->catalog, arena, query->project, wanted->account, &row));
     *draft = (IssueDraft){ .query = query,
                            .kind = INVOICE_BILLING,
                            .account = wanted->account,
@@ -547,7 +574,11 @@ static Err *draft_begin(Arena *arena, const IssueQuery *query, const IssueWanted
 static Err *search_begin(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
                          Search *search)
 {
-    *search = (Search){ query, wanted->account, wanted->currency, NULL, wanted->ahead };
+    *search = (Search){ .query = query,
+                        .account = wanted->account,
+                        .currency = wanted->currency,
+                        .ahead = wanted->ahead,
+                        .known = wanted->known };
     if (wanted->ahead == NULL)
         return usage_moment_open(query->partition, arena, SEQUENCE_NEWEST, &search->moment);
     search->moment = wanted->ahead->moment;

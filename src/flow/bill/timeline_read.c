@@ -9,17 +9,31 @@ static Err *plan_from_catalog(void *context, Arena *arena, const PlanWanted *wan
     return catalog_plan_parsed(context, arena, wanted, plan);
 }
 
-static Err *facts_around(Arena *arena, Catalog *catalog, ProjectId project, TimelineFacts *facts)
+static void facts_fill(Catalog *catalog, ProjectId project, AccountZones zones,
+                       TimelineFacts *facts)
 {
-    AccountZones zones;
-    TRY(catalog_account_zones(catalog, arena, project, facts->history.first->account, &zones));
     facts->zones = zones.at;
     facts->zone_count = zones.count;
     facts->project = project;
     facts->project_zone = catalog_project_get(catalog, project).time_zone;
     facts->plans = (PlanSource){ plan_from_catalog, catalog };
     facts->known_at = INSTANT_END;
+}
+
+static Err *facts_around(Arena *arena, Catalog *catalog, ProjectId project, TimelineFacts *facts)
+{
+    AccountZones zones;
+    TRY(catalog_account_zones(catalog, arena, project, facts->history.first->account, &zones));
+    facts_fill(catalog, project, zones, facts);
     return NULL;
+}
+
+TimelineFacts timeline_facts_in(Catalog *catalog, ProjectId project, const AccountFile *file,
+                                size_t number)
+{
+    TimelineFacts facts = { .history = file->histories[number] };
+    facts_fill(catalog, project, file->zones, &facts);
+    return facts;
 }
 
 Err *timeline_facts(Arena *arena, Catalog *catalog, ProjectId project, Str subscription,

@@ -11,6 +11,9 @@ Err *timeline_facts(Arena *arena, Catalog *catalog, ProjectId project, Str subsc
 // The same for a row of catalog_histories.
 Err *timeline_facts_of(Arena *arena, Catalog *catalog, ProjectId project,
                        const SubscriptionHistory *history, TimelineFacts *facts) MUST_CHECK;
+// Of an account's file: the subscription of that number in it, from 0.
+TimelineFacts timeline_facts_in(Catalog *catalog, ProjectId project, const AccountFile *file,
+                                size_t number);
 
 // The log as it was known when `change` is recorded, and that change at its end: in memory.
 void timeline_facts_add(Arena *arena, TimelineFacts *facts, const SubscriptionChange *change);
