@@ -8,7 +8,8 @@ create table project_settings (
     primary key (tenant, project)
 ) {{TABLE}};
 
--- A billing period of a subscription that was billed: its usage is in the books up to sequence.
+-- A billing period of a subscription that was billed: its usage is in the books up to sequence. Up
+-- to looked_at what fell was credited; what rose waits for an invoice.
 create table closed_period (
     tenant {{KEY}} not null,
     project {{KEY}} not null,
@@ -16,6 +17,7 @@ create table closed_period (
     period_start {{BIGINT}} not null,
     period_end {{BIGINT}} not null,
     sequence {{BIGINT}} not null,
+    looked_at {{BIGINT}} not null,
     invoice {{KEY}} not null,
     primary key (tenant, project, subscription, period_start)
 ) {{TABLE}};

@@ -272,3 +272,92 @@ def test_the_tax_is_that_of_the_invoice_it_corrects(late, inclusive):
     assert taxes == {None: ("1.00" if inclusive else "1.10", "10"), 1: ("2.00" if inclusive else "2.40", "20")}
     assert [(tax["rate"], tax["percent"]) for tax in march["taxes"]] == [("vat", "10"), ("vat", "20")]
     balanced(late)
+
+
+# ---- the other policies
+
+def policy(api, rule, **members):
+    assert api.put("/v1/settings", {"lateUsage": rule, **members})["lateUsage"] == rule
+
+
+def notes(api):
+    return api.get("/v1/creditNotes", query={"limit": 1000})["data"]
+
+
+def test_credit_notes_for_what_falls_and_lines_for_what_rises(late):
+    policy(late, "creditNote")
+    subscribe(late, FEE, PER_CALL, {"id": "more", "model": "percentOf", "charges": ["calls"], "ratePercent": "10"})
+    bill(late)
+    first = use(late, 1000, MONTHS[0])
+    february = bill_month(late, 2)
+    late.post("/v1/measurements/amend", [{"uniqueId": first, "value": 400}])
+    nothing_due(late)  # but what fell is credited
+    [note] = notes(late)
+    assert (note["invoice"], note["reasonCode"], note["total"], note["apply"]) == (
+        february["id"], "lateUsage", "6.60", "invoice")
+    assert late.get(f"/v1/invoices/{february['id']}")["amountRemaining"] == "54.40"
+    nothing_due(late)
+    sums_hold(late, 1)
+    use(late, 1100, MONTHS[0], "rises")
+    nothing_due(late)
+    assert len(notes(late)) == 1
+    march = bill_month(late, 3)
+    assert sorted(line["amount"] for line in corrections(march)) == ["1.10", "11.00"]
+    late.post("/v1/measurements/void", {"uniqueIds": ["rises"], "reason": "test"})
+    nothing_due(late)
+    sums_hold(late, 1)  # taken off the line that stands on the March invoice
+    assert {note["invoice"] for note in notes(late)} == {february["id"], march["id"]}
+    assert corrections(bill_month(late, 4)) == []
+    sums_hold(late, 1, 2, 3)
+    balanced(late)
+
+
+def test_a_credit_note_restores_credit_first(late):
+    policy(late, "creditNote")
+    subscribe(late, PER_CALL)
+    grant(late, "6.00")
+    first = use(late, 1000, MONTHS[0])
+    february = bill_month(late, 2)
+    late.post(f"/v1/invoices/{february['id']}/pay", {}, headers={"Idempotency-Key": "pay"})
+    late.post("/v1/measurements/amend", [{"uniqueId": first, "value": 200}])
+    nothing_due(late)
+    [note] = notes(late)
+    assert (note["total"], note["apply"]) == ("8.00", "balance")
+    assert (wallet(late), owed(late, "customerBalance")) == (Decimal("6.00"), Decimal("-2.00"))
+    assert owed(late, "receivable") == 0
+    nothing_due(late)
+    sums_hold(late, 1)
+    balanced(late)
+
+
+def test_an_inclusive_tax_falls_with_its_line(late):
+    policy(late, "creditNote")
+    late.put("/v1/taxRates/vat", {"name": "VAT", "percent": "20", "inclusive": True})
+    late.put(f"/v1/accounts/{ACCOUNT}", {"currency": "USD", "taxRates": ["vat"]})
+    subscribe(late, PER_CALL)
+    first = use(late, 1200, MONTHS[0])
+    bill_month(late, 2)
+    late.post("/v1/measurements/amend", [{"uniqueId": first, "value": 600}])
+    nothing_due(late)
+    late.post("/v1/measurements/void", {"uniqueIds": [first], "reason": "test"})
+    nothing_due(late)
+    assert [(note["net"], note["tax"], note["total"]) for note in notes(late)] == [("5.00", "1.00", "6.00")] * 2
+    assert owed(late, "receivable") == 0
+    balanced(late)
+
+
+def test_reopen_does_nothing_by_itself(late):
+    policy(late, "reopen")
+    subscribe(late, FEE, PER_CALL)
+    bill(late)
+    use(late, 1000, MONTHS[0])
+    february = bill_month(late, 2)
+    use(late, 500, MONTHS[0], "late")
+    march = bill_month(late, 3)
+    assert corrections(march) == [] and march["total"] == "50.00"
+    late.post(f"/v1/invoices/{february['id']}/void", None)
+    again = bill(late)
+    assert (lines(again), again["at"]) == ([("calls", "15.00", None), ("fee", "50.00", None)], MONTHS[1])
+    nothing_due(late)
+    sums_hold(late, 1, 2)
+    balanced(late)

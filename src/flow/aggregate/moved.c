@@ -44,6 +44,8 @@ static void move_put(const Looking *looking, size_t closed, const UsageMove *mov
     VoidTarget *places = looking->places + closed * USAGE_MOVES_SHOWN;
     size_t      place = place_of(moved, move);
     moved->count++;
+    if (moved->newest < move->sequence)
+        moved->newest = move->sequence;
     if (place == USAGE_MOVES_SHOWN)
         return;
     if (moved->shown < USAGE_MOVES_SHOWN)

@@ -30,6 +30,7 @@ enum { USAGE_MOVES_SHOWN = 20 };
 // Of one span.
 typedef struct UsageMoved {
     uint64_t  count;
+    uint64_t  newest;  // the highest sequence of them; 0: there is none
     UsageMove first[USAGE_MOVES_SHOWN];  // the lowest sequences, ascending
     size_t    shown;
 } UsageMoved;

@@ -214,7 +214,7 @@ Err *issue_due(Arena *arena, const IssueQuery *query, Str account, Str currency,
     IssueWanted wanted = { .account = account, .currency = currency };
     DraftWrite  write = { .draft = &draft };
     bool        found;
-    TRY(issue_rate(arena, query, &wanted, &draft, &found));
+    TRY(issue_rate_settled(arena, query, &wanted, &draft, &found));
     if (!found)
         TRY(charges_only(arena, &wanted, &draft));
     TRY(db_write(query->books, arena, (DbWrite){ .work = draft_work, .context = &write }));
@@ -427,7 +427,7 @@ static Err *draft_rate(Arena *arena, IssueFinal *final)
         return NULL;
     }
     IssueWanted wanted = { .account = row->account, .currency = currency_code(&row->currency) };
-    TRY(issue_rate(arena, final->query, &wanted, &final->rated, &found));
+    TRY(issue_rate_settled(arena, final->query, &wanted, &final->rated, &found));
     if (!found) {  // charges alone
         final->rated.currency = row->currency;
         final->rated.boundary = row->boundary;

@@ -88,7 +88,7 @@ static Err *one_rate(Arena *arena, const Batch *batch, const IssueKnown *known, 
                            .known = known };
     closing->final.query = batch->query;
     IssueDraft *rated = &closing->final.rated;
-    TRY(issue_rate(arena, batch->query, &wanted, rated, due));
+    TRY(issue_rate_settled(arena, batch->query, &wanted, rated, due));
     *due = *due && rated->boundary.us <= batch->close->until.us;
     if (*due)
         closing->slot = issue_draft_slot(arena, rated->account, rated->currency);

@@ -73,6 +73,15 @@ typedef struct IssueWanted {
 Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
                 IssueDraft *draft, bool *found) MUST_CHECK;
 
+// The same; under the policy creditNote what fell of closed periods is credited before.
+Err *issue_rate_settled(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
+                        IssueDraft *draft, bool *found) MUST_CHECK;
+
+// What late usage of an account comes to by itself, where it is to be credited at once: a draft of
+// each subscription, whose lines correct closed periods. There may be none.
+Err *issue_rate_closed(Arena *arena, const IssueQuery *query, Str account, IssueDraft **drafts,
+                       size_t *count) MUST_CHECK;
+
 // A stored line as one of a bill: what makes it the same line, and what was billed.
 Err *issue_stored_line(Arena *arena, const IssueLineRow *row, Currency currency,
                        Line *line) MUST_CHECK;

@@ -276,6 +276,15 @@ static Err *next_find(Arena *arena, const Search *search, const InvoiceQuery *ra
 
 // ---- all of an account
 
+// Something fell, or rose, that was not looked at yet.
+static bool wants_notes(const Late *late)
+{
+    bool is_fresh = false;
+    for (size_t i = 0; i < late->count; i++)
+        is_fresh |= late->at[i].moved.newest > late->at[i].closed.looked_at;
+    return is_fresh && late->policy == LATE_CREDIT_NOTE;
+}
+
 static Err *row_search(Arena *arena, const Search *search, const SubscriptionHistory *row,
                        Nexts *nexts)
 {
@@ -298,7 +307,7 @@ static Err *row_search(Arena *arena, const Search *search, const SubscriptionHis
         !str_equal(search->currency, currency_code(&next.currency)))
         return NULL;
     TRY(next_find(arena, search, &rated, &next, &found));
-    nexts->wants_notes |= next.late.count > 0 && next.late.policy == LATE_CREDIT_NOTE;
+    nexts->wants_notes |= wants_notes(&next.late);
     if (found)
         nexts->at[nexts->count++] = next;
     return NULL;
@@ -434,7 +443,9 @@ static Err *tables_fill(Arena *arena, const Search *search, const Timeline *time
 // What the books know of a period. One that ended before what was looked at may have a row.
 static ClosedPeriod closed_of(const Next *next, Span span)
 {
-    ClosedPeriod closed = { next->progress.subscription, span, 0, STR_NONE, CLOSED_IS_NEW };
+    ClosedPeriod closed = { .subscription = next->progress.subscription,
+                            .span = span,
+                            .row = CLOSED_IS_NEW };
     if (next->progress.is_stored && span.end.us <= next->late.horizon.us)
         closed.row = CLOSED_MAY_BE;
     for (size_t i = 0; i < next->late.closed_count; i++)
@@ -621,4 +632,80 @@ Err *issue_rate_at(Arena *arena, const IssueQuery *query, const IssueWanted *wan
     TRY(invoice_due(arena, &rated, at, &next.lines));
     draft->sequence = usage_sequence_print(arena, usage_moment_sequence(search.moment));
     return draft_fill(arena, &search, &nexts, draft);
+}
+
+// ---- late usage by itself
+
+typedef struct Drafts {
+    IssueDraft *at;
+    size_t      count;
+} Drafts;
+
+static Err *closed_rate(Arena *arena, const Search *search, const SubscriptionHistory *row,
+                        IssueDraft *draft, bool *found)
+{
+    const IssueQuery *query = search->query;
+    TimelineFacts    *facts = arena_new(arena, TimelineFacts);
+    InvoiceQuery      rated = { query->catalog, search->moment, query->project, facts };
+    Next              next = { .facts = facts };
+    AheadPart         part;
+    TRY(timeline_facts_of(arena, query->catalog, query->project, row, facts));
+    facts->known_at = query->now;
+    TRY(invoice_currency(arena, facts, &next.currency));
+    TRY(next_begin(arena, search, &rated, &next, &part));
+    *found = wants_notes(&next.late);
+    if (!*found)
+        return NULL;
+    TRY(over_find(arena, search, &rated, &next, found));
+    IssueWanted wanted = { .account = search->account };
+    TRY(draft_begin(arena, query, &wanted, draft));
+    draft->late->sequence = usage_moment_sequence(search->moment);
+    draft->late->wants_notes = *found = true;
+    return draft_fill(arena, search, &(Nexts){ .at = &next, .count = 1 }, draft);
+}
+
+static Err *drafts_find(Arena *arena, const Search *search, Drafts *drafts)
+{
+    CatalogPage          page = { .project = search->query->project, .limit = 1000,
+                                  .account = search->account };
+    SubscriptionHistory *rows;
+    size_t               count;
+    do {
+        TRY(catalog_histories(search->query->catalog, arena, &page, &rows, &count));
+        IssueDraft *more = arena_array(arena, IssueDraft, drafts->count + count);
+        for (size_t i = 0; i < drafts->count; i++)
+            more[i] = drafts->at[i];
+        drafts->at = more;
+        for (size_t i = 0; i < count; i++) {
+            bool found;
+            TRY(closed_rate(arena, search, &rows[i], &more[drafts->count], &found));
+            drafts->count += found;
+        }
+        page.after = count < page.limit ? STR_NONE : rows[count - 1].first->id;
+    } while (page.after.at != NULL);
+    return NULL;
+}
+
+Err *issue_rate_closed(Arena *arena, const IssueQuery *query, Str account, IssueDraft **drafts,
+                       size_t *count)
+{
+    Search search = { .query = query, .account = account };
+    Drafts found = { 0 };
+    TRY(usage_moment_open(query->partition, arena, SEQUENCE_NEWEST, &search.moment));
+    Err *err = drafts_find(arena, &search, &found);
+    usage_moment_close(search.moment);
+    *drafts = found.at;
+    *count = found.count;
+    return err;
+}
+
+Err *issue_rate_settled(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
+                        IssueDraft *draft, bool *found)
+{
+    size_t notes;
+    TRY(issue_rate(arena, query, wanted, draft, found));
+    if (!draft->late->wants_notes)
+        return NULL;
+    TRY(late_settle(arena, query, wanted->account, &notes));
+    return issue_rate(arena, query, wanted, draft, found);
 }

@@ -163,14 +163,14 @@ static void moves_write(JsonOut *out, const UsageMoved *moved)
     json_array_end(out);
 }
 
-static bool line_is_of(const IssueLine *line, const ClosedPeriod *closed)
+bool late_line_is_of(const IssueLine *line, const ClosedPeriod *closed)
 {
     return line->of != NULL && str_equal(line->subscription, closed->subscription) &&
            closed->span.start.us <= line->service.start.us &&
            line->service.start.us < closed->span.end.us;
 }
 
-Str late_content(Arena *arena, const LatePeriod *period, const IssueDraft *draft)
+Str late_content(Arena *arena, const LatePeriod *period, const int64_t *lines, size_t count)
 {
     Text    text = text_open(arena);
     JsonOut out = json_out(&text);
@@ -178,9 +178,8 @@ Str late_content(Arena *arena, const LatePeriod *period, const IssueDraft *draft
     moves_write(&out, &period->moved);
     json_name(&out, STR("lines"));
     json_array(&out);
-    for (size_t i = 0; draft != NULL && i < draft->count; i++)
-        if (line_is_of(&draft->lines[i], &period->closed))
-            json_whole(&out, (int64_t)i + 1);
+    for (size_t i = 0; i < count; i++)
+        json_whole(&out, lines[i]);
     json_array_end(&out);
     json_object_end(&out);
     return text_str(&text);
@@ -196,16 +195,20 @@ static Err *moved_record(DbTx *tx, const IssueDraft *draft, const LatePeriod *pe
                           .currency = draft->currency,
                           .from = period->closed.sequence,
                           .to = draft->late->sequence,
-                          .content = late_content(db_arena(tx), period, draft),
                           .created_at = draft->query->now };
-    for (size_t i = 0; i < draft->count; i++)
-        if (line_is_of(&draft->lines[i], &period->closed) &&
-            (__builtin_add_overflow(record.amount, draft->lines[i].amount.minor,
-                                    &record.amount) ||
-             __builtin_add_overflow(record.amount, draft->lines[i].discount.minor,
-                                    &record.amount)))
+    int64_t *lines = arena_array(db_arena(tx), int64_t, draft->count);
+    size_t   count = 0;
+    for (size_t i = 0; i < draft->count; i++) {
+        const IssueLine *line = &draft->lines[i];
+        if (!late_line_is_of(line, &period->closed))
+            continue;
+        lines[count++] = (int64_t)i + 1;
+        if (__builtin_add_overflow(record.amount, line->amount.minor, &record.amount) ||
+            __builtin_add_overflow(record.amount, line->discount.minor, &record.amount))
             return refuse(db_arena(tx), ERR_AMOUNT_TOO_LARGE, STR_NONE,
                           "late usage comes to more than 63 bits of minor units");
+    }
+    record.content = late_content(db_arena(tx), period, lines, count);
     return late_record_add(tx, draft->query->project, &record);
 }
 

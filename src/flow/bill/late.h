@@ -23,6 +23,7 @@ typedef struct ClosedPeriod {
     Str       subscription;
     Span      span;
     uint64_t  sequence;  // its usage is billed up to here
+    uint64_t  looked_at; // and what fell was credited up to here: never below it
     Str       invoice;   // the last that rated it
     ClosedRow row;
 } ClosedPeriod;

@@ -27,6 +27,9 @@ struct LateOf {
     Str     taxes;    // JSON: what the line bore; STR_NONE: it is new
 };
 
+// Whether the line corrects something in that period.
+bool late_line_is_of(const IssueLine *line, const ClosedPeriod *closed);
+
 // Says of the draft's lines of a subscription from number `first` on that lie in periods before
 // `natural` what they correct. `late` has the periods.
 typedef struct LateOrigins {
@@ -39,8 +42,8 @@ typedef struct LateOrigins {
 Err *late_origins(Arena *arena, const LateOrigins *query, IssueLine *lines,
                   size_t count) MUST_CHECK;
 
-// What changed in a period, for its record; `draft`: the lines that settle it, or NULL.
-Str late_content(Arena *arena, const LatePeriod *period, const IssueDraft *draft);
+// What changed in a period, for its record, and the numbers of the lines that settle it.
+Str late_content(Arena *arena, const LatePeriod *period, const int64_t *lines, size_t count);
 
 // In the finalizing transaction, once the invoice's lines are known.
 Err *late_finalize(DbTx *tx, const IssueDraft *draft, Str document) MUST_CHECK;
@@ -73,6 +76,9 @@ Str late_restore_source(Arena *arena, Str document, Str invoice);
 // ---- rows
 
 Err *late_closed_put(DbTx *tx, ProjectId project, const ClosedPeriod *closed) MUST_CHECK;
+// STORE_BUSY: somebody looked since it was read.
+Err *late_closed_looked(DbTx *tx, ProjectId project, const ClosedPeriod *before,
+                        const ClosedPeriod *after) MUST_CHECK;
 Err *late_record_add(DbTx *tx, ProjectId project, const LateRecord *record) MUST_CHECK;
 
 // The first invoice line of each line of the bills, of service from `from` on: by boundary.

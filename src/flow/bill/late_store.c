@@ -10,6 +10,7 @@ enum {
     CLOSED_ADD,
     CLOSED_SET,
     CLOSED_BACK,
+    CLOSED_LOOKED,
     CLOSED_OF,
     RECORD_ADD,
     RECORDS,
@@ -27,12 +28,17 @@ enum {
 
 static const Statement sql[STATEMENTS] = {
     [CLOSED_ADD] = { "insert into closed_period (tenant, project, subscription, period_start,"
-                     " period_end, sequence, invoice) values (?, ?, ?, ?, ?, ?, ?)" },
-    [CLOSED_SET] = { "update closed_period set period_end = ?, sequence = ?, invoice = ?"
+                     " period_end, sequence, looked_at, invoice)"
+                     " values (?, ?, ?, ?, ?, ?, ?, ?)" },
+    [CLOSED_SET] = { "update closed_period set period_end = ?, sequence = ?, looked_at = ?,"
+                     " invoice = ?"
                      OF_PROJECT " and subscription = ? and period_start = ?" },
-    [CLOSED_BACK] = { "update closed_period set sequence = ?" OF_PROJECT
+    [CLOSED_LOOKED] = { "update closed_period set sequence = ?, looked_at = ?" OF_PROJECT
+                        " and subscription = ? and period_start = ? and looked_at = ?" },
+    [CLOSED_BACK] = { "update closed_period set sequence = ?, looked_at = ?" OF_PROJECT
                       " and subscription = ? and period_start = ? and sequence > ?" },
-    [CLOSED_OF] = { "select period_start, period_end, sequence, invoice from closed_period"
+    [CLOSED_OF] = { "select period_start, period_end, sequence, looked_at, invoice"
+                    " from closed_period"
                     OF_PROJECT " and subscription = ? and period_end > ? and period_end <= ?"
                     " order by period_start" },
     [RECORD_ADD] = { "insert into reconciliation (tenant, project, " COLUMNS ")"
@@ -74,7 +80,8 @@ Err *late_closed(DbTx *tx, const ClosedQuery *query, ClosedPeriod **closed, size
             .subscription = query->subscription,
             .span = { { row_whole(&rows.at[i], 0) }, { row_whole(&rows.at[i], 1) } },
             .sequence = (uint64_t)row_whole(&rows.at[i], 2),
-            .invoice = row_text(&rows.at[i], 3),
+            .looked_at = (uint64_t)row_whole(&rows.at[i], 3),
+            .invoice = row_text(&rows.at[i], 4),
             .row = CLOSED_IS_STORED,
         };
     return NULL;
@@ -86,7 +93,8 @@ Err *late_closed_put(DbTx *tx, ProjectId project, const ClosedPeriod *closed)
     DbValue  subscription = db_text(closed->subscription), invoice = db_text(closed->invoice);
     DbValue  start = db_whole(closed->span.start.us), end = db_whole(closed->span.end.us);
     DbValue  sequence = db_whole((int64_t)closed->sequence);
-    DbValues whole = DB_VALUES(OF(project), subscription, start, end, sequence, invoice);
+    DbValues whole = DB_VALUES(OF(project), subscription, start, end, sequence, sequence,
+                               invoice);
     if (closed->row == CLOSED_IS_NEW)
         return db_later(tx, &sql[CLOSED_ADD], whole);
     if (closed->row == CLOSED_MAY_BE)
@@ -94,7 +102,23 @@ Err *late_closed_put(DbTx *tx, ProjectId project, const ClosedPeriod *closed)
     if (added)
         return NULL;
     return db_later(tx, &sql[CLOSED_SET],
-                    DB_VALUES(end, sequence, invoice, OF(project), subscription, start));
+                    DB_VALUES(end, sequence, sequence, invoice, OF(project), subscription,
+                              start));
+}
+
+Err *late_closed_looked(DbTx *tx, ProjectId project, const ClosedPeriod *before,
+                        const ClosedPeriod *after)
+{
+    uint64_t changed;
+    TRY(db_run(tx, &sql[CLOSED_LOOKED],
+               DB_VALUES(db_whole((int64_t)after->sequence), db_whole((int64_t)after->looked_at),
+                         OF(project), db_text(before->subscription),
+                         db_whole(before->span.start.us), db_whole((int64_t)before->looked_at)),
+               &changed));
+    return changed == 1 ? NULL
+                        : refuse(db_arena(tx), ERR_STORE_BUSY, STR_NONE,
+                                 "another request settles late usage of the subscription %.*s",
+                                 STR_ARG(before->subscription));
 }
 
 // ---- lines
@@ -198,7 +222,8 @@ Err *late_reopen(DbTx *tx, ProjectId project, Str document)
     TRY(late_records(tx, &page, &records, &count));
     for (size_t i = 0; i < count; i++)
         TRY(db_run(tx, &sql[CLOSED_BACK],
-                   DB_VALUES(db_whole((int64_t)records[i].from), OF(project),
+                   DB_VALUES(db_whole((int64_t)records[i].from),
+                             db_whole((int64_t)records[i].from), OF(project),
                              db_text(records[i].subscription),
                              db_whole(records[i].period.start.us),
                              db_whole((int64_t)records[i].from)),
