@@ -69,8 +69,8 @@ const Shape subscription_change_shape =
 static const Field now_fields[] = { NOW_MEMBERS };
 const Shape        subscription_now_shape =
     SHAPE("SubscriptionNow", now_fields,
-          .doc = "A subscription with the terms that count at this moment. All of its terms and its "
-                 "log: GET /v1/subscriptions/{id}.");
+          .doc = "A subscription with the terms that count at this moment. All of its terms and "
+                 "its log: GET /v1/subscriptions/{id}.");
 
 static const Field subscription_fields[] = {
     NOW_MEMBERS,

@@ -244,6 +244,8 @@ static Err *step_take(Previewing *previewing, Made *made)
     const Instant           *at = query->at;
     Instant                  boundary = made->draft.boundary;
     bool is_behind = boundary.us > query->issue->now.us;
+    if (is_in_books(&made->draft) && boundary.us == query->issue->now.us)
+        made->draft.count = 0;  // one was made at this very instant: the rest is on the next one
     TRY(made_read(previewing, made));
     if (at != NULL && boundary.us == at->us)
         previewing->shown.at = made->document;
@@ -278,8 +280,8 @@ static void previewing_begin(Arena *arena, const IssuePreviewQuery *query, Previ
                                            .instead = query->instead } };
 }
 
-// An instant at which the chain has no invoice: nothing is due then, it is long ago or far away, or
-// the books have it. The log tells what it is.
+// An instant at which no invoice was made: nothing is due then, or it is too far away, and the log
+// tells what is.
 static Err *at_by_log(Previewing *previewing)
 {
     const IssuePreviewQuery *query = previewing->query;
@@ -290,6 +292,8 @@ static Err *at_by_log(Previewing *previewing)
     IssueAhead fresh = { .moment = query->moment, .instead = query->instead };
     wanted.ahead = &fresh;
     TRY(issue_rate_at(previewing->arena, query->issue, &wanted, *query->at, &made.draft));
+    if (previewing->is_done)
+        made.draft.count = 0;
     TRY(made_read(previewing, &made));
     previewing->shown.at = made.document;
     return NULL;
