@@ -11,7 +11,7 @@ build_packages='gcc g++ make pkg-config libmicrohttpd-dev libsimdjson-dev libroc
     libcurl4-openssl-dev libmariadb-dev libpango1.0-dev libcairo2-dev'
 test_packages="$build_packages libcmocka-dev python3 python3-pytest python3-hypothesis
     python3-jsonschema python3-requests python3-zstandard clang-14 libclang-rt-14-dev tzdata procps
-    mariadb-server-core mariadb-client-core python3-pymysql"
+    mariadb-server-core mariadb-client-core python3-pymysql poppler-utils"
 baseline_packages="postgresql libpq-dev"
 
 dpkg_list=/var/lib/dpkg/status

@@ -6,6 +6,8 @@
 #include <cairo-pdf.h>
 #include <pango/pangocairo.h>
 
+#include "time/zone.h"
+
 // Points. Columns of the table of lines.
 #define PAGE_WIDTH 595.0
 #define PAGE_HEIGHT 842.0
@@ -170,10 +172,20 @@ static double fact_put(const Sheet *sheet, double y, const char *name, Str value
     return y + text_put(sheet, right, y, value);
 }
 
-// "2026-11-20T13:02:00Z" -> "2026-11-20"
-static Str day_of(Str instant)
+static const Zone *zone_of(const Json *object)
 {
-    return instant.length < 10 ? instant : (Str){ instant.at, 10 };
+    const Zone *zone = zone_find(member(object, "timeZone"));
+    return zone == NULL ? zone_utc() : zone;
+}
+
+// The date of an instant as a clock on the wall there shows it.
+static Str day_of(const Sheet *sheet, const Zone *zone, Str text, int64_t earlier_us)
+{
+    Instant instant;
+    if (!instant_parse(text, &instant))
+        return STR_NONE;
+    return date_print(sheet->arena,
+                      zone_local(zone, (Instant){ instant.us - earlier_us }).date);
 }
 
 static void head_put(Sheet *sheet)
@@ -182,11 +194,13 @@ static void head_put(Sheet *sheet)
     Place       title = { MARGIN + 300, INSIDE - 300, TITLE_SIZE, true, true };
     Place       seller = { MARGIN, 280, TEXT_SIZE, false, false };
     bool        is_draft = member(document, "number").at == NULL;
+    const Zone *zone = zone_of(document);
     double      facts = sheet->y;
     facts += text_put(sheet, title, facts, is_draft ? STR("Draft") : STR("Invoice")) + 6;
     facts = fact_put(sheet, facts, "Number", member(document, "number"));
-    facts = fact_put(sheet, facts, "Issued", day_of(member(document, "issuedAt")));
-    facts = fact_put(sheet, facts, "Due", day_of(member(document, "dueAt")));
+    facts = fact_put(sheet, facts, "Issued",
+                     day_of(sheet, zone, member(document, "issuedAt"), 0));
+    facts = fact_put(sheet, facts, "Due", day_of(sheet, zone, member(document, "dueAt"), 0));
     facts = fact_put(sheet, facts, "Order", member(document, "poNumber"));
     facts = fact_put(sheet, facts, "Account", member(document, "account"));
     double y = party_put(sheet, seller, sheet->y, json_find(document, STR("seller"))) + 24;
@@ -196,16 +210,67 @@ static void head_put(Sheet *sheet)
 
 // ---- lines
 
+// From its first day to its last, which both belong to it.
 static Str span_text(const Sheet *sheet, const Json *line)
 {
     const Json *period = json_find(line, STR("period"));
-    Str         start = day_of(member(period, "start")), end = day_of(member(period, "end"));
+    bool        is_own = member(line, "timeZone").at != NULL;
+    const Zone *zone = zone_of(is_own ? line : sheet->document);
+    bool        is_moment = str_equal(member(period, "start"), member(period, "end"));
+    Str         start = day_of(sheet, zone, member(period, "start"), 0);
+    Str         end = day_of(sheet, zone, member(period, "end"), is_moment ? 0 : 1);
     return str_equal(start, end)
                ? start
                : str_print(sheet->arena, "%.*s to %.*s", STR_ARG(start), STR_ARG(end));
 }
 
-// Its time, its group, what was taken off it.
+// How a step of its arithmetic is told: "{count} x {each}", each a member of the step.
+typedef struct StepText {
+    const char *op, *count, *each, *unit;
+} StepText;
+
+static const StepText step_texts[] = {
+    { "unit", "quantity", "unitPrice", "" },
+    { "cell", "quantity", "unitPrice", "" },
+    { "tier", "quantity", "unitPrice", "" },
+    { "tier", "packages", "packagePrice", "" },
+    { "tier", "quantity", "ratePercent", " %" },
+    { "package", "packages", "packagePrice", "" },
+    { "percent", "quantity", "ratePercent", " %" },
+    { "percent", "base", "ratePercent", " %" },
+};
+enum { STEPS_SHOWN = 12 };
+
+static bool step_add(Text *text, const Json *step)
+{
+    for (size_t i = 0; i < sizeof step_texts / sizeof *step_texts; i++) {
+        const StepText *told = &step_texts[i];
+        Str             count = member(step, told->count), each = member(step, told->each);
+        if (!str_equal(member(step, "op"), str_of(told->op)) || count.at == NULL ||
+            each.at == NULL || str_equal(count, STR("0")))
+            continue;
+        Str fee = member(step, "flatFee");
+        text_print(text, "\n%.*s x %.*s%s", STR_ARG(count), STR_ARG(each), told->unit);
+        if (fee.at != NULL && !str_equal(fee, STR("0")))
+            text_print(text, " + %.*s", STR_ARG(fee));
+        return true;
+    }
+    return false;
+}
+
+// What was multiplied with what; all of it is in the document.
+static void steps_add(Text *text, const Json *line)
+{
+    const Json *steps = json_find(line, STR("steps"));
+    int         shown = 0;
+    const Json *step = steps != NULL && steps->kind == JSON_ARRAY ? steps->first : NULL;
+    for (; step != NULL && shown < STEPS_SHOWN; step = step->next)
+        shown += step_add(text, step);
+    if (step != NULL)
+        text_add(text, STR("\n…"));
+}
+
+// Its time, its group, its prices, what was taken off it.
 static Str line_details(const Sheet *sheet, const Json *line)
 {
     Text        text = text_open(sheet->arena);
@@ -216,6 +281,7 @@ static Str line_details(const Sheet *sheet, const Json *line)
     for (const Json *value = has_group ? group->first : NULL; value != NULL; value = value->next)
         text_print(&text, "  %.*s: %.*s", STR_ARG(value->name),
                    STR_ARG(value->kind == JSON_STRING ? value->text : STR("-")));
+    steps_add(&text, line);
     if (discount.length > 0 && discount.at[0] == '-')
         text_print(&text, "\nDiscount %.*s", STR_ARG(discount));
     return text_str(&text);

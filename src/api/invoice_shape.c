@@ -140,6 +140,7 @@ static const Shape tax_shape = SHAPE("InvoiceTax", tax_fields, .doc = "One rate 
         MEMBER("at", INSTANT, .required = true, .doc = "At which its lines are due."),             \
         MEMBER("seller", OBJECT, .required = true, .shape = &party_shape, .doc = "Who sells."),    \
         MEMBER("buyer", OBJECT, .required = true, .shape = &party_shape, .doc = "Who buys."),      \
+        MEMBER("timeZone", TEXT, .required = true, .doc = "In which its dates are told."),         \
         MEMBER("poNumber", TEXT, .required = true, .nullable = true, .doc = "The buyer's order."), \
         MEMBER("memo", TEXT, .required = true, .nullable = true, .doc = "A word to the buyer."),   \
         MEMBER("taxStatus", TEXT, .required = true, .doc = "taxable, exempt or reverseCharge."),   \

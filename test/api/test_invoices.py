@@ -3,6 +3,7 @@
 numbers; what is posted of them."""
 import datetime
 import hashlib
+import subprocess
 import threading
 from decimal import Decimal
 
@@ -531,6 +532,30 @@ def test_a_line_lists_exactly_the_events_that_it_counted(api, n, account):
 
 
 # ---- as a PDF
+
+def pdf_text(bytes):
+    return subprocess.run(["pdftotext", "-layout", "-", "-"], input=bytes, stdout=subprocess.PIPE).stdout.decode()
+
+
+def test_a_pdf_tells_local_dates_and_what_was_multiplied(api, n):
+    """May in Berlin begins on April 30th, 22:00 UTC, and ends with the 31st."""
+    account, meter, plan = n("acct"), n("meter"), n("plan")
+    api.meter(meter)
+    api.put(f"/v1/accounts/{account}", {"currency": "EUR", "timeZone": "Europe/Berlin"})
+    api.publish(plan, {"currency": "EUR", "charges": [
+        {"id": "calls", "name": "API calls", "meter": meter, "model": "graduated",
+         "tiers": [{"upTo": "1000", "unitPrice": "0"}, {"unitPrice": "0.01", "flatFee": "5"}]},
+        {"id": "seats", "name": "Seats", "quantity": "seats", "model": "perUnit", "unitPrice": "12.5"}]},
+                "2026-01-01T00:00:00Z")
+    api.subscribe(n("sub"), account, plan, "2026-04-30T22:00:00Z", quantities={"seats": "3"})
+    api.send([{"meter": meter, "account": account, "uniqueId": n("e"), "value": 3500, "ts": "2026-05-31T21:59:59Z"}])
+    invoice = finalize(api, make(api, account))
+    assert invoice["document"]["timeZone"] == "Europe/Berlin"
+    assert {line["timeZone"] for line in invoice["document"]["lines"]} == {"Europe/Berlin"}
+    text = pdf_text(api.call("GET", f"/v1/invoices/{invoice['id']}/pdf").body)
+    for told in (" 30.00", "2026-05-01 to 2026-05-31", "1000 x 0", "2500 x 0.01 + 5", "3 x 12.5", " 37.50"):
+        assert told in text, (told, text)
+
 
 def test_a_pdf_of_many_scripts_and_pages(api, n, rate):
     account = api.put(f"/v1/accounts/{n('acct')}", {

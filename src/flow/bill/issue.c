@@ -232,6 +232,7 @@ Err *issue_one_off(DbTx *tx, const IssueQuery *query, const OneOff *one, IssuedI
                          .boundary = query->now,
                          .buyer = one->account->billing,
                          .buyer_name = one->account->name,
+                         .time_zone = one->account->time_zone,
                          .memo = one->memo,
                          .po_number = one->po_number,
                          .lines = arena_array(arena, IssueLine, one->count),
@@ -423,7 +424,8 @@ static Err *draft_rate(Arena *arena, IssueFinal *final)
                                      .currency = row->currency,
                                      .boundary = row->boundary,
                                      .buyer = account->billing,
-                                     .buyer_name = account->name };
+                                     .buyer_name = account->name,
+                                     .time_zone = account->time_zone };
         return NULL;
     }
     IssueWanted wanted = { .account = row->account, .currency = currency_code(&row->currency) };

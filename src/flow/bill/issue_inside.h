@@ -22,6 +22,7 @@ typedef struct IssueLine {
     Texts       meters;        // that its charge reads
     bool        in_advance;    // its charge is invoiced before the service
     Span        service;
+    Str         time_zone;   // that cut it; STR_NONE: none did
     Str         description;
     Money       amount, discount;
     const Line *line;  // NULL: of no subscription
@@ -47,6 +48,7 @@ typedef struct IssueDraft {
     Currency       currency;
     Instant        boundary;
     Str            buyer, buyer_name;  // party of the account, its name
+    Str            time_zone;          // of the account; STR_NONE: the project's
     Str            usual_currency;     // of the account; STR_NONE: none
     Str            memo, po_number;    // of a one-off; STR_NONE: those of the parties
     Str            sequence;           // STR_NONE: nothing was measured

@@ -356,6 +356,14 @@ static Str tax_status(Arena *arena, const IssueDraft *draft)
     return status == NULL ? STR("taxable") : status->text;
 }
 
+static Str time_zone(const IssueDraft *draft)
+{
+    const IssueQuery *query = draft->query;
+    return draft->time_zone.at != NULL
+               ? draft->time_zone
+               : catalog_project_get(query->catalog, query->project).time_zone;
+}
+
 Str issue_head(Arena *arena, const IssuePriced *priced)
 {
     const IssueDraft *draft = priced->draft;
@@ -368,6 +376,7 @@ Str issue_head(Arena *arena, const IssuePriced *priced)
     party_member(&to, "seller", priced->seller, STR_NONE);
     party_member(&to, "buyer", draft->buyer,
                  draft->buyer_name.at == NULL ? draft->account : draft->buyer_name);
+    json_string_member(&to.out, "timeZone", time_zone(draft));
     text_member(&to, "poNumber", po_number);
     text_member(&to, "memo", memo);
     json_string_member(&to.out, "taxStatus", tax_status(arena, draft));
@@ -454,6 +463,7 @@ Str issue_line_content(Arena *arena, const IssuePriced *priced, size_t number)
     json_whole_member(&to.out, "number", (int64_t)number + 1);
     text_member(&to, "subscription",
                 line->subscription.length == 0 ? STR_NONE : line->subscription);
+    text_member(&to, "timeZone", line->time_zone);
     text_member(&to, "taxCategory", line->category);
     line_taxes(&to, number);
     if (line->line == NULL) {

@@ -366,6 +366,13 @@ static Texts meters_of(Arena *arena, const Charge *charge)
     return meters;
 }
 
+// STR_NONE: what ended before it began has no periods.
+static Str zone_at(const Calendar *calendar, Instant at)
+{
+    bool is_before = calendar->count == 0 || at.us < calendar->eras[0].from.us;
+    return is_before ? STR_NONE : zone_name(calendar_era_at(calendar, at)->zone);
+}
+
 static IssueLine line_of(Arena *arena, const Next *next, const Timeline *timeline,
                          const Line *line)
 {
@@ -377,6 +384,7 @@ static IssueLine line_of(Arena *arena, const Next *next, const Timeline *timelin
         charge = plan_charge(term->plan, charge->id);
     IssueLine made = { .subscription = next->progress.subscription,
                        .service = line->period,
+                       .time_zone = zone_at(&timeline->calendar, line->period.start),
                        .description = line->description,
                        .amount = line->amount,
                        .discount = line->discount,
@@ -575,6 +583,7 @@ static Err *draft_begin(Arena *arena, const IssueQuery *query, const IssueWanted
                            .account = wanted->account,
                            .buyer = row->billing,
                            .buyer_name = row->name,
+                           .time_zone = row->time_zone,
                            .usual_currency = row->currency,
                            .ahead = wanted->ahead,
                            .late = arena_new(arena, IssueLate) };
