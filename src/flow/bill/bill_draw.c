@@ -21,23 +21,6 @@ typedef struct LineSoFar {
     int64_t      net;  // of the whole line's
 } LineSoFar;
 
-static bool same_group(const Line *a, const Line *b)
-{
-    for (size_t i = 0; a->group != NULL && i < a->charge->group_count; i++)
-        if ((a->group[i].at == NULL) != (b->group[i].at == NULL) ||
-            !str_equal(a->group[i], b->group[i]))
-            return false;
-    return true;
-}
-
-static bool same_line(const Line *a, const Line *b)
-{
-    if (a->kind != b->kind || a->period.start.us != b->period.start.us ||
-        (a->charge == NULL) != (b->charge == NULL) || (a->group == NULL) != (b->group == NULL))
-        return false;
-    return a->charge == NULL || (str_equal(a->charge->id, b->charge->id) && same_group(a, b));
-}
-
 static Err *bill_until(Arena *arena, PeriodSoFar *so_far, Instant t, const Bill **bill)
 {
     for (size_t i = 0; i < so_far->count; i++)
@@ -72,7 +55,7 @@ static Err *line_until(void *context, Arena *arena, Instant t, int64_t *net)
     int64_t          whole = line_net(line->line).minor, part = 0;
     TRY(bill_until(arena, line->of, t, &bill));
     for (size_t i = 0; i < bill->count; i++)
-        if (same_line(&bill->lines[i], line->line))
+        if (invoice_same_line(&bill->lines[i], line->line))
             part = line_net(&bill->lines[i]).minor;
     *net = part;
     if (whole != 0 && whole != line->net)
@@ -124,7 +107,7 @@ static void table_add(DrawTable *table, const Line *line, Instant t)
 static const Line *line_of(const Bill *bill, const Line *wanted)
 {
     for (size_t i = 0; i < bill->count; i++)
-        if (same_line(&bill->lines[i], wanted))
+        if (invoice_same_line(&bill->lines[i], wanted))
             return &bill->lines[i];
     return NULL;
 }
@@ -208,7 +191,7 @@ static int64_t billed_of(const InvoiceLines *billed, const Line *line)
 {
     int64_t net = 0;
     for (size_t i = 0; i < billed->count; i++)
-        if (same_line(&billed->at[i], line))
+        if (invoice_same_line(&billed->at[i], line))
             net += line_net(&billed->at[i]).minor;
     return net;
 }
