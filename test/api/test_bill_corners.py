@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bills and invoices of unusual shapes: credit that begins and ends within a period, groups, several currencies,
+lines below zero, what comes to nothing or to too much, and accounts that have very many of something."""
+from decimal import Decimal
+
+import pytest
+from test_invoices import balanced, finalize, keyed, make, n, one_off, owed, refused  # noqa: F401
+
+START = "2026-08-01T00:00:00Z"
+USD = {"currency": "USD"}
+MOST = "23058430092136939.51"  # a quarter of 2^63 cents
+
+
+@pytest.fixture
+def account(api, n):
+    return api.put(f"/v1/accounts/{n('acct')}", USD)["id"]
+
+
+def grant(api, account, amount, key, kind="promotional", **members):
+    members = {"effectiveAt": "2020-01-01T00:00:00Z", **USD, **members}
+    return api.post("/v1/grants", {"account": account, "amount": amount, "kind": kind, **members},
+                    headers={"Idempotency-Key": key})
+
+
+def subtotals(api, account):
+    """Of all that is due, invoice by invoice."""
+    found = []
+    while (answer := api.call("POST", f"/v1/accounts/{account}/invoices")).status == 200:
+        found.append(finalize(api, answer.json))
+    refused(answer, 409, "nothing_due")
+    return found
+
+
+def send(api, meter, account, *events):
+    api.send([{"meter": meter, "account": account, "uniqueId": f"{account}.{id}", "ts": ts, "value": value,
+               "properties": properties} for id, ts, value, properties in events])
+
+
+# ---- credit within a period
+
+@pytest.fixture
+def grouped(api, n, account):
+    """Calls at 1.00 by region; 8 August eu 3, 12 us 4, 16 without 5, 20 eu 6."""
+    meter = api.meter(n("meter"), dimensions=["region"])["id"]
+    api.publish(n("plan"), {**USD, "charges": [
+        {"id": "calls", "meter": meter, "model": "perUnit", "unitPrice": "1", "groupBy": ["region"]}]})
+    send(api, meter, account, ("a", "2026-08-08T00:00:00Z", 3, {"region": "eu"}),
+         ("b", "2026-08-12T00:00:00Z", 4, {"region": "us"}), ("c", "2026-08-16T00:00:00Z", 5, {}),
+         ("d", "2026-08-20T00:00:00Z", 6, {"region": "eu"}))
+    api.subscribe(n("sub"), account, n("plan"), START)
+    return account
+
+
+def day(number):
+    return f"2026-08-{number:02}T00:00:00Z"
+
+
+def test_each_grant_pays_for_its_own_days_of_each_group(api, n, grouped):
+    """Days 7 to 13 hold eu 3 and us 4; 15 to 18 hold 5 without a region; from 19 on eu 6."""
+    for key, amount, start, end in (("a", "100", 7, 13), ("b", "4", 15, 18), ("c", "2", 19, 25), ("d", "1", 5, 6),
+                                    ("e", "1", 21, 27)):
+        grant(api, grouped, amount, n("grant") + key, effectiveAt=day(start), expiresAt=day(end))
+    assert subtotals(api, grouped)[0]["credits"] == "-13.00"  # 3 + 4, 4 of 5, 2 of 6, and two that hold nothing
+    balanced(api)
+
+
+def test_lines_of_groups_are_known_again(api, n, grouped):
+    first = make(api, grouped)
+    lines = {line["group"]["region"]: line["amount"] for line in first["document"]["lines"]}
+    assert lines == {None: "5.00", "eu": "9.00", "us": "4.00"}
+    finalize(api, first)
+    send(api, n("meter"), grouped, ("e", "2026-08-21T00:00:00Z", 2, {"region": "us"}))
+    shown = [line for invoice in subtotals(api, grouped) for line in invoice["document"]["lines"]]
+    late = [(line["group"]["region"], line["amount"]) for line in shown if line["period"]["start"] == START]
+    assert set(late) <= {("us", "2.00")}  # nothing of the others is billed again
+    wallet = api.get(f"/v1/accounts/{grouped}/wallet")
+    assert wallet["balances"] == []
+
+
+def test_a_line_that_is_gone_gives_its_credit_back(api, n, account):
+    """A fee in advance that credit of the month's first half pays for in part, then another plan from its middle."""
+    for plan, amount in (("plan", "60.00"), ("other", "0.00")):
+        api.publish(n(plan), {**USD, "charges": [
+            {"id": n(plan), "model": "flat", "amount": amount, "timing": "advance"}]})
+    api.subscribe(n("sub"), account, n("plan"), "2026-09-01T00:00:00Z")
+    grant(api, account, "20", n("grant"), effectiveAt="2026-09-05T00:00:00Z", expiresAt="2026-09-10T00:00:00Z")
+    first = finalize(api, make(api, account))
+    assert (first["document"]["subtotal"], first["credits"]) == ("60.00", "-10.00")  # 5 of 30 days
+    api.post(f"/v1/subscriptions/{n('sub')}/change", {"plan": n("other"), "effectiveAt": "2026-09-16T00:00:00Z"})
+    assert sum(Decimal(done["document"]["subtotal"]) for done in [first, *subtotals(api, account)]) == 30
+    balanced(api)
+
+
+# ---- several currencies, several instants
+
+def test_bills_and_what_comes_next_in_three_currencies(api, n):
+    account = api.put(f"/v1/accounts/{n('acct')}", {})["id"]
+    for place, currency in enumerate(("USD", "EUR", "JPY")):
+        for number in range(2):
+            plan = f"{n('plan')}{currency}{number}"
+            api.publish(plan, {"currency": currency, "charges": [
+                {"id": "fee", "model": "flat", "amount": str(10 * (place + 1)), "timing": "advance"}]})
+            api.subscribe(f"{n('sub')}{currency}{number}", account, plan, f"2026-08-{1 + place + number:02}T00:00:00Z")
+            grant(api, account, "15", f"{n('grant')}{currency}{number}", currency=currency)
+    bill = api.get(f"/v1/accounts/{account}/bill", query={"at": "2026-08-20T00:00:00Z"})
+    assert list(bill["amountDue"].items()) == [("EUR", "38.06"), ("JPY", "55"), ("USD", "19.68")]
+    wallet = {one["currency"]: one for one in api.get(f"/v1/accounts/{account}/wallet")["balances"]}
+    assert list(wallet) == ["EUR", "JPY", "USD"]
+    assert all(Decimal(one["available"]) == 0 for one in wallet.values()), wallet
+    following = api.get(f"/v1/accounts/{account}/upcomingInvoice")["data"]
+    assert [one["currency"] for one in following] == ["EUR", "JPY", "USD"]
+    balanced(api)
+
+
+# ---- below zero, nothing, too much
+
+def test_a_deduction_takes_part_of_what_credit_pays(api, n, account):
+    grant(api, account, "100", n("grant"))
+    done = finalize(api, one_off(api, n, account, [{"description": "A", "amount": "10.00"},
+                                                   {"description": "B", "amount": "6.00"},
+                                                   {"description": "C", "amount": "-4.00"}]))
+    assert (done["credits"], done["amountDue"], done["status"]) == ("-12.00", "0.00", "paid")
+    assert owed(api, "receivable", account) == 0
+    balanced(api)
+
+
+def test_what_comes_to_nothing_is_voided_too(api, n, account):
+    done = finalize(api, one_off(api, n, account, [{"description": "A", "amount": "10.00"},
+                                                   {"description": "B", "amount": "-10.00"}]))
+    assert (done["total"], done["status"]) == ("0.00", "paid")
+    assert api.post(f"/v1/invoices/{done['id']}/void", None)["status"] == "void"
+    balanced(api)
+
+
+@pytest.mark.parametrize("rate,lines", [
+    (None, [MOST] * 5), (None, ["-" + MOST] * 5), ("100", [MOST] * 3), ("100", ["-" + MOST] * 3),
+    (None, [MOST] * 5 + ["-" + MOST] * 5)])
+def test_an_invoice_that_comes_to_too_much(api, n, account, rate, lines):
+    if rate is not None:
+        api.put(f"/v1/taxRates/{n('rate')}", {"percent": rate})
+        api.put(f"/v1/accounts/{account}", {**USD, "taxRates": [n("rate")]})
+    answer = api.call("POST", "/v1/invoices", {"account": account, **USD, "lines": [
+        {"description": "Much", "amount": amount} for amount in lines]}, **keyed(n("key") + str(len(lines))))
+    refused(answer, 422, "amount_too_large")
+    assert api.get("/v1/invoices", query={"account": account})["data"] == []
+
+
+# ---- from a line to its events
+
+def test_events_of_a_line_around_a_pause(api, n, grouped):
+    sub = n("sub")
+    api.post(f"/v1/subscriptions/{sub}/pause", {"at": "2026-08-10T00:00:00Z", "usage": "free"})
+    api.post(f"/v1/subscriptions/{sub}/resume", {"at": "2026-08-14T00:00:00Z"})
+    send(api, n("meter"), grouped, ("z", "2026-08-08T00:00:00Z", 1, {"region": "eu"}),
+         ("f", "2026-08-11T00:00:00Z", 9, {"region": "eu"}))
+    done = subtotals(api, grouped)[0]
+    told = {line["group"]["region"]: [event["uniqueId"].rpartition(".")[2] for event in api.get(
+        f"/v1/invoices/{done['id']}/lines/{line['number']}/events")["data"] if event["counted"]]
+        for line in done["document"]["lines"]}
+    assert told == {None: ["c"], "eu": ["a", "z", "d"], "us": []}, told  # one instant: by ids; none of the pause
+
+
+def test_a_line_of_nobodys_usage_has_no_events(api, n, account):
+    done = finalize(api, one_off(api, n, account))
+    assert api.get(f"/v1/invoices/{done['id']}/lines/1/events")["data"] == []
+    refused(api.call("GET", f"/v1/invoices/{done['id']}/lines/2/events"), 404, "invoice_not_found")
+
+
+# ---- packs and rules that change in one member
+
+@pytest.mark.parametrize("change", [
+    {"name": "Other"}, {"name": None}, {"currency": "EUR"}, {"amount": "6"}, {"price": "4"}, {"priority": 1},
+    {"validDays": 31}, {"appliesTo": {"charges": ["x"]}}, {}])
+def test_a_pack_changes_in_one_member(api, n, change):
+    body = {"name": "Five", **USD, "amount": "5", "price": "5", "validDays": 30}
+    made = api.put(f"/v1/packs/{n('pack')}", body)
+    wanted = {name: value for name, value in {**body, **change}.items() if value is not None}
+    again = api.put(f"/v1/packs/{n('pack')}", wanted)
+    assert (again == made) == (change == {})
+    assert api.get(f"/v1/packs/{n('pack')}") == again
+
+
+@pytest.mark.parametrize("change", [{"threshold": "6"}, {"amount": "11"}, {"amount": None, "target": "20"},
+                                    {"enabled": False}, {}])
+def test_a_rule_changes_in_one_member(api, n, account, change):
+    body = {"account": account, **USD, "threshold": "5", "amount": "10"}
+    made = api.put(f"/v1/topUpRules/{n('rule')}", body)
+    again = api.put(f"/v1/topUpRules/{n('rule')}",
+                    {name: value for name, value in {**body, **change}.items() if value is not None})
+    assert (again == made) == (change == {})
+
+
+# ---- very many
+
+MANY = 1001  # subscriptions: one more than are read at once
+
+
+def test_an_account_with_very_many_subscriptions(fresh):
+    api = fresh(seal_bits=6)
+    api.put("/v1/accounts/a", USD)
+    api.meter("calls")
+    fee = {"id": "fee", "model": "flat", "amount": "1.00", "timing": "advance"}
+    api.publish("plan", {**USD, "charges": [fee]})
+    api.publish("used", {**USD, "charges": [fee, {"id": "calls", "meter": "calls", "model": "perUnit",
+                                                  "unitPrice": "0"}]})
+    api.subscribe("used", "a", "used", START)
+    for number in range(MANY - 1):
+        api.subscribe(f"sub{number:04}", "a", "plan", START)
+    api.send([{"meter": "calls", "account": "a", "uniqueId": "one", "value": 1, "ts": day(10)}])
+    bill = api.get("/v1/accounts/a/bill", query={"at": day(20)})
+    assert bill["amountDue"] == {"USD": f"{MANY}.00"}
+    following, = api.get("/v1/accounts/a/upcomingInvoice")["data"]
+    assert (len(following["lines"]), following["total"]) == (MANY + 1, f"{MANY}.00")  # calls as well
+    grant(api, "a", "1500", "grant", effectiveAt="2026-08-01T00:00:00Z")
+    wallet, = api.get("/v1/accounts/a/wallet")["balances"]
+    assert wallet["available"] == "0.00"
+    assert api.get("/v1/usage/unbilled")["data"] == []
+    gone = api.post("/v1/measurements/void", {"uniqueIds": ["one"], "dryRun": True})
+    assert (gone["count"], gone["bills"]) == (1, [])  # a price of 0
+    done = finalize(api, make(api, "a"))
+    assert (done["total"], done["credits"]) == (f"{MANY}.00", f"-{MANY}.00")
+    balanced(api)
+
+
+def test_more_events_that_no_bill_counts_than_one_answer_looks_at(fresh):
+    api = fresh()
+    api.meter("idle")
+    for account in ("a", "b", "c"):
+        api.put(f"/v1/accounts/{account}", {})
+    for account, count in (("a", 100_001), ("b", 100_001), ("c", 1)):
+        events = [{"meter": "idle", "account": account, "uniqueId": f"{account}{i}", "ts": day(10), "value": 1}
+                  for i in range(count)]
+        for first in range(0, count, 10_000):
+            api.send(events[first:first + 10_000])
+    page = api.get("/v1/usage/unbilled")
+    assert {row["reason"] for row in page["data"]} == {"no_subscription"}
+    rest = api.get("/v1/usage/unbilled", query={"cursor": page["nextCursor"]})
+    row, = rest["data"]
+    assert (row["events"], row["accounts"]) == (1, ["c"])
