@@ -18,11 +18,13 @@ static Str draw_source(Arena *arena, Str invoice)
     return str_print(arena, "invoice:%.*s:credit", STR_ARG(invoice));
 }
 
-// What a line comes to with the tax that is not in it.
+// What a line comes to with the tax that is not in it, whatever credit pays of it now.
 static int64_t line_total(const IssuePriced *priced, size_t number)
 {
-    const TaxLine *line = &priced->lines[number];
-    return line->amount.minor + line->tax - (line->amount.minor - line->net);
+    const TaxLine   *taxed = &priced->lines[number];
+    const IssueLine *line = &priced->draft->lines[number];
+    int64_t          included = taxed->amount.minor - taxed->net;
+    return line->amount.minor + line->discount.minor + taxed->tax - included;
 }
 
 // What lines that correct the invoice come to.
@@ -95,7 +97,7 @@ Err *late_restores_undo(DbTx *tx, const LateUndo *undo)
     Arena *arena = db_arena(tx);
     for (size_t i = 0; i < undo->count; i++) {
         Json *content;
-        TRY(json_parse_copy(arena, undo->rows[i].content, &content));
+        TRY(json_parse_stored(arena, undo->rows[i].content, &content));
         const Json *of = json_find(content, STR("of"));
         const Json *invoice = of == NULL ? NULL : json_find(of, STR("invoice"));
         if (invoice == NULL || invoice->kind != JSON_STRING)
