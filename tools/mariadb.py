@@ -66,7 +66,7 @@ class Server:
         command = [found(), "--no-defaults", "--datadir=%s" % self.data,
                    "--socket=%s" % self.socket, "--port=%d" % self.port,
                    "--bind-address=127.0.0.1", "--pid-file=%s/pid" % self.folder,
-                   "--log-error=%s/log" % self.folder, "--init-file=%s/init.sql" % self.folder,
+                   "--log-error=%s/log.err" % self.folder, "--init-file=%s/init.sql" % self.folder,
                    "--skip-name-resolve", "--skip-log-bin", "--innodb-buffer-pool-size=64M",
                    "--innodb-log-file-size=64M", "--performance-schema=off"] + self.options
         command += ["--user=%s" % self.user] if self.user else []
@@ -91,7 +91,7 @@ class Server:
 
     def log(self):
         try:
-            return (self.folder / "log").read_text(errors="replace")[-4000:]
+            return (self.folder / "log.err").read_text(errors="replace")[-4000:]
         except OSError:
             return ""
 
