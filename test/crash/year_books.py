@@ -83,11 +83,10 @@ class Grant:
     before_tax: bool = False
     charges: tuple = ()
     drawn: int = 0
-    ended: bool = False   # revoked or expired: what was left is gone
 
     @property
     def left(self):
-        return 0 if self.ended else self.amount - self.drawn
+        return self.amount - self.drawn
 
     def order(self):
         return self.priority, self.expires, self.kind == "paid", self.effective, self.id.encode()
@@ -118,7 +117,11 @@ class DrawLine:
     end: int
     net: int
     so_far: object        # t -> units of the line over [start, t)
+    of: str = None        # the invoice that it corrects
     segments: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self.whole = self.net
 
     def cut(self, grants):
         """Where a grant begins or ends."""
@@ -213,9 +216,20 @@ class Priced:
     balance_used: int
     draws: dict
     rates: dict          # id -> [net, tax]
+    restores: dict       # invoice that is corrected -> units that go back to the wallet
 
 
-def price(lines, categories, rates, rounding, grants, balance):
+def restored(lines, added, drawn):
+    """What falls of an invoice that credit had paid goes back to the wallet first. drawn: {invoice: units that credit
+    paid of it and that are not back yet}."""
+    fallen = {}
+    for line, tax in zip(lines, added):
+        if line.of is not None:
+            fallen[line.of] = fallen.get(line.of, 0) - line.whole - tax
+    return {id: min(units, drawn[id]) for id, units in fallen.items() if min(units, drawn[id]) > 0}
+
+
+def price(lines, categories, rates, rounding, grants, balance, drawn):
     """lines: [DrawLine] with what each comes to after discounts; rates: those of the account, none when it bears
     no tax; balance: what the customer has to its credit. Draws from the grants."""
     nets = [line.net for line in lines]
@@ -232,7 +246,8 @@ def price(lines, categories, rates, rounding, grants, balance):
         sums[cell.rate.id][0] += after[cell.line] - included[cell.line]
         sums[cell.rate.id][1] += cell.units
     added = [tax - inside for tax, inside in zip(of_line, included)]
-    owed = sum(nets) + sum(added)
+    back = restored(lines, added, drawn)
+    owed = sum(nets) + sum(added) + sum(back.values())
     total, to_balance = max(0, owed), max(0, -owed)
     drawing.tax(added)
     drawing.draw(False)
@@ -240,7 +255,8 @@ def price(lines, categories, rates, rounding, grants, balance):
     if credits > total:
         total, to_balance = credits, to_balance + credits - total
     used = max(0, min(balance, total - credits))
-    return Priced(of_line, sum(of_line), sum(included), total, to_balance, credits, used, drawing.by_grant(), sums)
+    return Priced(of_line, sum(of_line), sum(included), total, to_balance, credits, used, drawing.by_grant(), sums,
+                  back)
 
 
 def units(text):

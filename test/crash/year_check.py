@@ -5,6 +5,7 @@ import json
 from fractions import Fraction
 
 import year_books
+from calendars import DAY
 from exact import instant, print_instant
 from subscription import Rated
 from timeline import Period
@@ -64,9 +65,21 @@ def check_billed(account, now):
         nets, cut = last_bills(account, one, now)
         for key in {*nets, *one.billed}:
             billed, wanted = one.billed.get(key, 0), nets.get(key, 0)
-            must(instant(key[3]) >= cut or billed == wanted,
-                 f"{one.id}: invoices of {key} come to {billed}, its last bill to {wanted}; {describe(one)}")
+            # what came late waits for the next invoice of the subscription
+            must(instant(key[3]) >= cut or billed == wanted or not one.is_invoiced,
+                 f"{one.id}: invoices of {key} come to {billed}, its last bill to {wanted}; {describe(one)}; "
+                 f"{history(account, one, key)}")
+        one.is_invoiced = False
     account.touched.clear()
+
+
+def history(account, one, key):
+    """Of a line: the invoices that have it, and the usage of its time."""
+    found = [(invoice.number, invoice.row["at"], invoice.row["createdAt"], invoice.is_void, units)
+             for invoice in account.invoices.values() for id, other, units in invoice.lines if (id, other) == (one.id, key)]
+    events = [(print_instant(event.ts), event.event, str(event.value), event.uid, event.sequence, event.gone)
+              for event in account.journal.events if instant(key[3]) <= event.ts < instant(key[3]) + 40 * DAY]
+    return f"invoices {found}, usage {events}"
 
 
 def describe(one):
@@ -113,7 +126,8 @@ class Reading:
         return int(share)  # towards zero
 
     def draw_line(self):
-        return DrawLine(self.line["charge"], self.start, self.end, self.net, self.so_far)
+        of = (self.line.get("of") or {}).get("invoice")
+        return DrawLine(self.line["charge"], self.start, self.end, self.net, self.so_far, of)
 
     def category(self):
         """Of its charge, else of the plan in force where it begins."""
@@ -140,11 +154,12 @@ def check_invoice(account, row, rounding, now):
     readings = [Reading(account, line, instant(row["at"]), now) for line in document["lines"]]
     grants = [grant for grant in account.grants.values() if grant.currency == currency and grant.left > 0]
     priced = year_books.price([one.draw_line() for one in readings], [one.category() for one in readings],
-                              rates_of(account), rounding, grants, account.balance.get(currency, 0))
+                              rates_of(account), rounding, grants, account.balance.get(currency, 0),
+                              {id: sum(one.draws.values()) for id, one in account.invoices.items()})
     amounts = [units(line["amount"]) for line in document["lines"]]
     discounts = [units(line["discount"]) for line in document["lines"]]
     wanted = {"subtotal": sum(amounts), "discounts": sum(discounts), "tax": priced.tax,
-              "taxIncluded": priced.included, "total": priced.total, "toBalance": priced.to_balance,
+              "taxIncluded": priced.included, "creditsRestored": sum(priced.restores.values()), "total": priced.total, "toBalance": priced.to_balance,
               "credits": -priced.credits, "balanceUsed": -priced.balance_used,
               "amountDue": priced.total - priced.credits - priced.balance_used}
     got = {name: units(document[name]) for name in wanted}
@@ -167,6 +182,7 @@ def take(account, row, readings, priced):
         if one.one is not None:
             key = key_of(one.line)
             one.one.billed[key] = one.one.billed.get(key, 0) + one.net
+            one.one.is_invoiced = True
             lines.append((one.one.id, key, one.net))
         elif one.line["kind"] == "charge":
             name = one.line["description"]
@@ -175,9 +191,11 @@ def take(account, row, readings, priced):
             charges[name] = account.charges.pop(name)
     account.add(account.balance, row["currency"], priced.to_balance - priced.balance_used)
     net = sum(one.net for one in readings) - priced.included
+    restores = {id: account.restore(account.invoices[id], most) for id, most in priced.restores.items()}
     account.invoices[row["id"]] = Invoice(
         row["id"], row["number"], row, priced.draws, priced.total - priced.credits - priced.balance_used,
-        priced.balance_used, priced.to_balance, net, priced.tax, lines, charges)
+        priced.balance_used, priced.to_balance, net, priced.tax, lines, charges, restores,
+        is_late=all("of" in one.line for one in readings if one.one is not None))
 
 
 # ---- the whole
@@ -187,12 +205,16 @@ def check_numbers(rows):
     numbers = sorted(row["number"] for row in rows if row["number"])
     wanted = [f"INV-{i + 1:06d}" for i in range(len(numbers))]
     must(numbers == wanted, f"numbers: {sorted(set(wanted) ^ set(numbers))[:10]} are missing or twice")
+
+
+def check_boundaries(account):
+    """Nothing is invoiced twice: a second invoice of an instant has only what came late."""
     seen = {}
-    for row in rows:
-        key = row["account"], row["currency"], row["at"]
-        if row["kind"] == "billing" and row["status"] not in ("void", "draft"):
-            must(key not in seen, f"two invoices of {key}: {row['number']} and {seen.get(key)}")
-            seen[key] = row["number"]
+    for one in account.invoices.values():
+        key = one.row["currency"], one.row["at"]
+        if not one.is_void and not one.is_late:
+            must(key not in seen, f"two invoices of {key} of {account.id}: {one.number} and {seen.get(key)}")
+            seen[key] = one.number
 
 
 def check_rows(accounts, rows):
@@ -202,6 +224,13 @@ def check_rows(accounts, rows):
         must(one is not None, f"an invoice that no run told: {row}")
         must(units(row["amountRemaining"]) == one.remaining and (row["status"] == "void") == one.is_void,
              f"{one.remaining} remains by the oracle: {row}")
+
+
+def check_grants(accounts, rows):
+    """What is left of each is what the oracle says."""
+    for row in rows:
+        grant = accounts[row["account"]].grants[row["id"]]
+        must(units(row["remaining"]) == grant.left, f"{grant.left} is left of {grant}, and not so: {row}")
 
 
 def check_ledger(accounts, trial, kinds):
@@ -232,8 +261,7 @@ def sums_of(account, wanted, whole):
     for currency, value in account.balance.items():
         add("customerBalance", currency, -value)
     for grant in account.grants.values():
-        if not grant.ended:
-            add("wallet", grant.currency, grant.cost(grant.drawn) - grant.price)
+        add("wallet", grant.currency, grant.cost(grant.drawn) - grant.price)
     for name, sums in (("cash", account.cash), ("income", account.extra)):
         for currency, value in sums.items():
             whole[name, currency] = whole.get((name, currency), 0) + value

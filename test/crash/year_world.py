@@ -35,6 +35,7 @@ class Subscription:
     at: int = 0            # of its last change of terms: the next comes later
     is_paused: bool = False
     is_over: bool = False
+    is_invoiced: bool = False  # since the oracle looked last
     billed: dict = field(default_factory=dict)   # {key of a line: units} on invoices that count
     periods: dict = field(default_factory=dict)  # what the oracle has found: {service: {key: units}}
 
@@ -58,7 +59,9 @@ class Invoice:
     net: int              # of its lines, without taxes that are in them
     tax: int
     lines: list           # [(subscription, key, units)]
-    charges: list
+    charges: dict
+    restores: dict        # {invoice: {grant: units}} of what it gave back to the wallet
+    is_late: bool         # it has only what was billed before and changed
     is_void: bool = False
     is_touched: bool = False  # paid or credited, wholly or in part
 
@@ -135,7 +138,8 @@ class Account:
 
     def took(self, sent):
         self.journal.take(sent)
-        self.events = (self.events + [sent])[-12:]
+        if sent not in self.events:
+            self.events = (self.events + [sent])[-25:]
         self.touched.append(instant(sent["ts"]))
 
     def correctable(self, since):
@@ -251,12 +255,28 @@ class Account:
     def unpaid(self):
         return [one for one in self.invoices.values() if one.remaining > 0 and not one.is_void]
 
+    def restore(self, invoice, most):
+        """Of what grants paid of an invoice, those that pay last first."""
+        made = {}
+        for id in sorted(invoice.draws, key=lambda id: self.grants[id].order(), reverse=True):
+            units = made[id] = min(most, invoice.draws[id])
+            self.move(invoice, id, -units)
+            most -= units
+        return made
+
+    def move(self, invoice, grant, units):
+        invoice.draws[grant] += units
+        self.grants[grant].drawn += units
+
     def freed(self, invoice):
         """It is void: what it drew and used is back, and what it billed is not billed."""
         currency = invoice.row["currency"]
         for grant, units in invoice.draws.items():
             self.grants[grant].drawn -= units
         self.add(self.balance, currency, invoice.balance_used - invoice.to_balance)
+        for id, grants in invoice.restores.items():
+            for grant, units in grants.items():
+                self.move(self.invoices[id], grant, units)
         for subscription, key, units in invoice.lines:
             self.subscriptions[subscription].billed[key] -= units
         self.charges.update(invoice.charges)
