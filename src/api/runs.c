@@ -22,7 +22,7 @@ static void kind_read(const Json *body, RunKind *kind, Faults *faults)
     while (run_kind_names[at] != NULL && !str_equal(str_of(run_kind_names[at]), name))
         at++;
     if (run_kind_names[at] == NULL)
-        faults_add(faults, ERR_FIELD_INVALID, STR("/kind"), "kind must be billing");
+        faults_add(faults, ERR_FIELD_INVALID, STR("/kind"), "kind must be billing or accrual");
     else
         *kind = (RunKind)at;
 }
@@ -206,7 +206,8 @@ static const char *const statuses[] = { "queued", "running", "succeeded", "faile
 
 static const Field start_fields[] = {
     MEMBER("kind", ENUM, .required = true, .choices = run_kind_names,
-           .doc = "billing: an invoice for each boundary that was not billed."),
+           .doc = "billing: an invoice for each boundary that was not billed. accrual: usage of "
+                  "days that ended becomes revenue, and so do days of fees in advance."),
     MEMBER("at", INSTANT, .nullable = true,
            .doc = "Boundaries up to here; now when absent, never later than that."),
 };
@@ -220,7 +221,8 @@ static const Shape error_shape = SHAPE("RunError", error_fields, .doc = "Why it 
 
 static const Field run_fields[] = {
     MEMBER("id", TEXT, .required = true, .doc = "run_ and 26 characters, ordered by time."),
-    MEMBER("kind", ENUM, .required = true, .choices = run_kind_names, .doc = "billing."),
+    MEMBER("kind", ENUM, .required = true, .choices = run_kind_names,
+           .doc = "billing: invoices that are due. accrual: revenue by the day."),
     MEMBER("at", INSTANT, .required = true, .doc = "Boundaries up to here."),
     MEMBER("status", ENUM, .required = true, .choices = statuses,
            .doc = "Of its operation. succeeded: all accounts were looked at, whether or not some "

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Open bills are rated outside of the transaction, as if their periods ended with the day; in it how
-// far the subscriptions are billed is compared, so that nothing is accrued that was invoiced
+// Open bills are rated outside of the transaction, as if their periods ended with the day; in it,
+// how far the subscriptions are billed is compared, so that nothing is accrued that was invoiced
 // meanwhile.
 #include "flow/bill/accrual.h"
 

@@ -14,6 +14,6 @@
 
 // Up to the last local midnight at or before `until`, which is not after query->now; booked now,
 // effective in the day that ended, and month by month when months were left out. Nothing when the
-// account is accrued further already. ACCOUNT_NOT_FOUND, LEDGER_MONTH_CLOSED, STORE_BUSY; what rating
-// refuses.
+// account is accrued further already. ACCOUNT_NOT_FOUND, LEDGER_MONTH_CLOSED, STORE_BUSY; what
+// rating refuses.
 Err *accrual_account(Arena *arena, const IssueQuery *query, Str account, Instant until) MUST_CHECK;

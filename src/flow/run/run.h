@@ -11,14 +11,14 @@
 #include "flow/bill/issue.h"
 #include "operation/operation.h"
 
-typedef enum RunKind { RUN_BILLING, RUN_KIND_COUNT } RunKind;
+typedef enum RunKind { RUN_BILLING, RUN_ACCRUAL, RUN_KIND_COUNT } RunKind;
 typedef enum RunItemState {
     RUN_ITEM_FINALIZED,
     RUN_ITEM_FAILED,
     RUN_ITEM_NOTHING_DUE,  // it had failed; a retry found nothing left to do
     RUN_ITEM_STATE_COUNT
 } RunItemState;
-extern const char *const run_kind_names[];        // "billing"; ends with NULL
+extern const char *const run_kind_names[];        // "billing", …; ends with NULL
 extern const char *const run_item_state_names[];  // "finalized", …; ends with NULL
 
 typedef struct BillingRun {

@@ -89,7 +89,7 @@ static const Statement sql[STATEMENTS] = {
 
 const StatementTable run_table = { "runs", sql, STATEMENTS };
 
-const char *const run_kind_names[] = { "billing", NULL };
+const char *const run_kind_names[] = { "billing", "accrual", NULL };
 const char *const run_item_state_names[] = { "finalized", "failed", "nothingDue", NULL };
 
 #define OF(project) db_text((project).tenant), db_text((project).id)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/thread.h"
+#include "flow/bill/accrual.h"
 #include "flow/run/run_inside.h"
 
 typedef struct Walk {
@@ -113,6 +114,31 @@ static Err *closed_take(Arena *arena, const Some *some, const IssueClosed *close
                     (DbWrite){ .work = nothing_work, .context = &account });
 }
 
+// What a kind does with one account, but for billing.
+static Err *(*const account_work[RUN_KIND_COUNT])(Arena *arena, const IssueQuery *query,
+                                                  Str account, Instant until) = {
+    [RUN_ACCRUAL] = accrual_account,
+};
+
+// A kind without invoices: each account once.
+static Err *each_do(Arena *arena, Some *some, const IssueQuery *query)
+{
+    Walk *walk = some->walk;
+    for (size_t i = 0; i < some->count; i++) {
+        Str         id = some->accounts[i].account;
+        AccountWork account = {
+            walk, id, account_work[walk->run.kind](arena, query, id, walk->run.at)
+        };
+        if (account.why != NULL)
+            TRY(account_fails(arena, &account));
+        else if (walk->is_retry)
+            TRY(db_write(query->books, arena,
+                         (DbWrite){ .work = nothing_work, .context = &account }));
+    }
+    some->count = 0;
+    return NULL;
+}
+
 static IssueQuery query_of(const Walk *walk)
 {
     return (IssueQuery){ .books = walk->operation->db,
@@ -131,6 +157,8 @@ static Err *round_do(Arena *arena, Some *some)
     size_t     left = 0;
     if (atomic_load(walk->operation->stopping))
         return refuse(arena, ERR_NOT_READY, STR_NONE, "the server is stopping");
+    if (walk->run.kind != RUN_BILLING)
+        return each_do(arena, some, &query);
     issue_close(arena, &query, &close, some->accounts, some->count);
     for (size_t i = 0; i < some->count; i++) {
         bool more;
