@@ -12,9 +12,8 @@ Router *api_router_open(void)
         LIST(tax_rates), LIST(invoices), LIST(credit_notes),
         LIST(measurements), LIST(voids), LIST(usage), LIST(meters), LIST(accounts), LIST(plans),
         LIST(migrations), LIST(subscriptions), LIST(subscription_changes), LIST(rate), LIST(bills),
-        LIST(unbilled), LIST(settings), LIST(operations), LIST(operations_api), LIST(simulations),
-        LIST(runs),
-        LIST(test_clock), LIST(ledger),
+        LIST(unbilled), LIST(settings), LIST(reconciliation), LIST(operations),
+        LIST(operations_api), LIST(simulations), LIST(runs), LIST(test_clock), LIST(ledger),
         LIST(grants), LIST(packs), LIST(wallets), LIST(adjustments), LIST(top_up_rules),
         LIST(charges),
     };

@@ -361,3 +361,95 @@ def test_reopen_does_nothing_by_itself(late):
     nothing_due(late)
     sums_hold(late, 1, 2)
     balanced(late)
+
+
+# ---- what is told of it
+
+def records(api, **query):
+    return api.get("/v1/reconciliation", query={"limit": 1000, **query})["data"]
+
+
+def test_each_document_leaves_a_record(late):
+    subscribe(late, FEE, PER_CALL)
+    bill(late)
+    first = use(late, 1000, MONTHS[0])
+    february = bill_month(late, 2)
+    assert records(late) == [] and records(late, state="open") == []
+    use(late, 500, MONTHS[0], "late")
+    void = late.post("/v1/measurements/void", {"uniqueIds": [first], "reason": "test"})
+    late.post(f"/v1/voids/{void['id']}/revert", None)
+    [waits] = records(late, state="open", account=ACCOUNT)
+    assert records(late, state="open") == [waits]
+    assert (waits["state"], waits["document"], waits["amount"], waits["events"], waits["id"]) == (
+        "open", february["id"], None, 3, None)
+    assert [(change["uniqueId"], change["change"]) for change in waits["first"]] == [
+        ("late", "added"), (first, "taken"), (first, "returned")]
+    march = bill_month(late, 3)
+    assert records(late, state="open") == []
+    [settled] = records(late)
+    assert {name: settled[name] for name in ("account", "subscription", "period", "state", "document", "amount",
+                                             "events", "first", "from", "currency")} == {
+        "account": ACCOUNT, "subscription": "sub", "period": {"start": MONTHS[0], "end": MONTHS[1]},
+        "state": "settled", "document": march["id"], "amount": "5.00", "events": 3, "first": waits["first"],
+        "from": waits["from"], "currency": "USD"}
+    [line] = settled["lines"]
+    assert march["document"]["lines"][line - 1]["of"]["invoice"] == february["id"]
+    events = late.get(f"/v1/invoices/{march['id']}/lines/{line}/events", query={"limit": 10})["data"]
+    assert {event["uniqueId"] for event in events} == {first, "late"}
+    late.post(f"/v1/invoices/{march['id']}/void", None)
+    assert [(record["state"], record["document"]) for record in records(late, document=march["id"])] == [
+        ("void", march["id"])]
+    assert [record["events"] for record in records(late, state="open")] == [3]
+    again = bill(late)
+    assert [(record["state"], record["document"]) for record in records(late, account=ACCOUNT)] == [
+        ("settled", again["id"]), ("void", march["id"])]
+
+
+def test_a_credit_note_leaves_a_record(late):
+    policy(late, "creditNote")
+    subscribe(late, PER_CALL)
+    first = use(late, 1000, MONTHS[0])
+    february = bill_month(late, 2)
+    late.post("/v1/measurements/void", {"uniqueIds": [first], "reason": "test"})
+    nothing_due(late)
+    [record], [note] = records(late), notes(late)
+    assert (record["document"], record["amount"], record["lines"]) == (note["id"], "-10.00", [1])
+    assert note["invoice"] == february["id"] and records(late, state="open") == []
+
+
+def test_pages_of_records(late):
+    subscribe(late, PER_CALL)
+    use(late, 100, MONTHS[0])
+    for month in range(2, 7):
+        bill_month(late, month)
+        use(late, 100, MONTHS[0], f"late{month}")
+        use(late, 100, MONTHS[month - 1])
+    every = records(late)
+    assert len(every) == 3  # on the invoices of March, April and May: the horizon is 90 days
+    page = late.get("/v1/reconciliation", query={"limit": 2})
+    rest = late.get("/v1/reconciliation", query={"limit": 2, "cursor": page["nextCursor"]})
+    assert page["data"] + rest["data"] == every and rest["nextCursor"] is None
+    for number in range(3):
+        late.put(f"/v1/accounts/other{number}", {"currency": "USD"})
+    page = late.get("/v1/reconciliation", query={"limit": 2, "state": "open"})
+    assert page["nextCursor"] is not None
+    late.get("/v1/reconciliation", query={"limit": 2, "state": "open", "cursor": page["nextCursor"]})
+
+
+def test_questions_that_are_wrong(late):
+    assert late.call("GET", "/v1/reconciliation", query={"state": "settled"}).code == "parameter_invalid"
+    assert late.call("GET", "/v1/reconciliation", query={"cursor": "x"}).code == "cursor_invalid"
+    assert late.call("GET", "/v1/reconciliation", query={"cursor": "x", "state": "open"}).code == "cursor_invalid"
+    assert late.call("GET", "/v1/reconciliation", query={"account": "nobody", "state": "open"}).code == \
+        "account_not_found"
+    assert late.call("PUT", "/v1/settings", {"lateUsage": "never"}).code in ("field_invalid", "invalid_value")
+    assert late.call("PUT", "/v1/settings", {"closeBuffer": 5}).code == "unknown_member"
+
+
+def test_settings_are_put_as_a_whole(late):
+    usual = {"closeBufferSeconds": 3600, "lateUsage": "nextInvoice", "recomputeHorizonDays": 90}
+    other = {"closeBufferSeconds": 0, "lateUsage": "reopen", "recomputeHorizonDays": 30}
+    assert late.get("/v1/settings").items() >= usual.items()
+    put = late.put("/v1/settings", other)
+    assert put.items() >= other.items() and put == late.get("/v1/settings")
+    assert late.put("/v1/settings", {"closeBufferSeconds": 60}).items() >= dict(usual, closeBufferSeconds=60).items()

@@ -226,7 +226,7 @@ static Err *ids_fill(const Looking *looking)
             const VoidTarget *place = &looking->places[i * USAGE_MOVES_SHOWN + k];
             UsageMove        *move = &looking->moved[i].first[k];
             UsageEvent       *event;
-            if (move->unique_id.at != NULL)
+            if (move->unique_id.length > 0)
                 continue;
             TRY(event_scan_place(looking->moment, looking->arena, place, &event));
             if (event == NULL)

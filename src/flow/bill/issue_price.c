@@ -82,7 +82,7 @@ static Err *own_rates_read(DbTx *tx, IssuePriced *priced, TaxRate *rates, size_t
     const IssueDraft *draft = priced->draft;
     TaxLine          *line = &priced->lines[number];
     Json             *taxes;
-    TRY(json_parse_copy(db_arena(tx), draft->lines[number].of->taxes, &taxes));
+    TRY(json_parse_stored(db_arena(tx), draft->lines[number].of->taxes, &taxes));
     for (const Json *member = taxes->first; member != NULL; member = member->next) {
         StoredTaxRate *rate;
         assert_that(line->rate_count < TAX_RATES_OF_LINE_MAX);
