@@ -31,8 +31,8 @@ from calendars import DAY, HOUR  # noqa: E402
 from client import Api, Server  # noqa: E402
 from exact import instant, money  # noqa: E402
 from year_books import units  # noqa: E402
-from year_check import (Wrong, check_billed, check_boundaries, check_grants, check_invoice, check_ledger, check_numbers, check_rows,  # noqa: E402
-                        must)
+import year_check  # noqa: E402
+from year_check import Wrong, must  # noqa: E402
 from year_plans import METERS, TAX_RATES  # noqa: E402
 from year_world import MINUTE, PLANS, Account, month_start  # noqa: E402
 
@@ -401,7 +401,7 @@ class Year:
     def check(self):
         send, now = self.sender(), self.clock.now()
         rows = send.all("/v1/invoices")
-        check_numbers(rows)
+        year_check.check_numbers(rows)
         new = sorted((row for row in rows if row["id"] not in self.known), key=lambda row: row["number"])
         documents = {}
 
@@ -410,14 +410,14 @@ class Year:
             documents.update({row["id"]: send.get(f"/v1/invoices/{row['id']}") for row in new if row["account"] in ids})
         self.in_parallel(read)
         for row in new:
-            check_invoice(self.accounts[row["account"]], documents[row["id"]], self.rounding, now)
+            year_check.check_invoice(self.accounts[row["account"]], documents[row["id"]], self.rounding, now)
             self.known.add(row["id"])
-        check_rows(self.accounts, rows)
+        year_check.check_rows(self.accounts, rows)
         for account in self.accounts.values():
-            check_billed(account, now)
-            check_boundaries(account)
-        check_grants(self.accounts, send.all("/v1/grants"))
-        check_ledger(self.accounts, send.get("/v1/ledger/trialBalance"), {
+            year_check.check_billed(account, now)
+            year_check.check_boundaries(account)
+        year_check.check_grants(self.accounts, send.all("/v1/grants"))
+        year_check.check_ledger(self.accounts, send.get("/v1/ledger/trialBalance"), {
             kind: send.all("/v1/ledger/accounts", kind=kind) for kind in ("receivable", "customerBalance", "wallet")})
         self.checks += len(new) + len(self.accounts) + 1
         return len(new)

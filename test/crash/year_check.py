@@ -76,7 +76,8 @@ def check_billed(account, now):
 def history(account, one, key):
     """Of a line: the invoices that have it, and the usage of its time."""
     found = [(invoice.number, invoice.row["at"], invoice.row["createdAt"], invoice.is_void, units)
-             for invoice in account.invoices.values() for id, other, units in invoice.lines if (id, other) == (one.id, key)]
+             for invoice in account.invoices.values() for id, other, units in invoice.lines
+             if (id, other) == (one.id, key)]
     events = [(print_instant(event.ts), event.event, str(event.value), event.uid, event.sequence, event.gone)
               for event in account.journal.events if instant(key[3]) <= event.ts < instant(key[3]) + 40 * DAY]
     return f"invoices {found}, usage {events}"
@@ -159,7 +160,8 @@ def check_invoice(account, row, rounding, now):
     amounts = [units(line["amount"]) for line in document["lines"]]
     discounts = [units(line["discount"]) for line in document["lines"]]
     wanted = {"subtotal": sum(amounts), "discounts": sum(discounts), "tax": priced.tax,
-              "taxIncluded": priced.included, "creditsRestored": sum(priced.restores.values()), "total": priced.total, "toBalance": priced.to_balance,
+              "taxIncluded": priced.included, "creditsRestored": sum(priced.restores.values()),
+              "total": priced.total, "toBalance": priced.to_balance,
               "credits": -priced.credits, "balanceUsed": -priced.balance_used,
               "amountDue": priced.total - priced.credits - priced.balance_used}
     got = {name: units(document[name]) for name in wanted}
