@@ -261,7 +261,7 @@ DAMAGES = [  # table, what it becomes, who reads it
     ("credit_note", "head = '{\"apply\":\"balance\",\"currency\":\"XXL\"}'", ("/v1/creditNotes",)),
     ("tax_rate", "definition = '{'", ("/v1/taxRates", "/v1/taxRates/vat")),
     ("tax_rate", "definition = '{\"percent\":\"x\"}'", ("/v1/taxRates", "/v1/taxRates/vat")),
-    *[("credit_grant", change, ("/v1/grants", "/v1/accounts/ada/wallet")) for change in (
+    *[("credit_grant", change, ("/v1/grants", "/v1/accounts/every/wallet")) for change in (
         "kind = 'x'", "timing = 'x'", "paid_by = 'x'", "currency = 'XXL'", "applies_to = '{'")],
     ("credit_grant", "state = 'x'", ("/v1/grants",)),
     ("charge", "currency = 'XXL'", ("/v1/accounts/every/charges", "/v1/accounts/every/charges/k")),
