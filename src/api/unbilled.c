@@ -17,7 +17,8 @@ static Err *query_read(Request *request, UnbilledQuery *query)
     Server  *server = server_of(request);
     uint64_t limit = UNBILLED_ACCOUNTS_MAX;
     Str      cursor;
-    *query = (UnbilledQuery){ .catalog = server->catalog,
+    *query = (UnbilledQuery){ .books = server->books,
+                              .catalog = server->catalog,
                               .partition = server->partition,
                               .project = project_of(request),
                               .from = INSTANT_FIRST,
@@ -116,8 +117,9 @@ static const Field row_fields[] = {
     MEMBER("reason", ENUM, .required = true, .choices = unbilled_reason_names,
            .doc = "no_subscription: the account has none. outside_subscription: none is active at "
                   "ts, or usage is free in a pause. no_charge: no charge counts it. ignored: a "
-                  "charge's meter does, but the event brings it no number. beyond_horizon: refused "
-                  "with timestamp_too_old, of the newest refusals, by arrival."),
+                  "charge's meter does, but the event brings it no number. beyond_horizon: it came "
+                  "when its period was billed, longer ago than recomputeHorizonDays; or it was "
+                  "refused with timestamp_too_old, of the newest refusals, by arrival."),
     MEMBER("events", WHOLE, .required = true, .doc = "How many."),
     MEMBER("accountCount", WHOLE, .required = true, .doc = "Of how many accounts."),
     MEMBER("accounts", ARRAY, .required = true, .of = KIND_TEXT, .doc = "The first 20 of them."),

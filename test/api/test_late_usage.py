@@ -453,3 +453,22 @@ def test_settings_are_put_as_a_whole(late):
     put = late.put("/v1/settings", other)
     assert put.items() >= other.items() and put == late.get("/v1/settings")
     assert late.put("/v1/settings", {"closeBufferSeconds": 60}).items() >= dict(usual, closeBufferSeconds=60).items()
+
+
+def test_what_is_too_late_is_listed(late):
+    subscribe(late, PER_CALL)
+    use(late, 100, MONTHS[0], "in time")
+    for month in range(2, 7):
+        bill_month(late, month)
+        use(late, 100, MONTHS[month - 1])
+    use(late, 100, MONTHS[0], "too late")
+    use(late, 100, MONTHS[3], "late")
+    assert [line["of"]["period"]["start"] for line in corrections(bill_month(late, 7))] == [MONTHS[3]]
+    [row] = late.get("/v1/usage/unbilled")["data"]
+    assert (row["reason"], row["events"], row["accounts"]) == ("beyond_horizon", 1, [ACCOUNT])
+    assert [example["uniqueId"] for example in row["examples"]] == ["too late"]
+    policy(late, "nextInvoice", recomputeHorizonDays=365)
+    assert late.get("/v1/usage/unbilled")["data"] == []
+    use(late, 1, MONTHS[6], "some")
+    assert [line["amount"] for line in corrections(bill_month(late, 8))] == ["1.00"]
+    sums_hold(late, 1, 2, 3, 4, 5, 6, 7)

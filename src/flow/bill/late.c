@@ -15,7 +15,8 @@ static Err *find_work(DbTx *tx, void *context)
 {
     FindRead   *read = context;
     ProjectId   project = read->query->issue->project;
-    ClosedQuery wanted = { .project = project, .subscription = read->query->subscription };
+    ClosedQuery wanted = { .project = project, .subscription = read->query->subscription,
+                           .until = INSTANT_END };
     TRY(project_settings_get(tx, project, &read->settings));
     read->late->policy = read->settings.late_usage;
     read->late->horizon = instant_within(

@@ -99,13 +99,11 @@ Err *late_open(Arena *arena, const IssueQuery *query, Str account, LateRecord **
 
 // ---- closed periods, for unbilled usage
 
-// Of a subscription, ascending by start: those that end behind `after` and, unless it is NULL, not
-// behind *until.
+// Of a subscription, ascending by start: those that end behind `after` and not behind `until`.
 typedef struct ClosedQuery {
     ProjectId      project;
     Str            subscription;
-    Instant        after;
-    const Instant *until;
+    Instant        after, until;
 } ClosedQuery;
 Err *late_closed(DbTx *tx, const ClosedQuery *query, ClosedPeriod **closed,
                  size_t *count) MUST_CHECK;

@@ -68,10 +68,9 @@ const char *const late_state_names[] = { "settled", "void", "open", NULL };
 Err *late_closed(DbTx *tx, const ClosedQuery *query, ClosedPeriod **closed, size_t *count)
 {
     DbRows  rows;
-    Instant until = query->until == NULL ? INSTANT_END : *query->until;
     TRY(db_rows(tx, &sql[CLOSED_OF],
                 DB_VALUES(OF(query->project), db_text(query->subscription),
-                          db_whole(query->after.us), db_whole(until.us)),
+                          db_whole(query->after.us), db_whole(query->until.us)),
                 &rows));
     *closed = arena_array(db_arena(tx), ClosedPeriod, rows.count);
     *count = rows.count;

@@ -4,6 +4,7 @@
 #include "flow/bill/unbilled.h"
 
 #include "flow/aggregate/cell.h"
+#include "flow/bill/late.h"
 #include "flow/bill/timeline_read.h"
 
 enum { CHUNK_EVENTS = 10000, METERS_PAGE = 1000, REFUSALS_MAX = 1000 };
@@ -26,6 +27,8 @@ typedef struct Looked {
     Arena    *arena;
     Str       id;
     Timeline *timelines;
+    ClosedPeriod **closed;  // of each timeline: periods that are not billed again
+    size_t   *closed_counts;
     size_t    count;
     bool      is_counted[UNBILLED_REASONS];
 } Looked;
@@ -140,6 +143,17 @@ static void event_tell(const Search *search, Looked *account, UnbilledReason rea
                                .ts = event->ts };
 }
 
+// It came when its period was billed, too long ago for another bill.
+static bool is_beyond(const Looked *account, size_t timeline, const UsageEvent *stored)
+{
+    for (size_t i = 0; i < account->closed_counts[timeline]; i++) {
+        const ClosedPeriod *closed = &account->closed[timeline][i];
+        if (closed->span.start.us <= stored->ts.us && stored->ts.us < closed->span.end.us)
+            return stored->sequence > closed->sequence;
+    }
+    return false;
+}
+
 static void event_look(const Search *search, Looked *account, const UsageEvent *stored)
 {
     Event event = { .unique_id = stored->unique_id,
@@ -153,6 +167,10 @@ static void event_look(const Search *search, Looked *account, const UsageEvent *
     for (size_t i = 0; i < account->count && !is_billed; i++) {
         UnbilledReason reason =
             timeline_reason(search, &account->timelines[i], &event, &is_billed);
+        if (is_billed && is_beyond(account, i, stored)) {
+            is_billed = false;
+            reason = UNBILLED_BEYOND_HORIZON;
+        }
         if (reason > furthest)
             furthest = reason;
     }
@@ -161,6 +179,43 @@ static void event_look(const Search *search, Looked *account, const UsageEvent *
 }
 
 // ---- accounts
+
+typedef struct ClosedRead {
+    ClosedQuery     wanted;
+    Instant         now;
+    const Timeline *timelines;
+    size_t          count;
+    Looked         *account;
+} ClosedRead;
+
+// Periods that ended before the horizon, of each subscription.
+static Err *closed_work(DbTx *tx, void *context)
+{
+    ClosedRead     *read = context;
+    ProjectSettings settings;
+    TRY(project_settings_get(tx, read->wanted.project, &settings));
+    read->wanted.after = INSTANT_FIRST;
+    read->wanted.until =
+        instant_within((Instant){ read->now.us - settings.recompute_horizon_us });
+    for (size_t i = 0; i < read->count; i++) {
+        read->wanted.subscription = read->timelines[i].subscription->id;
+        TRY(late_closed(tx, &read->wanted, &read->account->closed[i],
+                        &read->account->closed_counts[i]));
+    }
+    return NULL;
+}
+
+static Err *closed_read(const Search *search, Looked *account)
+{
+    ClosedRead read = { .wanted = { .project = search->query->project },
+                        .now = search->query->now,
+                        .timelines = account->timelines,
+                        .count = account->count,
+                        .account = account };
+    account->closed = arena_array(account->arena, ClosedPeriod *, account->count);
+    account->closed_counts = arena_array(account->arena, size_t, account->count);
+    return db_read(search->query->books, account->arena, closed_work, &read);
+}
 
 static Err *timelines_read(const Search *search, Looked *account)
 {
@@ -183,7 +238,7 @@ static Err *timelines_read(const Search *search, Looked *account)
         }
         page.after = count < page.limit ? STR_NONE : rows[count - 1].first->id;
     } while (page.after.at != NULL);
-    return NULL;
+    return closed_read(search, account);
 }
 
 static Err *account_look(Search *search, Looked *account)

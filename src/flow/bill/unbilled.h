@@ -11,7 +11,8 @@ typedef enum UnbilledReason {
     UNBILLED_OUTSIDE_SUBSCRIPTION,  // none is active then, or its usage is free in a pause
     UNBILLED_NO_CHARGE,             // no charge counts it: other meters, or other filters
     UNBILLED_IGNORED,               // a charge's meter does, but the event brings it no number
-    UNBILLED_BEYOND_HORIZON,        // refused with timestamp_too_old, of the newest refusals
+    UNBILLED_BEYOND_HORIZON,        // it came when its period was billed, too long ago to be billed
+                                    // again; or refused with timestamp_too_old, of the newest
     UNBILLED_REASONS
 } UnbilledReason;
 extern const char *const unbilled_reason_names[];  // "no_subscription", …; ends with NULL
@@ -44,6 +45,7 @@ typedef struct UnbilledRow {
 } UnbilledRow;
 
 typedef struct UnbilledQuery {
+    Db        *books;
     Catalog   *catalog;
     Partition *partition;
     ProjectId  project;
