@@ -63,8 +63,8 @@ def books(fresh, tmp_path):
 
 
 def used(api, id, value, ts, account="ada"):
-    assert api.send([{"meter": "calls", "account": account, "uniqueId": id, "value": value, "ts": ts}])[
-        "accepted"] == 1
+    sent = api.send([{"meter": "calls", "account": account, "uniqueId": id, "value": value, "ts": ts}])
+    assert sent["accepted"] == 1, sent
 
 
 def invoice(api):
@@ -113,3 +113,233 @@ def test_usage_is_accrued_before_its_invoice(books):
     assert ledger(books, "deferred") == 31
     run(books, "accrual")
     assert (ledger(books, "unbilled"), revenue(books)) == (0, {"pro/fee": 31, "pro/calls": Decimal("1.57")})
+
+
+def test_a_void_invoice_gives_back_what_it_took(books):
+    first = invoice(books)
+    advance(books, "2026-01-10T10:00:00Z")
+    used(books, "e1", 500, "2026-01-10T09:00:00Z")
+    accrue(books, "2026-02-01T02:00:00Z")
+    second = invoice(books)
+    accrue(books, "2026-02-03T00:00:00Z")
+    fee = 31 + Decimal("2.21")  # 2 of 28 days of 31.00
+    assert revenue(books) == {"pro/fee": fee, "pro/calls": 5}
+    books.post(f"/v1/invoices/{second['id']}/void", None)
+    balanced(books)
+    # the usage waits for another invoice, the days that were earned of the fee are not
+    assert (ledger(books, "unbilled"), ledger(books, "deferred")) == (5, 0)
+    assert (ledger(books, "receivable"), revenue(books)) == (31, {"pro/fee": 31, "pro/calls": 5})
+    run(books, "accrual")
+    assert revenue(books) == {"pro/fee": 31, "pro/calls": 5}
+    third = invoice(books)
+    assert third["total"] == second["total"] == "36.00"
+    assert (ledger(books, "unbilled"), ledger(books, "deferred")) == (0, 31)
+    run(books, "accrual")
+    assert (revenue(books), ledger(books, "deferred")) == ({"pro/fee": fee, "pro/calls": 5}, 62 - fee)
+    books.post(f"/v1/invoices/{third['id']}/void", None)
+    books.post(f"/v1/invoices/{first['id']}/void", None)
+    balanced(books)
+    assert (revenue(books), ledger(books, "unbilled"), ledger(books, "receivable")) == ({"pro/calls": 5}, 5, 0)
+
+
+def test_a_cancellation_takes_back_what_was_not_earned(books):
+    invoice(books)
+    accrue(books, "2026-01-11T00:00:00Z")
+    books.post("/v1/subscriptions/sub/cancel", {"at": "2026-01-21T00:00:00Z", "credit": "prorated"}, headers=key())
+    accrue(books, "2026-01-16T00:00:00Z")
+    assert (revenue(books), ledger(books, "deferred")) == ({"pro/fee": 15}, 16)
+    advance(books, "2026-01-21T00:00:00Z")
+    cut = invoice(books)
+    assert (cut["document"]["subtotal"], cut["total"]) == ("-11.00", "0.00")
+    assert (revenue(books), ledger(books, "deferred"), ledger(books, "customerBalance")) == ({"pro/fee": 15}, 5, 11)
+    run(books, "accrual")
+    assert (revenue(books), ledger(books, "deferred")) == ({"pro/fee": 20}, 0)
+    books.post(f"/v1/invoices/{cut['id']}/void", None)  # until it is made again, the fee goes on
+    balanced(books)
+    assert (revenue(books), ledger(books, "deferred")) == ({"pro/fee": 20}, 11)
+    assert invoice(books)["total"] == "0.00"
+    assert (revenue(books), ledger(books, "deferred"), ledger(books, "customerBalance")) == ({"pro/fee": 20}, 0, 11)
+
+
+def test_a_credit_note_takes_what_was_not_earned_first(books):
+    first = invoice(books)
+    accrue(books, "2026-01-11T00:00:00Z")
+    note = {"invoice": first["id"], "reasonCode": "goodwill", "apply": "balance"}
+    books.post("/v1/creditNotes", {**note, "lines": [{"line": 1, "amount": "10.50"}]}, headers=key())
+    balanced(books)
+    assert (revenue(books), ledger(books, "deferred")) == ({"pro/fee": 10}, Decimal("10.50"))
+    accrue(books, "2026-01-13T00:00:00Z")
+    assert (revenue(books), ledger(books, "deferred")) == ({"pro/fee": 11}, Decimal("9.50"))
+    books.post("/v1/creditNotes", note, headers=key())
+    balanced(books)
+    assert (revenue(books), ledger(books, "deferred"), ledger(books, "customerBalance")) == ({}, 0, 31)
+    accrue(books, "2026-02-01T00:00:00Z")
+    assert (revenue(books), ledger(books, "deferred")) == ({}, 0)
+
+
+def test_what_nobody_pays_is_not_earned(books):
+    first = invoice(books)
+    books.post(f"/v1/invoices/{first['id']}/pay", {"amount": "6.00"}, headers=key())
+    accrue(books, "2026-01-11T00:00:00Z")
+    books.post(f"/v1/invoices/{first['id']}/writeOff", None)
+    balanced(books)
+    assert (ledger(books, "writeoff", "invoices"), ledger(books, "deferred"), revenue(books)) == (4, 0, {"pro/fee": 10})
+    accrue(books, "2026-01-21T00:00:00Z")
+    assert revenue(books) == {"pro/fee": 10}
+    books.post(f"/v1/invoices/{first['id']}/pay", {}, headers=key())  # after all
+    balanced(books)
+    assert (ledger(books, "writeoff", "invoices"), ledger(books, "deferred")) == (0, 21)
+    accrue(books, "2026-01-31T12:00:00Z")
+    assert ledger(books, "deferred") == Decimal("1.91")  # 21.00 by eleven days
+    accrue(books, "2026-02-02T00:00:00Z")
+    assert (revenue(books), ledger(books, "deferred")) == ({"pro/fee": 31}, 0)
+
+
+def test_what_was_written_off_is_paid_when_the_service_is_over(books):
+    first = invoice(books)
+    books.post(f"/v1/invoices/{first['id']}/writeOff", None)
+    assert (ledger(books, "writeoff", "invoices"), ledger(books, "deferred"), revenue(books)) == (0, 0, {})
+    accrue(books, "2026-03-01T00:00:00Z")
+    books.post(f"/v1/invoices/{first['id']}/pay", {}, headers=key())
+    balanced(books)
+    assert (revenue(books), ledger(books, "deferred"), ledger(books, "receivable")) == ({"pro/fee": 31}, 0, 0)
+
+
+def test_tax_is_nobodys_revenue(books):
+    books.put("/v1/taxRates/vat", {"name": "VAT", "percent": "25", "inclusive": True})
+    books.put("/v1/accounts/ada", {"currency": "USD", "taxRates": ["vat"]})
+    assert invoice(books)["total"] == "31.00"
+    assert ledger(books, "deferred") == Decimal("24.80")
+    advance(books, "2026-01-10T10:00:00Z")
+    used(books, "e1", 1000, "2026-01-10T09:00:00Z")
+    accrue(books, "2026-02-01T00:00:00Z")
+    assert (ledger(books, "unbilled"), revenue(books)) == (8, {"pro/fee": Decimal("24.80"), "pro/calls": 8})
+    assert invoice(books)["total"] == "41.00"
+    assert (ledger(books, "unbilled"), revenue(books)) == (0, {"pro/fee": Decimal("24.80"), "pro/calls": 8})
+
+
+def test_a_day_is_one_of_the_accounts_zone_and_revenue_has_the_name_it_is_given(books):
+    books.publish("east", {"currency": "USD", "charges": [
+        {"id": "fee", "model": "flat", "amount": "31.00", "timing": "advance", "revenueAccount": "4000-fees",
+         "sku": "F-1", "metadata": {"team": "7"}}]})
+    books.put("/v1/accounts/bob", {"currency": "USD", "timeZone": "Asia/Tokyo"})
+    books.subscribe("other", "bob", "east", "2025-12-31T15:00:00Z")
+    made = books.post("/v1/accounts/bob/invoices", None)
+    books.post(f"/v1/invoices/{made['id']}/finalize", None)
+    accrue(books, "2026-01-01T14:59:59Z")
+    assert revenue(books, "4000") == {}
+    accrue(books, "2026-01-01T15:00:00Z")
+    assert revenue(books, "4000") == {"4000-fees": 1}
+    posted = [row for row in books.get("/v1/ledger/transactions")["data"] if row["posting"] == "earning"]
+    assert [(row["memo"], row["effectiveAt"]) for row in posted] == [("2026-01-01", "2026-01-01T14:59:59.999999Z")]
+
+
+def test_months_that_were_left_out_are_posted_month_by_month(books):
+    invoice(books)
+    accrue(books, "2026-01-02T00:00:00Z")
+    used(books, "e1", 100, "2026-01-01T11:00:00Z")
+    advance(books, "2026-02-20T00:00:00Z")
+    used(books, "e2", 200, "2026-02-03T11:00:00Z")
+    accrue(books, "2026-03-05T00:00:00Z")
+    posted = sorted((row["posting"], row["memo"], row["entries"][0]["amount"])
+                    for row in all_of(books, "/v1/ledger/transactions") if row["posting"] in ("accrual", "earning"))
+    assert posted == [("accrual", "2026-01-31", "-1.00"), ("accrual", "2026-02-28", "-2.00"),
+                      ("earning", "2026-01-01", "1.00"), ("earning", "2026-01-31", "30.00")]
+    assert (ledger(books, "unbilled"), revenue(books)) == (3, {"pro/fee": 31, "pro/calls": 3})
+
+
+def test_a_closed_month_takes_no_day(books):
+    invoice(books)
+    advance(books, "2026-02-01T00:00:00Z")
+    books.post("/v1/ledger/months/2026-01/close", None)
+    done = waited(books, books.expect(202, "POST", "/v1/runs", {"kind": "accrual"}, headers=key()))
+    assert done["failed"] == 1
+    failed = books.get(f"/v1/runs/{done['id']}/items")["data"]
+    assert [row["error"]["code"] for row in failed] == ["ledger_month_closed"]
+    books.post("/v1/ledger/months/2026-01/open", None)
+    again = waited(books, books.expect(202, "POST", f"/v1/runs/{done['id']}/retry", None, headers=key()))
+    assert again["failed"] == 0
+    assert revenue(books) == {"pro/fee": 31}
+
+
+def instant(at):
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Year:
+    """Random days of one account: usage that comes in time, late or is void, invoices that are made late or
+    become void, accruals that are left out."""
+
+    def __init__(self, api, seed):
+        self.api, self.rng = api, random.Random(seed)
+        self.now = dt.datetime(2026, 1, 1)
+        self.events, self.invoices = {}, []
+
+    def use(self):
+        at = self.now - dt.timedelta(minutes=self.rng.randrange(1, 60 * 24 * self.rng.choice((1, 1, 3, 40))))
+        if at < dt.datetime(2026, 1, 1):
+            return
+        name, value = f"e{next(KEYS)}", self.rng.randrange(1, 400)
+        used(self.api, name, value, instant(at))
+        self.events[name] = (at, value)
+
+    def take_back(self):
+        if self.events:
+            name = self.rng.choice(sorted(self.events))
+            self.api.post("/v1/measurements/void", {"uniqueIds": [name]})
+            del self.events[name]
+
+    def bill(self):
+        made = self.api.call("POST", "/v1/accounts/ada/invoices")
+        if made.status == 200:
+            self.invoices.append(self.api.post(f"/v1/invoices/{made.json['id']}/finalize", None))
+        else:
+            assert made.code == "nothing_due", made
+        return made.status == 200
+
+    def void_last(self):
+        if self.invoices:
+            done = self.api.call("POST", f"/v1/invoices/{self.invoices[-1]['id']}/void")
+            if done.status == 200:
+                self.invoices.pop()
+            else:
+                assert done.code == "invoice_has_payments", done
+
+    def pass_time(self):
+        self.now += dt.timedelta(hours=self.rng.choice((5, 24, 24, 30, 80, 200)))
+        advance(self.api, instant(self.now))
+
+    def nets(self):
+        sums = {}
+        for made in self.invoices:
+            for line in made["document"]["lines"]:
+                sums[line["charge"]] = sums.get(line["charge"], 0) + Decimal(line["net"])
+        return {f"pro/{charge}": net for charge, net in sums.items() if net}
+
+    def unbilled(self):
+        """What was used on days that ended, in months that no invoice has."""
+        last = max((made["at"] for made in self.invoices), default=JANUARY)
+        day = instant(self.now.replace(hour=0, minute=0, second=0))
+        return sum(value for at, value in self.events.values() if last <= instant(at) < day) / Decimal(100)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_days_come_to_what_was_invoiced(books, seed):
+    year = Year(books, seed)
+    deeds = [year.use] * 5 + [year.take_back, year.bill, year.bill, year.void_last] + [year.pass_time] * 3
+    for _ in range(60):
+        year.rng.choice(deeds)()
+        balanced(books)
+        if year.rng.random() < 0.3:
+            run(books, "accrual")
+            assert ledger(books, "unbilled") == year.unbilled()
+    year.now = max(year.now, dt.datetime(2026, 3, 1)).replace(day=1, hour=0, minute=0) + dt.timedelta(days=32)
+    year.now = year.now.replace(day=1)
+    advance(books, instant(year.now))
+    while year.bill():
+        pass
+    run(books, "accrual")
+    earned, nets = revenue(books), year.nets()
+    assert (ledger(books, "unbilled"), ledger(books, "deferred")) == (0, 31)  # the month that begins now
+    assert earned == {name: net - 31 if name == "pro/fee" else net for name, net in nets.items()}
+    assert nets["pro/fee"] % 31 == 0
