@@ -15,14 +15,18 @@ static const Statement sql[STATEMENTS] = {
     [NOTES] = { "select " COLUMNS " from credit_note where tenant = ? and project = ? and id < ?"
                 " order by id desc limit ?" },
     [NOTES_OF] = { "select " COLUMNS " from credit_note where tenant = ? and project = ?"
-                   " and invoice = ? and id < ? order by id desc limit ?" },
+                   " and invoice = ? and id < ? order by +id desc limit ?" },
     [LINE_ADD] = { "insert into credit_note_line"
                    " (tenant, project, credit_note, invoice, line, net, tax)"
                    " values (?, ?, ?, ?, ?, ?, ?)" },
     [LINES] = { "select line, net, tax from credit_note_line"
                 " where tenant = ? and project = ? and credit_note = ? order by line" },
-    [LINES_OF] = { "select net from credit_note_line"
-                   " where tenant = ? and project = ? and invoice = ? and line = ?" },
+    // From the index alone first; else SQLite takes the primary key, all notes of the project.
+    [LINES_OF] = { "select net from (select tenant t, project p, credit_note n, line l"
+                   " from credit_note_line"
+                   " where tenant = ? and project = ? and invoice = ? and line = ?) found"
+                   " join credit_note_line on tenant = t and project = p and credit_note = n"
+                   " and line = l" },
     [ANY] = { "select id from credit_note"
               " where tenant = ? and project = ? and invoice = ? limit 1" },
 };

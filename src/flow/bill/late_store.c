@@ -46,9 +46,9 @@ static const Statement sql[STATEMENTS] = {
     [RECORDS] = { "select " COLUMNS " from reconciliation" OF_PROJECT
                   " and id < ? order by id desc limit ?" },
     [RECORDS_OF] = { "select " COLUMNS " from reconciliation" OF_PROJECT
-                     " and account = ? and id < ? order by id desc limit ?" },
+                     " and account = ? and id < ? order by +id desc limit ?" },
     [RECORDS_FOR] = { "select " COLUMNS " from reconciliation" OF_PROJECT
-                      " and document = ? and id < ? order by id desc limit ?" },
+                      " and document = ? and id < ? order by +id desc limit ?" },
     [RECORDS_VOID] = { "update reconciliation set state = 'void'" OF_PROJECT
                        " and document = ?" },
     [LINES_SINCE] = { "select invoice, number, boundary, service_start, amount, discount, net,"

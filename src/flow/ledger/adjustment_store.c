@@ -13,7 +13,7 @@ static const Statement sql[STATEMENTS] = {
     [ADJUSTMENTS] = { "select " COLUMNS " from adjustment where " PROJECT
                       " and id > ? order by id limit ?" },
     [ADJUSTMENTS_OF] = { "select " COLUMNS " from adjustment where " PROJECT
-                         " and account = ? and id > ? order by id limit ?" },
+                         " and account = ? and id > ? order by +id limit ?" },
 };
 
 const StatementTable adjustment_table = { "adjustments", sql, STATEMENTS };

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every statement of grants and their entries. Each begins with tenant and project.
+// Every statement of grants and their entries. Each begins with tenant and project. SQLite plans
+// without statistics and would take the primary key, all grants of a project, for whole rows: so
+// grants are found in an index alone first, and `+id` keeps it from the key's order.
 #include "base/assert.h"
 #include "base/json.h"
 #include "base/random.h"
@@ -10,6 +12,11 @@
     "id, account, currency, kind, timing, amount, price, drawn, priority,"            \
     " effective_at, expires_at, applies_to, state, origin, paid_by, description,"     \
     " created_at"
+
+#define FOUND(what)                                                              \
+    "select " COLUMNS " from (select tenant t, project p, id i from credit_grant"   \
+    " where " PROJECT what ") found"                                               \
+    " join credit_grant on tenant = t and project = p and id = i"
 
 enum {
     GRANT_GET, GRANT_ADD, GRANT_MOVE, GRANT_DRAWN, GRANTS_ACTIVE, GRANTS_ALL, GRANTS_OF,
@@ -27,16 +34,15 @@ static const Statement sql[STATEMENTS] = {
     // The same, where no index holds what changes.
     [GRANT_DRAWN] = { "update credit_grant set drawn = ? where " PROJECT
                       " and id = ? and drawn = ?" },
-    [GRANTS_ACTIVE] = { "select " COLUMNS " from credit_grant where " PROJECT
-                        " and account = ? and currency = ? and state = 'active' order by id" },
+    [GRANTS_ACTIVE] = { FOUND(" and account = ? and currency = ? and state = 'active'")
+                        " order by +id" },
     [GRANTS_ALL] = { "select " COLUMNS " from credit_grant where " PROJECT
                      " and id > ? order by id limit ?" },
-    [GRANTS_OF] = { "select " COLUMNS " from credit_grant where " PROJECT
-                    " and account = ? and id > ? and (state = 'active' or ? = 0)"
-                    " order by id limit ?" },
+    [GRANTS_OF] = { FOUND(" and account = ? and +id > ? and (state = 'active' or ? = 0)"
+                          " order by +id limit ?") " order by id" },
     [GRANTS_EXPIRING] = { "select " COLUMNS " from credit_grant where " PROJECT
-                          " and state = 'active' and expires_at <= ? and id > ?"
-                          " order by id limit ?" },
+                          " and state = 'active' and expires_at <= ? and +id > ?"
+                          " order by +id limit ?" },
     [ENTRY_ADD] = { "insert into credit_entry (tenant, project, account, currency, id,"
                     " credit_grant, kind, source, amount, cost, at)"
                     " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" },
@@ -50,8 +56,7 @@ static const Statement sql[STATEMENTS] = {
                        " order by id desc limit ?" },
     [WALLETS] = { "select distinct account, currency from credit_grant where " PROJECT
                   " and (account, currency) > (?, ?) order by account, currency limit ?" },
-    [WALLET_GRANTS] = { "select " COLUMNS " from credit_grant where " PROJECT
-                        " and account = ? and currency = ? order by id" },
+    [WALLET_GRANTS] = { FOUND(" and account = ? and currency = ?") " order by +id" },
     [WALLET_SUMS] = { "select credit_grant, sum(amount), sum(cost) from credit_entry where " PROJECT
                       " and account = ? and currency = ? group by credit_grant"
                       " order by credit_grant" },

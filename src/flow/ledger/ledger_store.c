@@ -25,8 +25,12 @@ const Statement ledger_sql[LEDGER_STATEMENTS] = {
                                      " and source = ?" },
     [LEDGER_TRANSACTIONS] = { "select " LEDGER_COLUMNS " from ledger_transaction where " PROJECT
                               " and id < ? order by id desc limit ?" },
-    [LEDGER_TRANSACTIONS_OF] = { "select " LEDGER_COLUMNS " from ledger_transaction where " PROJECT
-                                 " and account = ? and id < ? order by +id desc limit ?" },
+    // A page from the index alone first, else the planner reads and sorts all of the account's.
+    [LEDGER_TRANSACTIONS_OF] = { "select " LEDGER_COLUMNS " from (select tenant t, project p, id i"
+                                 " from ledger_transaction where " PROJECT
+                                 " and account = ? and id < ? order by id desc limit ?) found"
+                                 " join ledger_transaction on tenant = t and project = p"
+                                 " and id = i order by id desc" },
     [LEDGER_ENTRY_ADD] = { "insert into ledger_entry (tenant, project, kind, owner, currency, id,"
                            " amount) values (?, ?, ?, ?, ?, ?, ?)" },
     [LEDGER_ENTRIES_OF] = { "select kind, owner, amount from ledger_entry where " PROJECT
