@@ -22,7 +22,8 @@ static void kind_read(const Json *body, RunKind *kind, Faults *faults)
     while (run_kind_names[at] != NULL && !str_equal(str_of(run_kind_names[at]), name))
         at++;
     if (run_kind_names[at] == NULL)
-        faults_add(faults, ERR_FIELD_INVALID, STR("/kind"), "kind must be billing or accrual");
+        faults_add(faults, ERR_FIELD_INVALID, STR("/kind"),
+                   "kind must be billing, accrual, expiry, reconcile or sweep");
     else
         *kind = (RunKind)at;
 }
@@ -206,8 +207,10 @@ static const char *const statuses[] = { "queued", "running", "succeeded", "faile
 
 static const Field start_fields[] = {
     MEMBER("kind", ENUM, .required = true, .choices = run_kind_names,
-           .doc = "billing: an invoice for each boundary that was not billed. accrual: usage of "
-                  "days that ended becomes revenue, and so do days of fees in advance."),
+           .doc = "billing: an invoice for each boundary that was not billed. accrual: usage and "
+                  "fees become revenue by the day. expiry: takes credit whose time is over. "
+                  "reconcile: the ledger against invoices, payments and credit. sweep: what is "
+                  "derived against what it is derived from."),
     MEMBER("at", INSTANT, .nullable = true,
            .doc = "Boundaries up to here; now when absent, never later than that."),
 };
@@ -221,8 +224,7 @@ static const Shape error_shape = SHAPE("RunError", error_fields, .doc = "Why it 
 
 static const Field run_fields[] = {
     MEMBER("id", TEXT, .required = true, .doc = "run_ and 26 characters, ordered by time."),
-    MEMBER("kind", ENUM, .required = true, .choices = run_kind_names,
-           .doc = "billing: invoices that are due. accrual: revenue by the day."),
+    MEMBER("kind", ENUM, .required = true, .choices = run_kind_names, .doc = "What it does."),
     MEMBER("at", INSTANT, .required = true, .doc = "Boundaries up to here."),
     MEMBER("status", ENUM, .required = true, .choices = statuses,
            .doc = "Of its operation. succeeded: all accounts were looked at, whether or not some "
@@ -251,8 +253,10 @@ static const Shape list_shape = SHAPE("RunList", list_fields, .doc = "A page of 
 static const Field item_fields[] = {
     MEMBER("number", WHOLE, .required = true, .doc = "From 1, in the order they were written."),
     MEMBER("status", ENUM, .required = true, .choices = run_item_state_names,
-           .doc = "nothingDue: it had failed, and a retry found nothing left to do."),
-    MEMBER("account", TEXT, .required = true, .doc = "Its id."),
+           .doc = "done: something else than an invoice was made: credit expired. nothingDue: it "
+                  "had failed, and a retry found nothing left to do."),
+    MEMBER("account", TEXT, .required = true, .nullable = true,
+           .doc = "Its id; null where it is the whole project."),
     MEMBER("currency", TEXT, .required = true, .nullable = true,
            .doc = "ISO 4217; null where there is no invoice."),
     MEMBER("at", INSTANT, .required = true, .nullable = true,
@@ -285,7 +289,7 @@ const Route api_runs_routes[] = {
       REFUSES(ERR_UNKNOWN_MEMBER, ERR_FIELD_REQUIRED, ERR_FIELD_INVALID, ERR_INVALID_TIMESTAMP,
               IDEMPOTENCY_REFUSES),
       .handler = run_post,
-      .doc = "Make and finalize the invoices of all accounts that are due." },
+      .doc = "Do something for all accounts: most of all, make the invoices that are due." },
     { .name = "listRuns",
       .method = METHOD_GET,
       .path = "/v1/runs",

@@ -44,7 +44,7 @@ typedef struct Running {
     Scheduler            *scheduler;
     SimulateParts         simulate;
     RunParts              run;
-    OperationKind         kinds[2];
+    OperationKind         kinds[3];
 } Running;
 
 static bool command_line_read(int argc, char **argv, CommandLine *line)
@@ -134,7 +134,8 @@ static Err *operations_open(Running *running)
     running->kinds[0] = simulate_kind(&running->simulate);
     running->run = (RunParts){ server->catalog, server->partition };
     running->kinds[1] = run_kind(&running->run);
-    WorkerOptions options = { .db = server->books, .kinds = running->kinds, .kind_count = 2 };
+    running->kinds[2] = run_book_kind(&running->run);
+    WorkerOptions options = { .db = server->books, .kinds = running->kinds, .kind_count = 3 };
     running->sealer = sealer_open(server->books, server->catalog);
     TRY(worker_open(running->arena, &options, &server->worker));
     running->scheduler = scheduler_open(server->books, server->catalog, server->worker);

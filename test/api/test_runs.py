@@ -176,7 +176,7 @@ def test_keys_and_refusals(api, n):
     other = api.call("POST", "/v1/runs", {"kind": "billing", "at": "2002-01-01T00:00:00Z"}, **key)
     assert (other.status, other.code) == (422, "idempotency_key_reused")
     waited(api, run)
-    for body, code in (({}, "field_required"), ({"kind": "sweep"}, "field_invalid"),
+    for body, code in (({}, "field_required"), ({"kind": "seal"}, "field_invalid"),
                        ({"kind": "billing", "at": "2999-01-01T00:00:00Z"}, "field_invalid"),
                        ({"kind": "billing", "at": "then"}, "invalid_timestamp"),
                        ({"kind": "billing", "x": 1}, "unknown_member")):

@@ -22,10 +22,14 @@ def waited(api, run, seconds=120):
 
 
 def go(api, to):
-    """Lets time pass up to there, and what became due be done."""
+    """Lets time pass up to there, and what became due be done: the runs that bill."""
     runs = [waited(api, run) for run in advance(api, to)["runs"]]
     assert all(run["status"] == "succeeded" for run in runs), runs
-    return runs
+    return [run for run in runs if run["kind"] == "billing"]
+
+
+def billing_runs(api):
+    return [run for run in pages(api, "/v1/runs") if run["kind"] == "billing"]
 
 
 def pages(api, path, **query):
@@ -91,7 +95,8 @@ def test_a_year_of_months(tested):
     for place, at in enumerate(wanted):
         hour = int(at[11:13])
         early = advance(tested, f"{at[:11]}{hour:02d}:59:59.999999Z")  # less than an hour behind the boundary
-        assert early["runs"] == [] and boundaries(tested) == wanted[:place]
+        assert all(waited(tested, run)["kind"] != "billing" for run in early["runs"])
+        assert boundaries(tested) == wanted[:place]
         runs = go(tested, f"{at[:11]}{hour + 1:02d}:00:00Z")
         assert [(run["kind"], run["invoices"], run["failed"], run["at"]) for run in runs] == [("billing", 1, 0, at)]
         assert boundaries(tested) == wanted[:place + 1]
@@ -100,7 +105,7 @@ def test_a_year_of_months(tested):
     assert [Decimal(invoice["total"]) for invoice in invoices] == [50 + place for place in range(12)]
     assert [invoice["number"] for invoice in invoices] == [f"INV-{i + 1:06d}" for i in range(12)]
     assert all(run["status"] == "succeeded" for run in pages(tested, "/v1/runs"))
-    assert len(pages(tested, "/v1/runs")) == 12
+    assert len(billing_runs(tested)) == 12
 
 
 def test_a_year_at_once(tested):
@@ -159,7 +164,7 @@ def test_it_looks_by_itself(tested):
     subscribe(tested, "sub", "acct", "2026-01-01T00:00:00Z")
     automatic(tested)
     end = time.monotonic() + 60
-    while not pages(tested, "/v1/runs") or not pages(tested, "/v1/invoices"):
+    while not billing_runs(tested) or not pages(tested, "/v1/invoices"):
         assert time.monotonic() < end
         time.sleep(0.05)
     assert "2026-01-01T00:00:00Z" in boundaries(tested)
@@ -207,3 +212,25 @@ def test_killed_in_a_scheduled_run(tested):
     invoices = pages(tested, "/v1/invoices")
     assert len(invoices) == 240 and len({(row["account"], row["at"]) for row in invoices}) == 240
     assert sorted(row["number"] for row in invoices) == [f"INV-{i + 1:06d}" for i in range(240)]
+
+
+def test_credit_and_revenue_follow_by_themselves(tested):
+    set_clock(tested, "2031-01-01T00:00:00Z")
+    automatic(tested)
+    tested.meter("calls")
+    plan(tested)
+    subscribe(tested, "sub", "acct", "2031-01-01T00:00:00Z")
+    grant = tested.expect(201, "POST", "/v1/grants", {
+        "account": "acct", "amount": "200", "currency": "USD", "kind": "paid", "expiresAt": "2031-01-20T00:00:00Z"},
+        headers={"Idempotency-Key": "grant"})
+    go(tested, "2031-01-02T00:00:00Z")
+    tested.send([{"meter": "calls", "account": "acct", "uniqueId": "a", "value": 300}])
+    for day in (10, 19, 21, 30):
+        go(tested, f"2031-01-{day}T12:00:00Z")
+        assert tested.get(f"/v1/grants/{grant['id']}")["state"] == "active"
+    unbilled = pages(tested, "/v1/ledger/accounts", kind="unbilled")
+    assert [row["balance"] for row in unbilled] == ["3.00"]
+    go(tested, "2031-02-02T00:00:00Z")  # January is billed, in the same step, before the grant ends
+    assert tested.get(f"/v1/grants/{grant['id']}")["state"] == "expired"
+    kinds = {run["kind"] for run in pages(tested, "/v1/runs")}
+    assert kinds == {"billing", "expiry", "accrual"}

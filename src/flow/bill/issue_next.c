@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The next boundary of an account: the earliest of its subscriptions'.
+// The next boundary of an account: the earliest of its subscriptions'. And whether all before an
+// instant is behind them.
 #include "flow/bill/issue_next.h"
 
 #include "flow/bill/issue_inside.h"
@@ -56,5 +57,56 @@ Err *issue_next_boundary(Arena *arena, const IssueQuery *query, Str account, Ins
         page.after = count < PAGE ? STR_NONE : rows[count - 1].first->id;
     } while (page.after.at != NULL);
     *at = earliest.at;
+    return NULL;
+}
+
+// ---- whether all is billed
+
+// The last period that began before the instant has ended.
+static Err *row_has_ended(Arena *arena, const SubscriptionHistory *row,
+                          const IssueFinalQuery *query, bool *has_ended)
+{
+    const IssueQuery *issue = query->issue;
+    TimelineFacts     facts;
+    Timeline          timeline;
+    Currency          currency;
+    *has_ended = true;
+    TRY(timeline_facts_of(arena, issue->catalog, issue->project, row, &facts));
+    facts.known_at = issue->now;
+    TRY(invoice_currency(arena, &facts, &currency));
+    TRY(timeline_fold(arena, &facts, &timeline));
+    Instant last = query->before.us < timeline.active.end.us ? query->before : timeline.active.end;
+    last.us--;
+    if (currency_equal(currency, query->currency) && timeline_active(&timeline, last))
+        *has_ended = timeline_period(&timeline, last).service.end.us <= issue->now.us;
+    return NULL;
+}
+
+static Err *rows_have_ended(Arena *arena, const IssueFinalQuery *query, bool *have_ended)
+{
+    CatalogPage          page = { .project = query->issue->project, .limit = PAGE,
+                                  .account = query->account };
+    SubscriptionHistory *rows;
+    size_t               count;
+    *have_ended = true;
+    do {
+        TRY(catalog_histories(query->issue->catalog, arena, &page, &rows, &count));
+        for (size_t i = 0; i < count && *have_ended; i++)
+            TRY(row_has_ended(arena, &rows[i], query, have_ended));
+        page.after = count < PAGE ? STR_NONE : rows[count - 1].first->id;
+    } while (page.after.at != NULL && *have_ended);
+    return NULL;
+}
+
+Err *issue_is_final(Arena *arena, const IssueFinalQuery *query, bool *is_final)
+{
+    IssueWanted wanted = { .account = query->account, .currency = currency_code(&query->currency) };
+    IssueDraft  draft;
+    bool        has_due;
+    TRY(rows_have_ended(arena, query, is_final));
+    if (!*is_final)
+        return NULL;
+    TRY(issue_rate(arena, query->issue, &wanted, &draft, &has_due));
+    *is_final = !has_due;
     return NULL;
 }

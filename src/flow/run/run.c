@@ -54,7 +54,7 @@ void run_item_to_json(const RunItem *item, Arena *arena, JsonOut *out)
     json_object(out);
     json_whole_member(out, "number", item->number);
     json_string_member(out, "status", str_of(run_item_state_names[item->state]));
-    json_string_member(out, "account", item->account);
+    text_or_null(out, "account", item->account.length == 0 ? STR_NONE : item->account);
     text_or_null(out, "currency", item->currency);
     instant_or_null(out, arena, "at", item->currency.at != NULL, item->boundary);
     text_or_null(out, "invoice", item->invoice);

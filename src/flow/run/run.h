@@ -11,14 +11,22 @@
 #include "flow/bill/issue.h"
 #include "operation/operation.h"
 
-typedef enum RunKind { RUN_BILLING, RUN_ACCRUAL, RUN_KIND_COUNT } RunKind;
+typedef enum RunKind {
+    RUN_BILLING,    // invoices of what is due
+    RUN_ACCRUAL,    // usage and fees into revenue, by the day
+    RUN_EXPIRY,     // credit whose time is over
+    RUN_RECONCILE,  // ledger = invoices = payments = credit, account by account
+    RUN_SWEEP,      // what is derived = what it is derived from
+    RUN_KIND_COUNT
+} RunKind;
 typedef enum RunItemState {
     RUN_ITEM_FINALIZED,
     RUN_ITEM_FAILED,
     RUN_ITEM_NOTHING_DUE,  // it had failed; a retry found nothing left to do
+    RUN_ITEM_DONE,         // something else than an invoice was made
     RUN_ITEM_STATE_COUNT
 } RunItemState;
-extern const char *const run_kind_names[];        // "billing", …; ends with NULL
+extern const char *const run_kind_names[];        // "billing"; ends with NULL
 extern const char *const run_item_state_names[];  // "finalized", …; ends with NULL
 
 typedef struct BillingRun {
@@ -42,7 +50,7 @@ typedef struct BillingRun {
 typedef struct RunItem {
     int64_t      number;  // from 1
     RunItemState state;
-    Str          account;
+    Str          account;   // "": the whole project
     Str          currency;  // STR_NONE: it failed, or nothing was due
     Instant      boundary;
     Str          invoice;

@@ -14,6 +14,9 @@ typedef struct RunWork {
 // new one.
 Err *run_items_finalized(DbTx *tx, const RunWork *work, IssuedInvoice *const *invoices,
                          size_t count) MUST_CHECK;
+// Something else that was done for an account: reads account, currency and boundary. In its
+// transaction.
+Err *run_item_done(DbTx *tx, const RunWork *work, const RunItem *done) MUST_CHECK;
 Err *run_item_failed(DbTx *tx, const RunWork *work, Str account, const Err *why) MUST_CHECK;
 // Of an account that had failed; nothing when it has no such item any more.
 Err *run_item_nothing_due(DbTx *tx, const RunWork *work, Str account) MUST_CHECK;

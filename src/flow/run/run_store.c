@@ -6,6 +6,7 @@
 #include "audit/audit.h"
 #include "base/assert.h"
 #include "base/random.h"
+#include "flow/run/run_kinds.h"
 
 enum {
     RUN_ADD,
@@ -89,8 +90,10 @@ static const Statement sql[STATEMENTS] = {
 
 const StatementTable run_table = { "runs", sql, STATEMENTS };
 
-const char *const run_kind_names[] = { "billing", "accrual", NULL };
-const char *const run_item_state_names[] = { "finalized", "failed", "nothingDue", NULL };
+const char *const run_kind_names[] = { "billing", "accrual", "expiry", "reconcile", "sweep",
+                                       NULL };
+const char *const run_item_state_names[] = { "finalized", "failed", "nothingDue", "done",
+                                             NULL };
 
 #define OF(project) db_text((project).tenant), db_text((project).id)
 
@@ -271,7 +274,7 @@ static Err *operation_queue(DbTx *tx, const BillingRun *run, Instant now)
 {
     Operation operation = { .project = run->project,
                             .id = run->operation,
-                            .kind = STR("run"),
+                            .kind = run_operation_kind(run->kind),
                             .subject = run->id,
                             .result = str_print(db_arena(tx), "/v1/runs/%.*s", STR_ARG(run->id)),
                             .status = OPERATION_QUEUED,
@@ -286,6 +289,7 @@ Err *run_start(DbTx *tx, const RunStart *start, BillingRun *run)
     bool    added;
     *run = (BillingRun){ .project = start->project,
                          .id = random_id(db_arena(tx), "run_"),
+                         .kind = start->kind,
                          .operation = random_id(db_arena(tx), "op_") };
     TRY(operation_queue(tx, run, start->now));
     TRY(db_insert(tx, &sql[RUN_ADD],
@@ -467,6 +471,14 @@ Err *run_items_finalized(DbTx *tx, const RunWork *work, IssuedInvoice *const *in
             fresh[fresh_count++] = item;
     }
     return items_add(tx, work->run, fresh, fresh_count);
+}
+
+Err *run_item_done(DbTx *tx, const RunWork *work, const RunItem *done)
+{
+    RunItem item = *done;
+    item.state = RUN_ITEM_DONE;
+    TRY(lease_keep(tx, work, 0, false));
+    return item_put(tx, work, &item);
 }
 
 Err *run_item_failed(DbTx *tx, const RunWork *work, Str account, const Err *why)

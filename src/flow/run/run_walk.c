@@ -7,8 +7,7 @@
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/thread.h"
-#include "flow/bill/accrual.h"
-#include "flow/run/run_inside.h"
+#include "flow/run/run_kinds.h"
 
 typedef struct Walk {
     const RunParts     *parts;
@@ -16,6 +15,8 @@ typedef struct Walk {
     BillingRun          run;  // as it was at the page's beginning
     Str                *accounts;
     size_t              count;
+    Str                 walked;   // where the next page begins
+    bool                is_last;  // of the pages
     bool                is_retry;  // of accounts that failed
     RunDues             dues;      // of the accounts, when the scheduler asked for the run
 
@@ -114,31 +115,6 @@ static Err *closed_take(Arena *arena, const Some *some, const IssueClosed *close
                     (DbWrite){ .work = nothing_work, .context = &account });
 }
 
-// What a kind does with one account, but for billing.
-static Err *(*const account_work[RUN_KIND_COUNT])(Arena *arena, const IssueQuery *query,
-                                                  Str account, Instant until) = {
-    [RUN_ACCRUAL] = accrual_account,
-};
-
-// A kind without invoices: each account once.
-static Err *each_do(Arena *arena, Some *some, const IssueQuery *query)
-{
-    Walk *walk = some->walk;
-    for (size_t i = 0; i < some->count; i++) {
-        Str         id = some->accounts[i].account;
-        AccountWork account = {
-            walk, id, account_work[walk->run.kind](arena, query, id, walk->run.at)
-        };
-        if (account.why != NULL)
-            TRY(account_fails(arena, &account));
-        else if (walk->is_retry)
-            TRY(db_write(query->books, arena,
-                         (DbWrite){ .work = nothing_work, .context = &account }));
-    }
-    some->count = 0;
-    return NULL;
-}
-
 static IssueQuery query_of(const Walk *walk)
 {
     return (IssueQuery){ .books = walk->operation->db,
@@ -157,8 +133,6 @@ static Err *round_do(Arena *arena, Some *some)
     size_t     left = 0;
     if (atomic_load(walk->operation->stopping))
         return refuse(arena, ERR_NOT_READY, STR_NONE, "the server is stopping");
-    if (walk->run.kind != RUN_BILLING)
-        return each_do(arena, some, &query);
     issue_close(arena, &query, &close, some->accounts, some->count);
     for (size_t i = 0; i < some->count; i++) {
         bool more;
@@ -171,6 +145,44 @@ static Err *round_do(Arena *arena, Some *some)
     return NULL;
 }
 
+static void failure_note(Walk *walk, const Err *err)
+{
+    lock_take(&walk->lock);
+    if (walk->failure == NULL)
+        walk->failure = refuse(walk->arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
+    lock_release(&walk->lock);
+}
+
+// ---- one after the other: kinds but billing
+
+static Err *one_do(Arena *arena, const Some *some, Str account)
+{
+    const Walk *walk = some->walk;
+    IssueQuery  query = query_of(walk);
+    RunWork     work = work_of(walk);
+    RunOne      one = { walk->parts, &query, &work, account, walk->run.at };
+    AccountWork item = { walk, account, NULL };
+    if (atomic_load(walk->operation->stopping))
+        return refuse(arena, ERR_NOT_READY, STR_NONE, "the server is stopping");
+    item.why = run_kind_row(walk->run.kind)->account(arena, &one);
+    if (item.why != NULL)
+        return account_fails(arena, &item);
+    return !walk->is_retry ? NULL
+                           : db_write(query.books, arena,
+                                      (DbWrite){ .work = nothing_work, .context = &item });
+}
+
+static void each_do(Some *some)
+{
+    Err *err = NULL;
+    for (size_t i = 0; i < some->count && err == NULL; i++) {
+        AUTO(Arena) arena = arena_open();
+        err = one_do(arena, some, some->accounts[i].account);
+        if (err != NULL)
+            failure_note(some->walk, err);
+    }
+}
+
 // ---- a page
 
 // None: nothing is left, or the run ends.
@@ -180,14 +192,6 @@ static void some_take(Walk *walk, Some *some)
     lock_take(&walk->lock);
     while (some->count < RUN_TOGETHER && walk->next < walk->count && walk->failure == NULL)
         some->accounts[some->count++].account = walk->accounts[walk->next++];
-    lock_release(&walk->lock);
-}
-
-static void failure_note(Walk *walk, const Err *err)
-{
-    lock_take(&walk->lock);
-    if (walk->failure == NULL)
-        walk->failure = refuse(walk->arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
     lock_release(&walk->lock);
 }
 
@@ -206,7 +210,10 @@ static void *accounts_do(void *argument)
 {
     Some some;
     for (some_take(argument, &some); some.count > 0; some_take(argument, &some))
-        some_do(&some);
+        if (run_kind_row(some.walk->run.kind)->account == NULL)
+            some_do(&some);
+        else
+            each_do(&some);
     return NULL;
 }
 
@@ -239,6 +246,7 @@ static Err *dues_work(DbTx *tx, void *context)
     return account_due_list(tx, &page, &walk->dues.at, &walk->dues.count);
 }
 
+// The scheduler's, of billing: those whose time has come.
 static Err *dues_read(Walk *walk)
 {
     TRY(db_read(walk->operation->db, walk->arena, dues_work, walk));
@@ -249,6 +257,20 @@ static Err *dues_read(Walk *walk)
         walk->accounts[i] = walk->dues.at[i].account;
         walk->dues.has_failed[i] = false;
     }
+    walk->walked = walk->count == 0 ? STR_NONE : walk->accounts[walk->count - 1];
+    walk->is_last = walk->count < RUN_PAGE_ACCOUNTS;
+    return NULL;
+}
+
+static Err *kind_work(DbTx *tx, void *context)
+{
+    Walk       *walk = context;
+    RunAccounts accounts;
+    TRY(run_kind_row(walk->run.kind)->accounts(tx, &walk->run, RUN_PAGE_ACCOUNTS, &accounts));
+    walk->accounts = accounts.at;
+    walk->count = accounts.count;
+    walk->walked = accounts.walked;
+    walk->is_last = accounts.is_last;
     return NULL;
 }
 
@@ -262,16 +284,25 @@ static Err *accounts_read(Walk *walk)
     walk->accounts = arena_array(walk->arena, Str, walk->count);
     for (size_t i = 0; i < walk->count; i++)
         walk->accounts[i] = rows[i].id;
+    walk->walked = walk->count == 0 ? STR_NONE : rows[walk->count - 1].id;
+    walk->is_last = walk->count < RUN_PAGE_ACCOUNTS;
     return NULL;
+}
+
+static Err *page_read(Walk *walk)
+{
+    if (walk->run.kind == RUN_BILLING && walk->run.slot > 0)
+        return dues_read(walk);
+    if (run_kind_row(walk->run.kind)->accounts == NULL)
+        return accounts_read(walk);
+    return db_read(walk->operation->db, walk->arena, kind_work, walk);
 }
 
 static Err *step_work(DbTx *tx, void *context)
 {
     const Walk *walk = context;
     RunWork     work = work_of(walk);
-    RunStep     step = { .walked = walk->count == 0 ? STR_NONE : walk->accounts[walk->count - 1],
-                         .count = walk->count,
-                         .is_walked = walk->count < RUN_PAGE_ACCOUNTS };
+    RunStep     step = { walk->walked, walk->count, walk->is_last };
     for (size_t i = 0; i < walk->dues.count; i++)
         TRY(account_due_set(tx, walk->run.project, &walk->dues.at[i]));
     return run_step(tx, &work, &step);
@@ -287,7 +318,7 @@ static Err *page_next(Walk *walk, bool *more)
         return page_do(walk);
     if (!*more)
         return NULL;
-    TRY(walk->run.slot > 0 ? dues_read(walk) : accounts_read(walk));
+    TRY(page_read(walk));
     TRY(page_do(walk));
     IssueQuery query = query_of(walk);
     run_dues_next(&query, &walk->run, &walk->dues);
@@ -317,4 +348,9 @@ static Err *run_do(void *context, Arena *arena, const OperationRun *operation)
 OperationKind run_kind(RunParts *parts)
 {
     return (OperationKind){ .name = "run", .run = run_do, .context = parts };
+}
+
+OperationKind run_book_kind(RunParts *parts)
+{
+    return (OperationKind){ .name = "bookRun", .run = run_do, .context = parts };
 }

@@ -13,5 +13,7 @@ typedef struct RunParts {
     Partition *partition;
 } RunParts;
 
-// The kind of operation; `parts` must live as long as the worker.
+// The kinds of operation; `parts` must live as long as the worker. Of runs that read usage, and of
+// those that do not: parts->partition may be NULL then.
 OperationKind run_kind(RunParts *parts);
+OperationKind run_book_kind(RunParts *parts);

@@ -4,6 +4,7 @@
 #include "catalog/due.h"
 #include "catalog/settings.h"
 #include "flow/bill/issue_next.h"
+#include "flow/ledger/credit.h"
 
 enum { AGAIN_FIRST_S = 60, AGAIN_MOST_S = 6 * 3600, MARKED_MAX = 500 };
 
@@ -17,37 +18,77 @@ Instant schedule_again(Instant failed_at, int64_t tries)
     return instant_within((Instant){ failed_at.us + seconds * INSTANT_SECOND_US });
 }
 
+typedef struct Timetable Timetable;
+
 typedef struct Wanted {
     const ScheduleLook *look;
-    RunKind             kind;
+    const Timetable    *entry;
     Instant             at;    // what is due up to here
     int64_t             slot;  // the next one
     bool                is_due, started;
 } Wanted;
 
-// The last one has not ended, or ended a moment ago without having done all: by a failure of the
-// run itself, or because somebody canceled it.
-static bool is_busy(const BillingRun *last, Instant now)
+// A kind that is started by itself.
+struct Timetable {
+    RunKind kind;
+    bool    waits;     // for the close buffer
+    int64_t pause_us;  // from one to the next, at least
+    // NULL: always.
+    Err  *(*is_due)(DbTx *tx, const Wanted *wanted, bool *is_due);
+};
+
+static Err *billing_is_due(DbTx *tx, const Wanted *wanted, bool *is_due)
 {
-    return last->status == OPERATION_QUEUED || last->status == OPERATION_RUNNING ||
-           (last->status != OPERATION_SUCCEEDED &&
-            now.us < last->ended_at.us + AGAIN_FIRST_S * INSTANT_SECOND_US);
+    AccountDuePage page = { wanted->look->project, wanted->at, 1 };
+    AccountDue    *dues;
+    size_t         count;
+    TRY(account_due_list(tx, &page, &dues, &count));
+    *is_due = count > 0;
+    return NULL;
+}
+
+static Err *expiry_is_due(DbTx *tx, const Wanted *wanted, bool *is_due)
+{
+    ExpiringGrants expiring = { wanted->look->project, wanted->at, STR_NONE, 1 };
+    CreditGrants   grants;
+    TRY(credit_expiring(tx, &expiring, &grants));
+    *is_due = grants.count > 0;
+    return NULL;
+}
+
+// In this order, so that what is due at once is billed before credit expires.
+static const Timetable timetable[] = {
+    { RUN_BILLING, true, 0, billing_is_due },
+    { RUN_EXPIRY, false, INSTANT_DAY_US / 24, expiry_is_due },
+    { RUN_ACCRUAL, false, INSTANT_DAY_US, NULL },
+};
+enum { TIMETABLE = sizeof timetable / sizeof *timetable };
+
+// The last one has not ended, or ended a moment ago without having done all (by a failure of the
+// run itself, or because somebody canceled it), or the next one has time.
+static bool has_time(const BillingRun *last, const Wanted *wanted)
+{
+    if (last->status == OPERATION_QUEUED || last->status == OPERATION_RUNNING)
+        return true;
+    if (last->status != OPERATION_SUCCEEDED)
+        return wanted->look->real.us < last->ended_at.us + AGAIN_FIRST_S * INSTANT_SECOND_US;
+    return wanted->at.us < last->at.us + wanted->entry->pause_us;
 }
 
 static Err *due_work(DbTx *tx, void *context)
 {
-    Wanted        *wanted = context;
-    AccountDuePage page = { wanted->look->project, wanted->at, 1 };
-    AccountDue    *dues;
-    size_t         count;
-    BillingRun     last;
-    bool           found;
-    TRY(account_due_list(tx, &page, &dues, &count));
-    if (count == 0)
+    Wanted          *wanted = context;
+    const Timetable *entry = wanted->entry;
+    BillingRun       last;
+    bool             found;
+    wanted->is_due = true;
+    if (entry->is_due != NULL)
+        TRY(entry->is_due(tx, wanted, &wanted->is_due));
+    if (!wanted->is_due)
         return NULL;
-    TRY(run_last_scheduled(tx, page.project, wanted->kind, &last, &found));
+    TRY(run_last_scheduled(tx, wanted->look->project, entry->kind, &last, &found));
     wanted->slot = found ? last.slot + 1 : 1;
-    wanted->is_due = !found || !is_busy(&last, wanted->look->real);
+    wanted->is_due = !found || !has_time(&last, wanted);
     return NULL;
 }
 
@@ -57,11 +98,11 @@ static Err *start_work(DbTx *tx, void *context)
     Wanted    *wanted = context;
     RunStart   start = { .project = wanted->look->project,
                          .who = STR("scheduler"),
-                         .kind = wanted->kind,
+                         .kind = wanted->entry->kind,
                          .at = wanted->at,
                          .now = wanted->look->real };
     BillingRun run;
-    wanted->is_due = wanted->started = false;
+    wanted->started = false;
     TRY(due_work(tx, wanted));
     if (!wanted->is_due)
         return NULL;
@@ -114,22 +155,34 @@ static Err *marked_settle(Arena *arena, const ScheduleLook *look, Instant now)
     return NULL;
 }
 
+static Err *entry_look(Arena *arena, Wanted *wanted)
+{
+    Db *books = wanted->look->books;
+    TRY(db_read(books, arena, due_work, wanted));
+    if (!wanted->is_due)
+        return NULL;
+    Err *err = db_write(books, arena, (DbWrite){ .work = start_work, .context = wanted });
+    if (err != NULL)
+        wanted->started = false;
+    return err != NULL && err->code == ERR_STORE_BUSY ? NULL : err;
+}
+
 Err *schedule_look(Arena *arena, const ScheduleLook *look, bool *started)
 {
     Project         project = catalog_project_get(look->catalog, look->project);
+    Instant         now = project_now(&project, look->real);
     ProjectSettings settings;
-    Wanted          wanted = { .look = look, .kind = RUN_BILLING };
     *started = false;
     TRY(project_settings_read(look->books, arena, look->project, &settings));
     if (settings.billing != BILLING_AUTOMATIC)
         return NULL;
-    Instant now = project_now(&project, look->real);
     TRY(marked_settle(arena, look, now));
-    wanted.at.us = now.us - settings.close_buffer_us;
-    TRY(db_read(look->books, arena, due_work, &wanted));
-    if (!wanted.is_due)
-        return NULL;
-    Err *err = db_write(look->books, arena, (DbWrite){ .work = start_work, .context = &wanted });
-    *started = err == NULL && wanted.started;
-    return err != NULL && err->code == ERR_STORE_BUSY ? NULL : err;
+    for (size_t i = 0; i < TIMETABLE; i++) {
+        Wanted wanted = { .look = look, .entry = &timetable[i], .at = now };
+        if (timetable[i].waits)
+            wanted.at.us -= settings.close_buffer_us;
+        TRY(entry_look(arena, &wanted));
+        *started |= wanted.started;
+    }
+    return NULL;
 }
