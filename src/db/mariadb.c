@@ -36,6 +36,8 @@ struct DbConnection {
     Arena         *arena;  // of the address
     MariadbAddress address;
     DbMode         mode;
+    size_t         host;     // of the address: the one that answered last
+    bool           left;     // its node has no say in the cluster: another one is asked next
     uint64_t       session;  // counts connects: what was prepared in an earlier one is gone
     bool           undone;   // the engine ended the transaction: it is to be run again
     unsigned char  writer[WRITER_BYTES];
@@ -75,6 +77,7 @@ static Err *refusal(DbConnection *connection, Arena *arena, unsigned code, const
     log_line(is_undone(code) ? LOG_WARN : LOG_ERROR, "books: %s: %s (mariadb %u)", doing, text,
              code);
     connection->undone = connection->undone || is_undone(code);
+    connection->left = connection->left || code == ER_UNKNOWN_COM_ERROR;
     if (is_undone(code))
         return refuse(arena, ERR_STORE_BUSY, STR_NONE, "the books are busy or out of reach");
     if (code == ER_OPTION_PREVENTS_STATEMENT || code == ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION ||
@@ -178,19 +181,21 @@ static void handle_options(MYSQL *handle, const MariadbAddress *address)
         mysql_optionsv(handle, MYSQL_OPT_SSL_CA, address->ca);
 }
 
-static Err *session_open(DbConnection *connection, Arena *arena)
+static Err *session_try(DbConnection *connection, Arena *arena)
 {
     const MariadbAddress *to = &connection->address;
+    const MariadbHost    *host = &to->hosts[connection->host];
+    connection->left = false;
     if (connection->handle != NULL)
         mysql_close(connection->handle);
     connection->handle = mysql_init(NULL);
     assert_that(connection->handle != NULL);
     connection->session++;
     handle_options(connection->handle, to);
-    if (mysql_real_connect(connection->handle, to->host, to->user, to->password, to->database,
-                           to->port, to->socket, CLIENT_FOUND_ROWS) == NULL) {
-        log_line(LOG_ERROR, "books: connect: %s (mariadb %u)", mysql_error(connection->handle),
-                 mysql_errno(connection->handle));
+    if (mysql_real_connect(connection->handle, host->name, to->user, to->password, to->database,
+                           host->port, to->socket, CLIENT_FOUND_ROWS) == NULL) {
+        log_line(LOG_ERROR, "books: connect to %s:%u: %s (mariadb %u)", host->name, host->port,
+                 mysql_error(connection->handle), mysql_errno(connection->handle));
         connection->undone = true;
         bool answered = mysql_errno(connection->handle) < CR_MIN_ERROR;
         return refuse(arena, ERR_STORE_BUSY, STR_NONE, "the books' server %s: %s",
@@ -198,6 +203,22 @@ static Err *session_open(DbConnection *connection, Arena *arena)
                       mysql_error(connection->handle));
     }
     return session_set(connection, arena);
+}
+
+// With the host that answered last, unless its node has no say any more; else the next that does.
+static Err *session_open(DbConnection *connection, Arena *arena)
+{
+    size_t count = connection->address.host_count;
+    Err   *err = NULL;
+    if (connection->left)
+        connection->host = (connection->host + 1) % count;
+    for (size_t i = 0; i < count; i++) {
+        err = session_try(connection, arena);
+        if (err == NULL)
+            return NULL;
+        connection->host = (connection->host + 1) % count;
+    }
+    return err;
 }
 
 // ---- statements
@@ -527,7 +548,7 @@ static Err *begin_once(DbConnection *connection, Arena *arena)
 static Err *transaction_begin(DbConnection *connection, Arena *arena, DbMode mode)
 {
     assert_that(mode == connection->mode);
-    if (begin_once(connection, arena) == NULL)
+    if (!connection->left && begin_once(connection, arena) == NULL)
         return NULL;
     TRY(session_open(connection, arena));
     return begin_once(connection, arena);

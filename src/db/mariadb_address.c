@@ -107,7 +107,7 @@ static bool is_loopback(const char *host)
 }
 
 // host, host:port, [::1], [::1]:port
-static Err *host_read(Arena *arena, Str text, MariadbAddress *address)
+static Err *host_read(Arena *arena, Str text, MariadbHost *read)
 {
     uint64_t port = PORT_USUAL;
     Str      host = text, before;
@@ -121,9 +121,28 @@ static Err *host_read(Arena *arena, Str text, MariadbAddress *address)
         if (is_bracketed)
             host = (Str){ before.at + 1, before.length < 2 ? 0 : before.length - 2 };
     }
-    address->host = decoded(arena, host);
-    address->port = (unsigned)port;
-    return address->host == NULL || *address->host == 0 ? wrong(arena, "there is no host") : NULL;
+    read->name = decoded(arena, host);
+    read->port = (unsigned)port;
+    return read->name == NULL || *read->name == 0 ? wrong(arena, "there is no host") : NULL;
+}
+
+static Err *hosts_read(Arena *arena, Str text, MariadbAddress *address)
+{
+    do {
+        Str host = str_cut(&text, ',');
+        if (address->host_count == MARIADB_HOSTS_MAX)
+            return wrong(arena, "there are more than 9 hosts");
+        TRY(host_read(arena, host, &address->hosts[address->host_count++]));
+    } while (text.length > 0);
+    return NULL;
+}
+
+static bool is_far(const MariadbAddress *address)
+{
+    for (size_t i = 0; i < address->host_count; i++)
+        if (!is_loopback(address->hosts[i].name))
+            return true;
+    return false;
 }
 
 static Err *user_read(Arena *arena, Str text, MariadbAddress *address)
@@ -155,7 +174,7 @@ Err *mariadb_address_parse(Arena *arena, Str text, MariadbAddress *address)
     if (!cut_before_last(&host, '@', &who))
         return wrong(arena, "there is no user");
     TRY(user_read(arena, who, address));
-    TRY(host_read(arena, host, address));
+    TRY(hosts_read(arena, host, address));
     address->database = decoded(arena, database);
     if (address->database == NULL)
         return wrong(arena, "the database's name is not percent-encoded");
@@ -164,7 +183,7 @@ Err *mariadb_address_parse(Arena *arena, Str text, MariadbAddress *address)
         Str option = str_cut(&options, '&');
         is_socket = is_socket || str_starts(option, STR("socket="));
     }
-    address->tls = !is_socket && !is_loopback(address->host);
+    address->tls = !is_socket && is_far(address);
     while (rest.length > 0) {
         Str option = str_cut(&rest, '&');
         Str name = str_cut(&option, '=');

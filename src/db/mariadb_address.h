@@ -1,16 +1,25 @@
 // Where the books are, when they are not a file:
 //   mysql://user[:password]@host[:port]/database[?socket=PATH&tls=off|on&ca=FILE&passwordFile=FILE]
 // User, password and values are percent-encoded. TLS with a verified certificate is the rule; it is
-// off for a socket and for a loopback host, unless `tls` says so.
+// off for a socket and for loopback hosts, unless `tls` says so. Several hosts, with commas, are
+// the nodes of one cluster: any of them that answers will do.
 #pragma once
 
 #include "base/error.h"
 
-typedef struct MariadbAddress {
-    const char *user, *password, *host, *database;  // each ends with a 0
-    const char *socket;                             // NULL: by TCP
-    const char *ca;                                 // NULL: the system's
+enum { MARIADB_HOSTS_MAX = 9 };
+
+typedef struct MariadbHost {
+    const char *name;
     unsigned    port;
+} MariadbHost;
+
+typedef struct MariadbAddress {
+    const char *user, *password, *database;  // each ends with a 0
+    MariadbHost hosts[MARIADB_HOSTS_MAX];
+    size_t      host_count;  // 1..
+    const char *socket;      // NULL: by TCP
+    const char *ca;          // NULL: the system's
     bool        tls;
 } MariadbAddress;
 

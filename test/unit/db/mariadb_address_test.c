@@ -23,8 +23,8 @@ static void test_every_part_is_read(void **state)
         parsed("mysql://to%40ll:p%3Aw%2f@db.example:3307/books?ca=/etc/ca.pem");
     assert_string_equal(address.user, "to@ll");
     assert_string_equal(address.password, "p:w/");
-    assert_string_equal(address.host, "db.example");
-    assert_int_equal(address.port, 3307);
+    assert_string_equal(address.hosts[0].name, "db.example");
+    assert_int_equal(address.hosts[0].port, 3307);
     assert_string_equal(address.database, "books");
     assert_string_equal(address.ca, "/etc/ca.pem");
     assert_null(address.socket);
@@ -35,15 +35,29 @@ static void test_tls_is_the_rule_but_for_loopback_and_sockets(void **state)
 {
     (void)state;
     assert_true(parsed("mysql://u:p@10.0.0.1/b").tls);
-    assert_int_equal(parsed("mariadb://u@10.0.0.1/b").port, 3306);
+    assert_int_equal(parsed("mariadb://u@10.0.0.1/b").hosts[0].port, 3306);
     assert_false(parsed("mysql://u:p@localhost/b").tls);
     assert_false(parsed("mysql://u:p@127.0.0.9:1/b").tls);
     assert_false(parsed("mysql://u:p@[::1]:3306/b").tls);
-    assert_string_equal(parsed("mysql://u:p@[fe80::1]/b").host, "fe80::1");
+    assert_string_equal(parsed("mysql://u:p@[fe80::1]/b").hosts[0].name, "fe80::1");
     assert_false(parsed("mysql://u:p@db/b?socket=/run/s").tls);
     assert_true(parsed("mysql://u:p@db/b?tls=on&socket=/run/s").tls);
     assert_false(parsed("mysql://u:p@db/b?tls=off").tls);
     assert_true(parsed("mysql://u:p@localhost/b?tls=on").tls);
+}
+
+static void test_a_cluster_has_several_hosts(void **state)
+{
+    (void)state;
+    MariadbAddress address = parsed("mysql://u:p@127.0.0.1:1,[::1]:2,localhost/b");
+    assert_int_equal(address.host_count, 3);
+    assert_string_equal(address.hosts[0].name, "127.0.0.1");
+    assert_string_equal(address.hosts[1].name, "::1");
+    assert_int_equal(address.hosts[1].port, 2);
+    assert_int_equal(address.hosts[2].port, 3306);
+    assert_false(address.tls);
+    assert_true(parsed("mysql://u:p@127.0.0.1,db.example/b").tls);
+    assert_int_equal(parsed("mysql://u:p@a,b,c,d,e,f,g,h,i/b").host_count, 9);
 }
 
 static void test_a_password_comes_from_a_file(void **state)
@@ -66,6 +80,8 @@ static void test_what_is_no_address_is_refused_without_its_password(void **state
 {
     (void)state;
     static const char *const bad[] = {
+        "mysql://u:hunter2@a,,b/d",
+        "mysql://u:hunter2@a,b,c,d,e,f,g,h,i,j/d",
         "mysql://",
         "postgres://user:hunter2@host/books",
         "/var/lib/user:hunter2@host/books",
@@ -105,6 +121,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test_of(test_every_part_is_read),
         test_of(test_tls_is_the_rule_but_for_loopback_and_sockets),
+        test_of(test_a_cluster_has_several_hosts),
         test_of(test_a_password_comes_from_a_file),
         test_of(test_what_is_no_address_is_refused_without_its_password),
     };
