@@ -225,6 +225,10 @@ $(BUILD)/test/crash/year_clock.so: test/crash/year_clock.c
 year: $(BUILD)/toll $(BUILD)/test/crash/year_clock.so | test-ready  ## a simulated year under kill -9 against an oracle, on both engines (N= accounts, MONTHS=, SEED=)
 	TOLL=$(BUILD)/toll YEAR_CLOCK_SO=$(BUILD)/test/crash/year_clock.so $(PYTHON) test/crash/year.py
 
+.PHONY: galera
+galera: $(BUILD)/toll $(BUILD)/test/crash/year_clock.so | test-ready  ## the simulated year on three nodes of which one after the other fails (N=, MONTHS=, SEED=)
+	TOLL=$(BUILD)/toll YEAR_CLOCK_SO=$(BUILD)/test/crash/year_clock.so $(PYTHON) test/crash/galera.py
+
 FUZZ_TARGETS := $(call programs,test/fuzz/*_fuzz.c)
 .PHONY: fuzz
 fuzz: | test-ready  ## libFuzzer on every decoder, T= seconds each (60)
