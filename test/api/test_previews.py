@@ -324,8 +324,8 @@ class Life:
         self.to(boundary)
         for currency, invoice in shown.items():
             if invoice["at"] == first["at"]:
-                made, = self.bill(currency)
-                same(invoice, made["document"])
+                made = [made for made in self.bill(currency) if made["at"] == invoice["at"]]
+                same(invoice, made[0]["document"])
         if self.chance.random() < 0.3:
             self.void()
 

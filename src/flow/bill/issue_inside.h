@@ -281,8 +281,8 @@ Err *issue_ahead_part(Arena *arena, IssueAhead *ahead, const TimelineFacts *fact
                       const IssueProgress *progress, AheadPart *part) MUST_CHECK;
 // Rows of a subscription's invoices before, behind those of the books.
 void issue_ahead_rows(Arena *arena, const IssueBilled *wanted, IssueLineRow **rows, size_t *count);
-// Grants without what the invoices before draw.
-void issue_ahead_reserve(const IssueAhead *ahead, CreditGrants grants);
+// Grants without what the invoices before draw; those that are used up then are none.
+void issue_ahead_reserve(const IssueAhead *ahead, CreditGrants *grants);
 
 Err *issue_progress_get(DbTx *tx, ProjectId project, Str subscription,
                         IssueProgress *progress) MUST_CHECK;

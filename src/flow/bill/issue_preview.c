@@ -88,15 +88,21 @@ void issue_ahead_rows(Arena *arena, const IssueBilled *wanted, IssueLineRow **ro
     *count = known;
 }
 
-void issue_ahead_reserve(const IssueAhead *ahead, CreditGrants grants)
+static int64_t reserve(const IssueAhead *ahead, CreditGrant *grant)
 {
     for (size_t i = 0; i < ahead->draw_count; i++)
-        for (size_t k = 0; k < grants.count; k++)
-            if (str_equal(grants.at[k].id, ahead->draws[i].grant)) {
-                int64_t left = grant_left(&grants.at[k]);
-                int64_t drawn = ahead->draws[i].amount;
-                grants.at[k].reserved += drawn < left ? drawn : left;
-            }
+        if (str_equal(grant->id, ahead->draws[i].grant))
+            grant->reserved += ahead->draws[i].amount;
+    return grant_left(grant);
+}
+
+void issue_ahead_reserve(const IssueAhead *ahead, CreditGrants *grants)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < grants->count; i++)
+        if (reserve(ahead, &grants->at[i]) > 0)
+            grants->at[kept++] = grants->at[i];
+    grants->count = kept;
 }
 
 // ---- one invoice
@@ -244,8 +250,10 @@ static Err *step_take(Previewing *previewing, Made *made)
     const Instant           *at = query->at;
     Instant                  boundary = made->draft.boundary;
     bool is_behind = boundary.us > query->issue->now.us;
-    if (is_in_books(&made->draft) && boundary.us == query->issue->now.us)
+    if (is_in_books(&made->draft) && boundary.us == query->issue->now.us) {
         made->draft.count = 0;  // one was made at this very instant: the rest is on the next one
+        made->takes_charges = false;
+    }
     TRY(made_read(previewing, made));
     if (at != NULL && boundary.us == at->us)
         previewing->shown.at = made->document;

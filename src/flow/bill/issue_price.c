@@ -195,7 +195,7 @@ static Err *drawing_begin(DbTx *tx, IssuePriced *priced)
         return NULL;
     TRY(credit_grants_active(tx, &wallet, &grants));
     if (draft->ahead != NULL)
-        issue_ahead_reserve(draft->ahead, grants);
+        issue_ahead_reserve(draft->ahead, &grants);
     for (size_t i = 0; i < draft->count; i++)
         lines[i] = (DrawLine){ .charge = draft->lines[i].charge,
                                .meters = draft->lines[i].meters,
