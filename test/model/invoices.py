@@ -5,8 +5,12 @@ import time
 
 import exact
 from subscription import Rated
-from timeline import Timeline
+from timeline import Change, Timeline
 from wire import Request, quote
+
+
+class TooLarge(Exception):
+    """An amount is beyond 63 bits of minor units."""
 
 
 class Differs(Exception):
@@ -84,6 +88,60 @@ def check(player):
     for key in sorted({*sums, *nets}, key=str):
         if exact.instant(key[3]) < cut and sums.get(key, 0) != nets.get(key, 0):
             raise Differs(f"invoices of {key} come to {sums.get(key, 0)}, its last bill to {nets.get(key, 0)}")
+
+
+# ---- in the books, with usage that comes late
+
+STEPS_MAX = 2000
+
+
+def made(player):
+    """Lines of the invoices that the account is due, made final one after the other; `of` must name what is known."""
+    lines = []
+    for _ in range(STEPS_MAX):
+        (status, draft), = yield [Request("POST", f"/v1/accounts/{quote(player.script['account'])}/invoices")]
+        if status == 409 and draft["code"] == "nothing_due":
+            return lines
+        if status == 422 and draft["code"] == "amount_too_large":
+            raise TooLarge
+        if status >= 300:
+            raise Differs(f"a draft answered {status}: {draft}")
+        final = yield from player.expect(Request("POST", f"/v1/invoices/{draft['id']}/finalize"))
+        for line in final["document"]["lines"]:
+            if line.get("of") and line["of"]["line"] is not None:
+                of = player.documents[line["of"]["invoice"]][line["of"]["line"] - 1]
+                if key_of(of) != key_of(line):
+                    raise Differs(f"{line} corrects {of}")
+        player.documents[final["id"]] = final["document"]["lines"]
+        lines += final["document"]["lines"]
+    raise Differs(f"more than {STEPS_MAX} invoices are due")
+
+
+def close(player):
+    """Everything that is due is billed: what comes now for it is late."""
+    yield from player.expect(Request("PUT", "/v1/settings", {"recomputeHorizonDays": 3660}))
+    player.billed += yield from made(player)
+
+
+def settle(player):
+    """The subscription ends; what all invoices say of it sums to its last bills, line by line."""
+    body = {"at": exact.print_instant(player.today()), "credit": "prorated"}
+    (status, got), = yield [Request("POST", f"/v1/subscriptions/{quote(player.id)}/cancel", body)]
+    if status == 200:
+        player.log.append(Change("cancel", exact.instant(body.pop("at")),
+                                 exact.instant(got["change"]["recordedAt"]), body))
+    elif status not in (409, 422):  # it has ended already
+        raise Differs(f"a cancel answered {status}: {got}")
+    player.billed += yield from made(player)
+    now = player.today()
+    timeline = Timeline(player.subscription, player.log, player.versions, player.zones, now)
+    nets, cut = last_bills(player, timeline, now)
+    sums = {}
+    for line in player.billed:
+        sums[key_of(line)] = sums.get(key_of(line), 0) + units(line["amount"]) + units(line["discount"])
+    for key in sorted({*sums, *nets}, key=str):
+        if exact.instant(key[3]) < cut and sums.get(key, 0) != nets.get(key, 0):
+            raise Differs(f"the books of {key} come to {sums.get(key, 0)}, its last bill to {nets.get(key, 0)}")
 
 
 def may_be_negative(player):

@@ -9,7 +9,7 @@ import traceback
 import exact
 import invoices
 import usage
-from invoices import Differs
+from invoices import Differs, TooLarge
 from calendars import DAY
 from subscription import subscription_bill
 from timeline import FOREVER, Change, Timeline
@@ -17,10 +17,6 @@ from wire import Request, quote
 
 
 RECORDED = exact.instant("2026-11-01T00:00:00Z")  # of what does not say it: after every ratedAt that is asked for
-
-
-class TooLarge(Exception):
-    """An amount is beyond 63 bits of minor units."""
 
 
 class Events:
@@ -48,6 +44,7 @@ class Player:
         self.voids = []
         self.id = script["subscription"]["plan"] + ".s"
         self.invoiced = []  # lines of invoices that changes brought
+        self.documents, self.billed = {}, []  # lines of final invoices: by id, and all
 
     def run(self):
         yield from self.set_up()
@@ -132,6 +129,12 @@ class Player:
 
     def do_invoices(self, _):
         yield from invoices.check(self)
+
+    def do_close(self, _):
+        yield from invoices.close(self)
+
+    def do_settle(self, _):
+        yield from invoices.settle(self)
 
     def starts(self):
         return exact.instant(self.subscription["startsAt"])

@@ -132,6 +132,14 @@ class Writer:
                                   for key, values in (("region", ["eu-1", "us-1"]), ("tier", ["free", "pro"]))}
         return made
 
+    def books(self):
+        """All that is due is billed; usage changes behind that, and is billed too."""
+        self.add("close")
+        self.send(self.random.randint(3, 15))
+        for _ in range(self.random.choice([0, 1, 2])):
+            self.correct()
+        self.add("settle")
+
     def write(self):
         self.send(self.random.randint(5, 25))
         self.add("mark")
@@ -151,6 +159,8 @@ class Writer:
         if self.random.random() < 0.3:
             self.correct()
         self.bills(3, 2)
+        if self.random.random() < 0.2:
+            self.books()
         if not any(step.get("body", {}).get("plan") for step in self.steps):
             del self.script["plans"][self.ids[1]]
         return self.script
