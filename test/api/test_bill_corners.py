@@ -166,6 +166,45 @@ def test_a_line_of_nobodys_usage_has_no_events(api, n, account):
     refused(api.call("GET", f"/v1/invoices/{done['id']}/lines/2/events"), 404, "invoice_not_found")
 
 
+# ---- wallets and lists
+
+def test_a_wallet_of_more_than_63_bits(api, n, account):
+    for number in range(5):
+        grant(api, account, MOST, n("grant") + str(number))
+    answer = api.call("POST", "/v1/charges", {"account": account, **USD, "amount": MOST, "chargeKey": "k",
+                                              "collect": "wallet"})
+    assert answer.status == 201, answer
+    entries = api.get(f"/v1/accounts/{account}/wallet/entries", query={**USD, "limit": 100})["data"]
+    assert sum(Decimal(entry["amount"]) for entry in entries) == 4 * Decimal(MOST)
+
+
+def test_lists_in_pages_of_one(api, n, account):
+    grant(api, account, "100", n("grant"))
+    for number in range(3):
+        key = n("key") + str(number)
+        grant(api, account, "1", n("grant") + str(number), kind="paid")
+        api.post("/v1/adjustments", {"account": account, "amount": "1", "target": "wallet", "reasonCode": "goodwill",
+                                     **USD}, headers={"Idempotency-Key": key + "a"})
+        api.post("/v1/charges", {"account": account, "amount": "1", **USD, "chargeKey": key, "collect": "wallet"})
+        api.put(f"/v1/packs/{n('pack')}{number}", {**USD, "amount": "1", "price": "1"})
+        api.put(f"/v1/topUpRules/{n('rule')}{number}", {"account": account, **USD, "threshold": "90", "amount": "1"})
+        done = finalize(api, one_off(api, n, account, key=key))
+        api.post("/v1/creditNotes", {"invoice": done["id"], "reasonCode": "x", "apply": "balance"},
+                 headers={"Idempotency-Key": key + "n"})
+    of = {"account": account}
+    for path, query in (("/v1/adjustments", of), ("/v1/adjustments", {}), (f"/v1/accounts/{account}/charges", {}),
+                        ("/v1/packs", {}), ("/v1/topUpRules", of), ("/v1/topUpRules", {}), ("/v1/topUps", {}),
+                        ("/v1/topUps", of), ("/v1/grants", of), ("/v1/grants", {}), ("/v1/creditNotes", {}),
+                        ("/v1/invoices", of), (f"/v1/accounts/{account}/wallet/entries", USD), ("/v1/taxRates", {})):
+        whole = api.get(path, query={**query, "limit": 1000})["data"]
+        paged, cursor = [], {}
+        while cursor is not None and len(paged) < 4:
+            page = api.get(path, query={**query, **cursor, "limit": 1})
+            paged += page["data"]
+            cursor = {"cursor": page["nextCursor"]} if page["nextCursor"] else None
+        assert paged == whole[:len(paged)] and len(paged) == min(4, len(whole)), path
+
+
 # ---- packs and rules that change in one member
 
 @pytest.mark.parametrize("change", [

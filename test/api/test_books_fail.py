@@ -229,6 +229,25 @@ def test_charges_and_top_ups(api, server, everywhere, reads):
     balanced(api)
 
 
+def test_credit_that_begins_within_a_period(api, server, everywhere, reads):
+    account(api, "both")
+    api.meter("sent", dimensions=["region"])
+    api.publish("sent", {**USD, "charges": [
+        {"id": "sent", "meter": "sent", "model": "perUnit", "unitPrice": "1", "groupBy": ["region"]}]})
+    api.send([{"meter": "sent", "account": "both", "uniqueId": f"both{day}", "value": 2, "ts": f"2026-09-{day}T00:00:00Z",
+               "properties": {"region": "eu"} if day > 15 else {}} for day in (10, 20)])
+    api.subscribe("sent", "both", "sent", "2026-09-01T00:00:00Z")
+    api.post("/v1/grants", {"account": "both", "amount": "9", "kind": "paid", **USD,
+                            "effectiveAt": "2026-09-15T00:00:00Z"}, headers=keyed("both"))
+    wallet, = reads("/v1/accounts/both/wallet")
+    assert wallet["balances"][0]["expectedDraw"] == "2.00"
+    everywhere("POST", "/v1/charges", {"account": "both", "amount": "1", **USD, "chargeKey": "k", "collect": "wallet"})
+    draft = everywhere("POST", "/v1/accounts/both/invoices", transactions=9)
+    done = everywhere("POST", f"/v1/invoices/{draft['id']}/finalize")
+    assert (done["total"], done["credits"]) == ("4.76", "-2.38")
+    balanced(api)
+
+
 # ---- the rest of the books
 
 def test_the_ledger_is_read_and_months_are_closed(api, server, everywhere, reads):
