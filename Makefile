@@ -280,8 +280,8 @@ check:  ## everything before a merge: both compilers, sanitizers, then all tests
 	$(MAKE) test
 
 .PHONY: cover
-cover: | test-ready  ## lines and branches that the unit tests reach, by folder
-	@$(MAKE) --no-print-directory MODE=cover BUILD=$(BUILD)/cover unit
+cover: | test-ready  ## lines and branches that unit tests and calls over HTTP reach, by folder
+	@$(MAKE) --no-print-directory MODE=cover BUILD=$(BUILD)/cover unit api
 	@$(PYTHON) tools/cover.py $(BUILD)/cover
 
 .PHONY: setup fresh

@@ -2,7 +2,8 @@
 """Lines and branches that tests reached in a MODE=cover build, by folder of src, from gcov.
 
 Exits 1 when a folder of WHOLE, the numbers that bills are made of, or a file of WHOLE_FILES is below
-100 % of either; what is missing there is listed. Two kinds of branches cannot be taken and are not counted, no line is:
+100 % of either; what is missing there is listed. What is missing in the folders of LISTED is written to
+the file `missing` of the build folder. Two kinds of branches cannot be taken and are not counted, no line is:
   * those within an assert_that or assert_slow statement: its other side ends the process;
   * of a `switch`, one: it has a case for every enumerator, and gcov counts the way past all of them.
 """
@@ -16,6 +17,8 @@ import sys
 
 WHOLE = ("src/money", "src/time", "src/price")
 WHOLE_FILES = re.compile(r"src/flow/ledger/(ledger\w*|chain|rules)\.c")
+
+LISTED = ("src/flow/ledger", "src/flow/bill", "src/flow/run")
 
 
 def reports(build):
@@ -79,19 +82,18 @@ def must_be_whole(place):
     return folder_of(place) in WHOLE or WHOLE_FILES.fullmatch(place[0])
 
 
-def show_missing(lines, branches):
-    missing = False
-    for place in sorted(place for place in lines if must_be_whole(place)):
+def missing_of(lines, branches, wanted):
+    """One line of text for each line of those places that was not run, or not in every direction."""
+    for place in sorted(place for place in lines if wanted(place)):
         never = [index for index in range(64) if branches.get(place + (index,)) == 0]
         if lines[place] == 0 or never:
-            missing = True
-            print("%s:%d: %s" % (*place, "never run" if lines[place] == 0 else
-                                 "branches never taken: %s" % ", ".join(map(str, never))))
-    return missing
+            yield "%s:%d: %s" % (*place, "never run" if lines[place] == 0 else
+                                 "branches never taken: %s" % ", ".join(map(str, never)))
 
 
 def main():
-    lines, branches = counts(pathlib.Path(sys.argv[1]))
+    build = pathlib.Path(sys.argv[1])
+    lines, branches = counts(build)
     branches = without_impossible(branches)
     table = collections.defaultdict(lambda: [0, 0, 0, 0])
     for hits, at in ((lines, 0), (branches, 2)):
@@ -104,7 +106,12 @@ def main():
         print("%-24s %7.1f%% %9.1f%%%s" % (folder, 100 * line / max(all_lines, 1),
                                            100 * branch / max(all_branches, 1),
                                            "  must be whole" if folder in WHOLE else ""))
-    return 1 if show_missing(lines, branches) or not table else 0
+    listed = list(missing_of(lines, branches, lambda place: folder_of(place) in LISTED))
+    (build / "missing").write_text("".join(line + "\n" for line in listed))
+    print("%d lines of %s are in %s" % (len(listed), ", ".join(LISTED), build / "missing"))
+    missing = list(missing_of(lines, branches, must_be_whole))
+    print("\n".join(missing))
+    return 1 if missing or not table else 0
 
 
 if __name__ == "__main__":
