@@ -122,7 +122,7 @@ static Err *write_work(DbTx *tx, void *context)
     TRY(write->wanted->work(tx, write->wanted->context, write->body));
     write->answer.body = text_str(write->body);
     TRY(answered_add(tx, &write->answer, &added));
-    return added ? NULL : refuse(db_arena(tx), ERR_STORE_BUSY, STR_NONE,
+    return added ? NULL : db_met(tx, ERR_IDEMPOTENCY_KEY_RUNNING,
                                  "another server is working on this Idempotency-Key");
 }
 

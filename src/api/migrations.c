@@ -316,6 +316,7 @@ const Route api_migrations_routes[] = {
     { .name = "migratePlan",
       .method = METHOD_POST,
       .path = "/v1/plans/{id}/migrations",
+      .at = AT_OWNER_PERHAPS,
       .scope = "catalog:write",
       QUERY(page_query),
       .takes = &body_shape,

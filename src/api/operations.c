@@ -21,7 +21,8 @@ static Err *readyz(Request *request, Response *response)
     if (!server->is_ready)
         return refuse(request->arena, ERR_NOT_READY, STR_NONE,
                       "the server is starting or stopping");
-    TRY(partition_health(server->partition, request->arena));
+    if (server->partition != NULL)
+        TRY(partition_health(server->partition, request->arena));
     TRY(db_health(server->books, request->arena));
     JsonOut out = response_json(response);
     json_object(&out);

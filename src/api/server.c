@@ -34,6 +34,11 @@ Err *server_authorize(void *context, Request *request, const char *scope)
     return NULL;
 }
 
+Err *server_forward(Request *request, Response *response)
+{
+    return forward_begin(server_of(request)->forwarder, request, response);
+}
+
 // "7" with its quotes -> 7. A tag that no row ever had matches none.
 static Err *version_of(const Request *request, Str tag, int64_t *version)
 {

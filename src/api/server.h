@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "catalog/catalog.h"
+#include "edge/forward.h"
 #include "flow/aggregate/usage.h"
 #include "flow/ingest/batch.h"
 #include "http/listener.h"
@@ -21,7 +22,8 @@ typedef struct ServerLimits {
 typedef struct Server {
     Db          *books;
     Catalog     *catalog;
-    Partition   *partition;
+    Partition   *partition;  // NULL: another server on the same books has the usage
+    Forwarder   *forwarder;  // to it; NULL: this one has
     Worker      *worker;     // of operations
     HashKey      identity;   // of uniqueIds
     ServerLimits limits;
@@ -56,6 +58,9 @@ static inline Instant now_of(const Request *request)
 
 // The listener's hook: `context` is the Server. Bearer keys, checked in memory.
 Err *server_authorize(void *context, Request *request, const char *scope) MUST_CHECK;
+
+// The listener's hook for requests that only the server with the usage can answer.
+Err *server_forward(Request *request, Response *response) MUST_CHECK;
 
 // A change asked for by this request, for the catalog's functions that write. `entity_version`
 // comes from If-Match: "7" expects version 7, absent or * expects any; If-None-Match: * expects

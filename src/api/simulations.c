@@ -346,6 +346,7 @@ const Route api_simulations_routes[] = {
     { .name = "startSimulation",
       .method = METHOD_POST,
       .path = "/v1/simulations",
+      .at = AT_OWNER,
       .scope = "simulations:write",
       .takes = &request_shape,
       .gives = &operation_shape,

@@ -157,6 +157,7 @@ const Route api_unbilled_routes[] = {
         .name = "getUnbilledUsage",
         .method = METHOD_GET,
         .path = "/v1/usage/unbilled",
+        .at = AT_OWNER,
         .scope = "bills:read",
         QUERY(unbilled_query),
         .gives = &list_shape,

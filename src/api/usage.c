@@ -253,7 +253,8 @@ static const Parameter usage_query[] = {
 };
 
 const Route api_usage_routes[] = {
-    { .name = "getUsage", .method = METHOD_GET, .path = "/v1/usage", .scope = "usage:read",
+    { .name = "getUsage", .method = METHOD_GET, .path = "/v1/usage",
+      .at = AT_OWNER, .scope = "usage:read",
       QUERY(usage_query), .gives = &usage_shape,
       REFUSES(ERR_METER_NOT_FOUND, ERR_AMOUNT_TOO_LARGE, ERR_STORE_FAILED), .handler = usage_get,
       .doc = "What a meter measured in a range, by windows and groups." },

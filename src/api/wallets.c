@@ -286,6 +286,7 @@ const Route api_wallets_routes[] = {
     { .name = "getWallet",
       .method = METHOD_GET,
       .path = "/v1/accounts/{id}/wallet",
+      .at = AT_OWNER_PERHAPS,
       .scope = "credits:read",
       .gives = &wallet_shape,
       REFUSES(ERR_ACCOUNT_NOT_FOUND),

@@ -71,14 +71,34 @@ static AuditEntry entry_read(const DbRow *row, Str tenant, Str project)
     };
 }
 
+static Err *last_once(DbTx *tx, const AuditEntry *entry, DbRow *last)
+{
+    return db_find(tx, &audit_sql[ENTRY_LAST],
+                   DB_VALUES(db_text(entry->tenant), db_text(entry->project)), last);
+}
+
+// On a server the row is locked by the look; while it waited for that, another process may have
+// added behind it.
+static Err *last_find(DbTx *tx, const AuditEntry *entry, DbRow *last)
+{
+    DbRow before;
+    TRY(last_once(tx, entry, last));
+    bool is_same = !db_is_again(tx) || last->columns == NULL;
+    while (!is_same) {
+        before = *last;
+        TRY(last_once(tx, entry, last));
+        is_same = row_whole(last, 0) == row_whole(&before, 0);
+    }
+    return NULL;
+}
+
 Err *audit_add(DbTx *tx, const AuditEntry *wanted)
 {
     AuditEntry    entry = *wanted;
     unsigned char hash[HASH_BYTES];
     DbRow         last;
     assert_that(entry.who.length > 0 && entry.action.length > 0);
-    TRY(db_find(tx, &audit_sql[ENTRY_LAST],
-                DB_VALUES(db_text(entry.tenant), db_text(entry.project)), &last));
+    TRY(last_find(tx, &entry, &last));
     bool found = last.columns != NULL;
     entry.number = found ? row_whole(&last, 0) + 1 : 1;
     entry_hash(db_arena(tx), &entry, found ? row_blob(&last, 1) : hash_zero(db_arena(tx)), hash);

@@ -24,6 +24,9 @@ enum {
     ZONE_ADD,
     ACCOUNTS_OF,
     ZONED,
+    MADE_ADD,
+    MADE_FIRST,
+    MADE_DROP,
     STATEMENTS
 };
 
@@ -59,6 +62,10 @@ static const Statement sql[STATEMENTS] = {
                       " and id in " DB_NAMES },
     [ZONED] = { "select account from account_zone where tenant = ? and project = ?"
                 " and account in " DB_NAMES " and number = 1" },
+    [MADE_ADD] = { "insert into account_made (tenant, project, id) values (?, ?, ?)" },
+    [MADE_FIRST] = { "select tenant, project, id from account_made"
+                     " order by tenant, project, id limit ?" },
+    [MADE_DROP] = { "delete from account_made where tenant = ? and project = ? and id = ?" },
 };
 
 const StatementTable catalog__account_table = { "accounts", sql, STATEMENTS };
@@ -199,22 +206,42 @@ static Str account_text(Arena *arena, const Account *account)
     return text_str(&text);
 }
 
+static Err *account_tell(DbTx *tx, ProjectId project, Str id)
+{
+    bool added;
+    return db_insert(tx, &sql[MADE_ADD],
+                     DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(id)), &added);
+}
+
+// The row as it was; NULL when there was none: then it is there now. Another server may add it
+// between the look and the insert.
+static Err *before_find(DbTx *tx, const AccountPut *put, Account **before)
+{
+    ProjectId project = put->change->by->project.id;
+    bool      added = false;
+    TRY(catalog__account_find(tx, project, put->wanted->id, before));
+    if (*before == NULL) {
+        TRY(catalog__expect(put->change, db_arena(tx), 0));
+        TRY(account_add(tx, project, put->wanted, put->change->now, &added));
+        if (added)
+            return put->change->catalog->tells ? account_tell(tx, project, put->wanted->id) : NULL;
+        TRY(catalog__account_find(tx, project, put->wanted->id, before));
+        assert_that(*before != NULL);
+    }
+    return catalog__expect(put->change, db_arena(tx), (*before)->version);
+}
+
 static Err *put_work(DbTx *tx, void *context)
 {
     AccountPut *put = context;
     ProjectId   project = put->change->by->project.id;
     Account    *before;
-    bool        added = true;
-    TRY(catalog__account_find(tx, project, put->wanted->id, &before));
-    TRY(catalog__expect(put->change, db_arena(tx), before == NULL ? 0 : before->version));
+    TRY(before_find(tx, put, &before));
     put->after = before;
     if (before != NULL && same_content(before, put->wanted))
         return NULL;
-    if (before == NULL)
-        TRY(account_add(tx, project, put->wanted, put->change->now, &added));
-    else
+    if (before != NULL)
         TRY(account_change(tx, put, before));
-    assert_that(added);
     TRY(catalog__account_find(tx, project, put->wanted->id, &put->after));
     return catalog__audit(tx, put->change, "account.put", put->wanted->id,
                           account_text(db_arena(tx), put->after));
@@ -483,6 +510,46 @@ static void catch_up_done(void *context)
     for (size_t i = 0; i < up->count; i++)
         mirror_account_set(up->catalog->mirror, up->names[i].project, up->names[i].account);
     atomic_store(&up->catalog->projected, up->position);
+}
+
+// ---- accounts of servers that have no usage
+
+typedef struct MadeTake {
+    DbRows rows;
+} MadeTake;
+
+static Err *made_read(DbTx *tx, void *context)
+{
+    MadeTake *take = context;
+    return db_rows(tx, &sql[MADE_FIRST], DB_VALUES(db_whole(PROJECT_NAMES)), &take->rows);
+}
+
+static Err *made_drop(DbTx *tx, void *context)
+{
+    const MadeTake *take = context;
+    for (size_t i = 0; i < take->rows.count; i++) {
+        const DbRow *row = &take->rows.at[i];
+        TRY(db_run(tx, &sql[MADE_DROP],
+                   DB_VALUES(db_text(row_text(row, 0)), db_text(row_text(row, 1)),
+                             db_text(row_text(row, 2))),
+                   NULL));
+    }
+    return NULL;
+}
+
+// In memory first: a note that stays is taken again, and does no harm.
+Err *catalog__accounts_made_take(Catalog *catalog, Arena *arena)
+{
+    MadeTake take;
+    do {
+        TRY(db_read(catalog->db, arena, made_read, &take));
+        for (size_t i = 0; i < take.rows.count; i++)
+            mirror_account_set(catalog->mirror, row_text(&take.rows.at[i], 1),
+                               row_text(&take.rows.at[i], 2));
+        if (take.rows.count > 0)
+            TRY(db_write(catalog->db, arena, (DbWrite){ .work = made_drop, .context = &take }));
+    } while (take.rows.count == PROJECT_NAMES);
+    return NULL;
 }
 
 Err *catalog_accounts_from(Catalog *catalog, Arena *arena, AccountSource source)

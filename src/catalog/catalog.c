@@ -75,6 +75,23 @@ Err *catalog_open(Arena *arena, Db *db, const Pepper *pepper, Catalog **opened)
     return NULL;
 }
 
+static Err *refresh_work(DbTx *tx, void *context)
+{
+    const Catalog *catalog = context;
+    return catalog__projects_load(tx, catalog->mirror);
+}
+
+Err *catalog_refresh(Catalog *catalog, Arena *arena)
+{
+    TRY(db_read(catalog->db, arena, refresh_work, catalog));
+    return catalog->source.account == NULL ? NULL : catalog__accounts_made_take(catalog, arena);
+}
+
+void catalog_tell_accounts(Catalog *catalog)
+{
+    catalog->tells = true;
+}
+
 void catalog_close(Catalog *catalog)
 {
     if (catalog == NULL)

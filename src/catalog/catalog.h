@@ -23,6 +23,15 @@ extern const StatementTable *const catalog_tables[];
 Err *catalog_open(Arena *arena, Db *db, const Pepper *pepper, Catalog **catalog) MUST_CHECK;
 void catalog_close(Catalog *catalog);  // before the Db; NULL is allowed
 
+// ---- several servers on the same books
+
+// Takes over what other servers changed of what is in memory: keys, projects and their clocks; with
+// a source of accounts, also the accounts that servers without one made. To be called each second
+// or so.
+Err *catalog_refresh(Catalog *catalog, Arena *arena) MUST_CHECK;
+// From now on accounts that are made here are noted for the server that has the usage.
+void catalog_tell_accounts(Catalog *catalog);
+
 // ---- memory only: cheap enough for every request
 
 // UNAUTHENTICATED for anything but a valid key; the detail never says which part was wrong.

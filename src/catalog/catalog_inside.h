@@ -15,6 +15,7 @@ struct Catalog {
     Mirror          *mirror;
     PlanCache       *plans;    // versions as they are
     PlanCache       *patched;  // and under phases and overrides
+    bool             tells;      // of accounts that are made
     AccountSource    source;     // .account is NULL until catalog_accounts_from
     _Atomic uint64_t projected;  // names of the source that are in the books
 };
@@ -93,10 +94,12 @@ Err *catalog__log_check(DbTx *tx, const CatalogChange *change, const Subscriptio
 Err *catalog__log_append(DbTx *tx, const CatalogChange *change, const SubscriptionHistory *before,
                          SubscriptionChange *entry) MUST_CHECK;
 
-// Filling the mirror at start.
+// Filling the mirror at start, and again.
 Err *catalog__projects_load(DbTx *tx, Mirror *mirror) MUST_CHECK;
 Err *catalog__meters_load(DbTx *tx, Mirror *mirror) MUST_CHECK;
 Err *catalog__accounts_load(DbTx *tx, Catalog *catalog) MUST_CHECK;
+// Accounts that other servers made, into the mirror.
+Err *catalog__accounts_made_take(Catalog *catalog, Arena *arena) MUST_CHECK;
 
 // STR_NONE as the "after" of a list: before every id.
 static inline DbValue catalog__after(Str after)

@@ -200,15 +200,24 @@ static Err *format_read(Arena *arena, DataDir *dir, Str content)
     return NULL;
 }
 
-static Err *keys_read(Arena *arena, DataDir *dir)
+Err *datadir_keys(Arena *arena, Str path, DirectoryKeys *keys)
 {
     Str content;
-    TRY(file_read(arena, path_in(arena, dir->folder, "keys"), &content));
-    if (!hex_read(line_value(content, "identity"), dir->identity.bytes,
-                  sizeof dir->identity.bytes) ||
-        !hex_read(line_value(content, "pepper"), dir->pepper.bytes, sizeof dir->pepper.bytes))
+    TRY(file_read(arena, path, &content));
+    if (!hex_read(line_value(content, "identity"), keys->identity.bytes,
+                  sizeof keys->identity.bytes) ||
+        !hex_read(line_value(content, "pepper"), keys->pepper.bytes, sizeof keys->pepper.bytes))
         return refuse(arena, ERR_STORE_FAILED, STR_NONE,
-                      "%.*s/keys is damaged; restore it from a backup", STR_ARG(dir->folder));
+                      "%.*s is damaged; restore it from a backup", STR_ARG(path));
+    return NULL;
+}
+
+static Err *keys_read(Arena *arena, DataDir *dir)
+{
+    DirectoryKeys keys;
+    TRY(datadir_keys(arena, path_in(arena, dir->folder, "keys"), &keys));
+    dir->identity = keys.identity;
+    dir->pepper = keys.pepper;
     return NULL;
 }
 
@@ -261,6 +270,21 @@ Err *datadir_open(Arena *arena, Str folder, Str books, DataDir **opened)
         return err;
     }
     *opened = dir;
+    return NULL;
+}
+
+// The lock is of the file, so a name that says which file it is, and since when the machine has
+// been up, is enough.
+Err *datadir_place(Arena *arena, const DataDir *dir, Str *place)
+{
+    struct stat found;
+    Str         boot;
+    TRY(file_read(arena, STR("/proc/sys/kernel/random/boot_id"), &boot));
+    if (fstat(dir->lock, &found) != 0)
+        return failed(arena, "look at", dir->folder);
+    Str id = str_cut(&boot, '\n');
+    *place = str_print(arena, "%.*s:%llx:%llx", STR_ARG(id), (unsigned long long)found.st_dev,
+                       (unsigned long long)found.st_ino);
     return NULL;
 }
 

@@ -41,4 +41,13 @@ Err *datadir_finish(Arena *arena, DataDir *dir) MUST_CHECK;  // writes FORMAT, s
 // process has it open. `books`: as it was made, STR_NONE or empty for a file; FIELD_INVALID when it
 // was not made so.
 Err *datadir_open(Arena *arena, Str folder, Str books, DataDir **dir) MUST_CHECK;
+// Names this directory on this machine as long as it is up: who opens it again by that name knows
+// that nobody of that name has it open any more.
+Err *datadir_place(Arena *arena, const DataDir *dir, Str *place) MUST_CHECK;
+// The keys of a data directory from a copy of its file `keys`, for a server that has none.
+typedef struct DirectoryKeys {
+    HashKey identity;
+    Pepper  pepper;
+} DirectoryKeys;
+Err *datadir_keys(Arena *arena, Str path, DirectoryKeys *keys) MUST_CHECK;
 void datadir_close(DataDir *dir);  // gives the lock back; NULL is allowed

@@ -103,9 +103,26 @@ static void clock_keep(const Project *before, Project *project)
     }
 }
 
+static bool same_project(const Project *a, const Project *b)
+{
+    return a->version == b->version && a->mode == b->mode && a->has_clock == b->has_clock &&
+           a->clock.us == b->clock.us && a->unknown_accounts == b->unknown_accounts &&
+           a->horizon_us == b->horizon_us && str_equal(a->name, b->name) &&
+           str_equal(a->time_zone, b->time_zone) && str_equal(a->id.tenant, b->id.tenant);
+}
+
+// Read again and again, so what is the same takes no memory.
+static bool is_as_before(Mirror *mirror, const Project *project)
+{
+    Project before;
+    return mirror_project_find(mirror, project->id.id, &before) && same_project(&before, project);
+}
+
 void mirror_project_set(Mirror *mirror, const Project *project)
 {
     uint64_t place;
+    if (is_as_before(mirror, project))
+        return;
     write_begin(mirror);
     Project copy = *project;
     copy.id = project_id_copy(mirror, project->id);
@@ -140,9 +157,20 @@ static Str hash_str(const KeyHash *hash)
     return (Str){ (const char *)hash->bytes, sizeof hash->bytes };
 }
 
+static bool same_key(const Key *a, const Key *b)
+{
+    return a->scopes.bits == b->scopes.bits && a->expires == b->expires &&
+           a->expires_at.us == b->expires_at.us && str_equal(a->id, b->id) &&
+           str_equal(a->name, b->name) && str_equal(a->project.id, b->project.id) &&
+           str_equal(a->project.tenant, b->project.tenant);
+}
+
 void mirror_key_set(Mirror *mirror, const Key *key)
 {
     uint64_t place;
+    Key      before;
+    if (mirror_key_find(mirror, &key->hash, &before) && same_key(&before, key))
+        return;
     write_begin(mirror);
     Key copy = *key;
     copy.project = project_id_copy(mirror, key->project);
@@ -155,6 +183,22 @@ void mirror_key_set(Mirror *mirror, const Key *key)
         vector_push(&mirror->keys, copy);
     }
     end(mirror);
+}
+
+void mirror_keys_keep(Mirror *mirror, const Key *keys, size_t count)
+{
+    Map     *kept = map_open();
+    uint64_t place;
+    for (size_t i = 0; i < count; i++)
+        map_set(kept, hash_str(&keys[i].hash), i);
+    write_begin(mirror);
+    for (size_t i = 0; i < mirror->keys.count; i++)
+        if (!map_find(kept, hash_str(&mirror->keys.at[i].hash), &place)) {
+            mirror->keys.at[i].expires = true;
+            mirror->keys.at[i].expires_at = (Instant){ INT64_MIN };
+        }
+    end(mirror);
+    map_close(kept);
 }
 
 void mirror_event_add(Mirror *mirror, Str project, Str event, int64_t more)

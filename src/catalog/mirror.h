@@ -15,6 +15,8 @@ void mirror_project_set(Mirror *mirror, const Project *project);
 // A test project's clock, when it is later than it was.
 void mirror_clock_raise(Mirror *mirror, Str project, Instant to);
 void mirror_key_set(Mirror *mirror, const Key *key);
+// All keys there are; one that is not among them is valid no longer.
+void mirror_keys_keep(Mirror *mirror, const Key *keys, size_t count);
 // One meter more (1) or less (-1) that counts the event.
 void mirror_event_add(Mirror *mirror, Str project, Str event, int64_t more);
 void mirror_account_set(Mirror *mirror, Str project, Str account);

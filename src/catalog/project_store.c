@@ -102,12 +102,13 @@ Err *catalog__projects_load(DbTx *tx, Mirror *mirror)
     for (size_t i = 0; i < count; i++)
         mirror_project_set(mirror, &projects[i]);
     TRY(db_rows(tx, &sql[KEYS_ALL], (DbValues){ 0 }, &rows));
+    Key *keys = arena_array(db_arena(tx), Key, rows.count);
     for (size_t i = 0; i < rows.count; i++) {
-        Key key;
-        if (!key_read(&rows.at[i], &key))
+        if (!key_read(&rows.at[i], &keys[i]))
             return damaged(tx, "key", row_text(&rows.at[i], 2));
-        mirror_key_set(mirror, &key);
+        mirror_key_set(mirror, &keys[i]);
     }
+    mirror_keys_keep(mirror, keys, rows.count);
     return NULL;
 }
 
@@ -126,6 +127,8 @@ Err *catalog_projects(Catalog *catalog, Arena *arena, Project **projects, size_t
 {
     ProjectList list = { 0 };
     TRY(db_read(catalog->db, arena, list_work, &list));
+    for (size_t i = 0; i < list.count; i++)  // another server may have made it just now
+        mirror_project_set(catalog->mirror, &list.projects[i]);
     *projects = list.projects;
     *count = list.count;
     return NULL;

@@ -134,7 +134,7 @@ static Err *bill(Bench *bench)
                                .at = market_month(market->options.months),
                                .now = { clock_now_us() } };
     TRY(worker_open(bench->arena, &options, &worker));
-    Sealer *sealer = sealer_open(market->books, market->catalog);
+    Sealer *sealer = sealer_open(market->books, market->catalog, STR_NONE);
     Err    *err = db_write(market->books, bench->arena,
                            (DbWrite){ .work = start_work, .context = bench });
     worker_wake(worker);

@@ -15,15 +15,17 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "catalog/datadir.h"
 #include "cli/config.h"
+#include "cli/share.h"
 #include "flow/run/run_walk.h"
 #include "flow/simulate/simulate_run.h"
 #include "ops/books.h"
 #include "ops/scheduler.h"
 #include "ops/sealer.h"
 
-static const char usage[] = "toll serve --data DIR [--listen HOST:PORT] [--config FILE]\n";
+static const char usage[] =
+    "toll serve --data DIR [--listen HOST:PORT] [--config FILE]\n"
+    "toll serve --config FILE [--listen HOST:PORT]    usage = remote: without usage of its own\n";
 
 static const int64_t DRAIN_US = 30 * INSTANT_SECOND_US;
 
@@ -35,7 +37,7 @@ typedef struct CommandLine {
 typedef struct Running {
     Arena    *arena;
     Config   *config;
-    DataDir  *dir;
+    Share     share;
     Server    server;
     Router   *router;
     Listener *listener;
@@ -72,9 +74,6 @@ static Err *settings_read(Arena *arena, const CommandLine *line, Config **config
         TRY(config_set(*config, CONFIG_DATA, str_of(line->folder), SOURCE_FLAG));
     if (line->listen != NULL)
         TRY(config_set(*config, CONFIG_LISTEN, str_of(line->listen), SOURCE_FLAG));
-    if (config_text(*config, CONFIG_DATA).length == 0)
-        return refuse(arena, ERR_FIELD_REQUIRED, STR_NONE,
-                      "--data or the setting data is required");
     log_threshold((LogLevel)config_choice(*config, CONFIG_LOG_LEVEL));
     return NULL;
 }
@@ -84,9 +83,9 @@ static Err *settings_read(Arena *arena, const CommandLine *line, Config **config
 static Err *running_books_open(Running *running)
 {
     Server *server = &running->server;
-    TRY(books_open(running->arena, running->dir->books,
+    TRY(books_open(running->arena, running->share.books,
                    config_whole(running->config, CONFIG_BOOKS_READERS), &server->books));
-    return catalog_open(running->arena, server->books, &running->dir->pepper, &server->catalog);
+    return catalog_open(running->arena, server->books, &running->share.pepper, &server->catalog);
 }
 
 // The catalog says which meters there are, the journal since when they count: putting one that is
@@ -112,10 +111,11 @@ static Err *usage_open(Running *running)
 {
     Server          *server = &running->server;
     const Config    *config = running->config;
+    const DataDir   *dir = running->share.dir;
     PartitionOptions options = {
-        .folder = running->dir->usage,
-        .key = running->dir->identity,
-        .seal_bits = running->dir->seal_bits,
+        .folder = dir->usage,
+        .key = dir->identity,
+        .seal_bits = dir->seal_bits,
         .queue_bytes = config_whole(config, CONFIG_USAGE_QUEUE_BYTES),
         .cache_bytes = config_whole(config, CONFIG_USAGE_CACHE_BYTES),
         .segment_bytes = config_whole(config, CONFIG_USAGE_SEGMENT_BYTES),
@@ -126,17 +126,19 @@ static Err *usage_open(Running *running)
     return catalog_accounts_from(server->catalog, running->arena, names);
 }
 
-// The data directory is locked: nobody else does operations on these books.
+// What needs usage is done where the usage is.
 static Err *operations_open(Running *running)
 {
     Server *server = &running->server;
     running->simulate = (SimulateParts){ server->catalog, server->partition };
-    running->kinds[0] = simulate_kind(&running->simulate);
     running->run = (RunParts){ server->catalog, server->partition };
+    running->kinds[0] = run_book_kind(&running->run);  // the only one without usage
     running->kinds[1] = run_kind(&running->run);
-    running->kinds[2] = run_book_kind(&running->run);
-    WorkerOptions options = { .db = server->books, .kinds = running->kinds, .kind_count = 3 };
-    running->sealer = sealer_open(server->books, server->catalog);
+    running->kinds[2] = simulate_kind(&running->simulate);
+    WorkerOptions options = { .db = server->books, .kinds = running->kinds,
+                              .kind_count = running->share.is_remote ? 1 : 3,
+                              .holder = running->share.holder };
+    running->sealer = sealer_open(server->books, server->catalog, running->share.holder);
     TRY(worker_open(running->arena, &options, &server->worker));
     running->scheduler = scheduler_open(server->books, server->catalog, server->worker);
     return NULL;
@@ -175,6 +177,7 @@ static Err *listen_open(Running *running)
         .authorize = server_authorize,
         .context = &running->server,
     };
+    share_listen(&running->share, &options);
     return listener_open(running->arena, &options, &running->listener);
 }
 
@@ -194,21 +197,24 @@ static Err *running_open(Running *running, const CommandLine *line)
     int64_t begun_us = clock_tick_us();
     TRY(settings_read(running->arena, line, &running->config));
     descriptors_allow();
-    TRY(datadir_open(running->arena, config_text(running->config, CONFIG_DATA),
-                     config_text(running->config, CONFIG_BOOKS), &running->dir));
+    TRY(share_find(running->arena, running->config, &running->share));
     // Recovery can take a minute: a wrong address is told before it.
     TRY(listener_address_check(running->arena, config_text(running->config, CONFIG_LISTEN)));
     Text openapi = text_open(running->arena);
     api_openapi_print(&openapi);
     running->server.openapi = text_str(&openapi);
-    running->server.identity = running->dir->identity;
+    running->server.identity = running->share.identity;
     running->server.limits = limits_of(running->config);
     running->router = api_router_open();
     TRY(running_books_open(running));
-    TRY(usage_open(running));
+    TRY(share_begin(running->arena, &running->share, &running->server));
+    if (!running->share.is_remote)
+        TRY(usage_open(running));
     TRY(operations_open(running));
     running->server.is_ready = true;
     TRY(listen_open(running));
+    TRY(share_announce(running->arena, &running->share, running->config, &running->server,
+                       listener_port(running->listener)));
     log_line(LOG_INFO, "serve: listening on %.*s port=%u ready_ms=%lld",
              STR_ARG(config_text(running->config, CONFIG_LISTEN)), listener_port(running->listener),
              (long long)(clock_tick_us() - begun_us) / 1000);
@@ -246,15 +252,17 @@ static void running_close(Running *running)
         listener_close(running->listener, DRAIN_US);
         accounts_project(running);  // so the books know whom usage named, if usage is lost
     }
+    share_stop(&running->share);
     scheduler_close(running->scheduler);
     sealer_close(running->sealer);
     worker_close(server->worker);
     if (server->partition != NULL)
         partition_close(server->partition);
+    share_end(&running->share);
     catalog_close(server->catalog);
     db_close(server->books);
     router_close(running->router);
-    datadir_close(running->dir);
+    datadir_close(running->share.dir);
 }
 
 int cli_serve(int argc, char **argv)

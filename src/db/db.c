@@ -18,6 +18,7 @@ enum {
     READERS_USUAL = 2,
     GROUP_USUAL = 200,
     ATTEMPTS = 10,  // of a transaction that the engine undoes
+    GROUP_ATTEMPTS = 2,  // before its items go alone
     LATER_STATEMENTS = 16,  // that may wait at once
     PAUSE_LEAST_US = 5000,
     PAUSE_STEP_US = 20000
@@ -46,6 +47,8 @@ struct Db {
     Seat                         writer;
     Seat                        *readers;
     size_t                       reader_count;
+    bool                         met;       // the writer's: a row that another process wrote
+    bool                         is_again;  // the writer's: the work ran before
 
     Lock   lock;  // guards all below
     Signal arrived;
@@ -69,6 +72,7 @@ struct DbTx {
     Seat  *seat;
     Arena *arena;
     DbMode mode;
+    bool   is_again;
     Later  later[LATER_STATEMENTS];
     size_t later_count;
 };
@@ -141,6 +145,12 @@ static Err *commit(Db *db, Arena *arena)
                   "the commit failed; repeat with the same key after the server was restarted");
 }
 
+Err *db_met(DbTx *tx, ErrCode code, const char *what)
+{
+    tx->db->met = true;
+    return refuse(tx->arena, code, STR_NONE, "%s", what);
+}
+
 static Err *later_send(DbTx *tx, const Later *later)
 {
     DbSets   sets = { later->values, later->width, later->count };
@@ -148,7 +158,7 @@ static Err *later_send(DbTx *tx, const Later *later)
     TRY(tx->db->driver->run_many(later->prepared, tx->arena, sets, false, &result));
     return !result.key_taken && result.changed == later->count
                ? NULL
-               : refuse(tx->arena, ERR_STORE_BUSY, STR_NONE,
+               : db_met(tx, ERR_STORE_BUSY,
                         "another request changed the same rows of the books");
 }
 
@@ -163,7 +173,8 @@ static Err *later_send_all(DbTx *tx)
 
 static Err *item_work(Db *db, Item *item)
 {
-    DbTx tx = { .db = db, .seat = &db->writer, .arena = item->arena, .mode = DB_WRITES };
+    DbTx tx = { .db = db, .seat = &db->writer, .arena = item->arena, .mode = DB_WRITES,
+                .is_again = db->is_again };
     TRY(item->write.work(&tx, item->write.context));
     return later_send_all(&tx);
 }
@@ -192,11 +203,17 @@ static bool undone(Db *db)
     return db->driver->undone(db->writer.connection);
 }
 
+static bool again(Db *db)
+{
+    return undone(db) || (db->met && db->driver->is_shared);
+}
+
 // One item in a transaction of its own: what it refuses is its answer.
 static Err *alone_once(Db *db, Item *item)
 {
     if (db->latched)
         return latched_refusal(item->arena);
+    db->met = false;
     TRY(db->driver->begin(db->writer.connection, item->arena, DB_WRITES));
     Err *err = item_work(db, item);
     if (err == NULL)
@@ -208,8 +225,9 @@ static Err *alone_once(Db *db, Item *item)
 static void item_alone(Db *db, Item *item)
 {
     Err *err = alone_once(db, item);
-    for (unsigned attempt = 1; err != NULL && undone(db) && attempt < ATTEMPTS; attempt++) {
+    for (unsigned attempt = 1; err != NULL && again(db) && attempt < ATTEMPTS; attempt++) {
         pause_before(attempt);
+        db->is_again = true;
         err = alone_once(db, item);
     }
     answer(db, item, err);
@@ -247,17 +265,33 @@ static GroupEnd group_together(Db *db, Item *group)
     return GROUP_DONE;
 }
 
+// A group holds many rows at once, and one that meets another server's again and again may never
+// get all of them; its items may, one by one.
+static bool may_be_alone(Db *db, Arena *arena)
+{
+    if (db->driver->begin(db->writer.connection, arena, DB_WRITES) != NULL)
+        return false;  // the connection is what fails
+    db->driver->rollback(db->writer.connection);
+    return true;
+}
+
 static void group_run(Db *db, Item *group)
 {
-    GroupEnd end = group->next == NULL ? GROUP_REFUSED : group_together(db, group);
+    bool is_one = group->next == NULL;
+    db->is_again = false;
+    GroupEnd end = is_one ? GROUP_REFUSED : group_together(db, group);
     for (unsigned attempt = 1; end == GROUP_UNDONE && attempt < ATTEMPTS; attempt++) {
         pause_before(attempt);
-        end = group_together(db, group);
+        db->is_again = true;
+        end = attempt >= GROUP_ATTEMPTS && may_be_alone(db, group->arena)
+                  ? GROUP_REFUSED
+                  : group_together(db, group);
     }
     if (end == GROUP_UNDONE)
         group_answer(db, group, busy_refusal(group->arena));
     for (Item *item = end == GROUP_REFUSED ? group : NULL, *next; item != NULL; item = next) {
         next = item->next;
+        db->is_again = !is_one;
         item_alone(db, item);
     }
 }
@@ -460,6 +494,11 @@ Err *db_read_one(Db *db, Arena *arena, const Statement *statement, DbValues valu
 
 // ---- statements
 
+bool db_is_again(const DbTx *tx)
+{
+    return tx->is_again;
+}
+
 Arena *db_arena(const DbTx *tx)
 {
     return tx->arena;
@@ -494,7 +533,7 @@ Err *db_run(DbTx *tx, const Statement *statement, DbValues values, uint64_t *cha
     assert_that(tx->mode == DB_WRITES);
     TRY(run(tx, statement, values, &result));
     if (result.key_taken)
-        return refuse(tx->arena, ERR_STORE_FAILED, STR_NONE, "a row of the books is there already");
+        return db_met(tx, ERR_STORE_FAILED, "a row of the books is there already");
     if (changed != NULL)
         *changed = result.changed;
     return NULL;
@@ -511,7 +550,7 @@ Err *db_run_many(DbTx *tx, const Statement *statement, DbSets sets, bool *taken)
     if (taken != NULL)
         *taken = result.key_taken;
     else if (result.key_taken)
-        return refuse(tx->arena, ERR_STORE_FAILED, STR_NONE, "a row of the books is there already");
+        return db_met(tx, ERR_STORE_FAILED, "a row of the books is there already");
     return NULL;
 }
 

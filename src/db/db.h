@@ -71,6 +71,13 @@ Err *db_read(Db *db, Arena *arena, DbWork work, void *context) MUST_CHECK;
 // ---- inside work
 
 Arena *db_arena(const DbTx *tx);  // the caller's
+// The work ran before, perhaps because it met another process: what must be the newest row is to
+// be read until it stays the same, because a look that waited for another process sees what was
+// newest before that.
+bool db_is_again(const DbTx *tx);
+// What the work has read is no longer so: another process wrote meanwhile. On a server the work is
+// run again, up to ten times; then, and in a file at once, this refusal is the answer.
+Err *db_met(DbTx *tx, ErrCode code, const char *what) MUST_CHECK;
 
 typedef enum DbKind { DB_NULL, DB_WHOLE, DB_TEXT, DB_BLOB } DbKind;
 

@@ -24,6 +24,7 @@ typedef struct DbResult {
 
 typedef struct DbDriver {
     const char *name;
+    bool        is_shared;  // other processes may write at the same time
 
     // The place: a path, or an address as mariadb_address.h has it.
     Err *(*open)(Arena *arena, Str place, DbMode mode, DbConnection **connection);

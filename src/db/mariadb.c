@@ -400,11 +400,21 @@ static Err *statement_refusal(DbPrepared *prepared, Arena *arena, const char *do
                    mysql_stmt_error(prepared->statement), doing);
 }
 
+// A select that the engine ends among its rows (a deadlock). The client library would wait for
+// their end before it runs the statement again, and none comes: it is prepared anew.
+static Err *rows_refusal(DbPrepared *prepared, MYSQL_RES *shape, Arena *arena)
+{
+    Err *err = statement_refusal(prepared, arena, "read");
+    mysql_free_result(shape);
+    prepared_forget(prepared);
+    return err;
+}
+
 static Err *rows_read(DbPrepared *prepared, MYSQL_RES *shape, Arena *arena, DbRows *rows)
 {
     MYSQL_STMT *statement = prepared->statement;
     if (mysql_stmt_store_result(statement) != 0)
-        return statement_refusal(prepared, arena, "read");
+        return rows_refusal(prepared, shape, arena);
     mysql_free_result(shape);
     shape = mysql_stmt_result_metadata(statement);  // with the lengths that were met
     assert_that(shape != NULL);
@@ -437,10 +447,11 @@ static Err *statement_run(DbPrepared *prepared, Arena *arena, DbValues values, D
         err = rows_read(prepared, shape, arena, &found.rows);
     else
         found.changed = mysql_stmt_affected_rows(statement);
+    if (err != NULL)
+        return err;
     mysql_stmt_free_result(statement);
-    if (err == NULL)
-        *result = found;
-    return err;
+    *result = found;
+    return NULL;
 }
 
 // ---- many sets of values at once
@@ -685,6 +696,7 @@ static Err *connection_open(Arena *arena, Str path, DbMode mode, DbConnection **
 
 const DbDriver mariadb_driver = {
     .name = "mariadb",
+    .is_shared = true,
     .open = connection_open,
     .close = connection_close,
     .word = type_word,

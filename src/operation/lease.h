@@ -24,8 +24,8 @@ extern const StatementTable lease_table;  // for DbOptions.tables
 // Takes a lease that is free, has ended or is the holder's, and fills fence and until of what is
 // wanted; NULL in *other. Another one has it: that is *other, and nothing happened.
 Err *lease_take(Db *db, Arena *arena, Lease *wanted, Lease **other) MUST_CHECK;
-// Another LEASE_S. *kept is false when somebody else took it since: whoever hears that has it no
-// longer.
+// Another LEASE_S, and the address as it is in *mine. *kept is false when somebody else took it
+// since: whoever hears that has it no longer.
 Err *lease_keep(Db *db, Arena *arena, Lease *mine, bool *kept) MUST_CHECK;
 // Others may take it at once. Nothing happens when somebody else has it.
 Err *lease_give_up(Db *db, Arena *arena, const Lease *mine) MUST_CHECK;

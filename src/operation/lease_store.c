@@ -13,7 +13,7 @@ static const Statement sql[STATEMENTS] = {
                     " values (?, ?, ?, ?, 1, ?)" },
     [LEASE_TAKE] = { "update lease set holder = ?, address = ?, note = ?, fence = fence + 1,"
                      " until_at = ? where name = ? and fence = ?" },
-    [LEASE_KEEP] = { "update lease set until_at = ? where name = ? and fence = ?" },
+    [LEASE_KEEP] = { "update lease set until_at = ?, address = ? where name = ? and fence = ?" },
     [LEASE_END] = { "update lease set until_at = 0 where name = ? and fence = ?" },
 };
 
@@ -110,8 +110,8 @@ static Err *keep_work(DbTx *tx, void *context)
 {
     Keeping *keeping = context;
     return db_run(tx, &sql[LEASE_KEEP],
-                  DB_VALUES(db_whole(keeping->until.us), db_text(keeping->mine->name),
-                            db_whole(keeping->mine->fence)),
+                  DB_VALUES(db_whole(keeping->until.us), db_text(keeping->mine->address),
+                            db_text(keeping->mine->name), db_whole(keeping->mine->fence)),
                   &keeping->changed);
 }
 

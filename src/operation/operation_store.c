@@ -282,7 +282,8 @@ static Err *take_work(DbTx *tx, void *context)
 Err *operation_take(Db *db, Arena *arena, const OperationTaker *taker, Operation **taken)
 {
     Taking taking = { taker, clock_now_us(), NULL };
-    TRY(db_write(db, arena, (DbWrite){ .work = take_work, .context = &taking }));
+    if (taker->kind_count > 0)
+        TRY(db_write(db, arena, (DbWrite){ .work = take_work, .context = &taking }));
     *taken = taking.taken;
     return NULL;
 }

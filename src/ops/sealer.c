@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/sealer.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "flow/ledger/ledger_seal.h"
+#include "operation/lease.h"
 
 enum { PAUSE_US = 1000000 };
 
 struct Sealer {
     Db      *books;
     Catalog *catalog;
+    Arena   *arena;
+    Lease    lease;       // .holder.at is NULL: none is needed
+    bool     has_lease;
+    int64_t  asked_tick_us;  // when the lease was last kept or asked for
     Thread   thread;
     Lock     lock;
     Signal   ended;
@@ -35,6 +41,33 @@ static Err *projects_seal(Sealer *sealer, Arena *arena)
     return NULL;
 }
 
+static Err *lease_ask(Sealer *sealer, Arena *arena)
+{
+    Lease *other = NULL;
+    if (sealer->has_lease)
+        TRY(lease_keep(sealer->books, arena, &sealer->lease, &sealer->has_lease));
+    if (sealer->has_lease)
+        return NULL;
+    TRY(lease_take(sealer->books, arena, &sealer->lease, &other));
+    sealer->has_lease = other == NULL;
+    return NULL;
+}
+
+// Two that seal at once would only undo each other's transactions: the chain's row tells who was
+// first.
+static Err *seal(Sealer *sealer, Arena *arena)
+{
+    int64_t now = clock_tick_us();
+    if (sealer->lease.holder.at == NULL)
+        return projects_seal(sealer, arena);
+    if (sealer->asked_tick_us == 0 ||
+        now - sealer->asked_tick_us >= LEASE_KEEP_S * INSTANT_SECOND_US) {
+        sealer->asked_tick_us = now;
+        TRY(lease_ask(sealer, arena));
+    }
+    return sealer->has_lease ? projects_seal(sealer, arena) : NULL;
+}
+
 static bool wait(Sealer *sealer)
 {
     lock_take(&sealer->lock);
@@ -50,18 +83,22 @@ static void *sealer_run(void *argument)
     Sealer *sealer = argument;
     while (wait(sealer)) {
         AUTO(Arena) arena = arena_open();
-        Err *err = projects_seal(sealer, arena);
+        Err *err = seal(sealer, arena);
         if (err != NULL && err->code != ERR_STORE_BUSY)
             log_line(LOG_WARN, "ledger: sealing: %.*s", STR_ARG(err->detail));
     }
     return NULL;
 }
 
-Sealer *sealer_open(Db *books, Catalog *catalog)
+Sealer *sealer_open(Db *books, Catalog *catalog, Str holder)
 {
     Sealer *sealer = memory_take(sizeof *sealer);
     sealer->books = books;
     sealer->catalog = catalog;
+    sealer->arena = arena_open();
+    sealer->lease = (Lease){ .name = STR("sealer"), .address = STR(""), .note = STR("") };
+    if (holder.at != NULL)
+        sealer->lease.holder = str_copy(sealer->arena, holder);
     lock_open(&sealer->lock);
     signal_open(&sealer->ended);
     thread_start(&sealer->thread, "sealer", sealer_run, sealer);
@@ -77,6 +114,12 @@ void sealer_close(Sealer *sealer)
     signal_all(&sealer->ended);
     lock_release(&sealer->lock);
     thread_join(&sealer->thread);
+    Err *err = sealer->has_lease ? lease_give_up(sealer->books, sealer->arena, &sealer->lease)
+                                 : NULL;
+    if (err != NULL)
+        log_line(LOG_WARN, "ledger: the sealer's lease ends by itself: %.*s",
+                 STR_ARG(err->detail));
+    arena_close(sealer->arena);
     signal_close(&sealer->ended);
     lock_close(&sealer->lock);
     memory_release(sealer);

@@ -27,7 +27,8 @@ UNPROVOKED = {
 COMMON = {"unauthenticated", "forbidden", "body_too_large", "unsupported_media_type", "unsupported_encoding",
           "body_not_decodable", "json_invalid", "json_too_deep", "json_duplicate_member", "unknown_parameter",
           "parameter_invalid", "method_not_allowed", "unknown_member", "field_required", "field_invalid",
-          "route_not_found", "idempotency_key_required", "idempotency_key_invalid", "idempotency_key_reused"}
+          "route_not_found", "idempotency_key_required", "idempotency_key_invalid", "idempotency_key_reused",
+          "usage_owner_unreachable"}
 # (method, route, code): why
 SPECIAL = {
     ("GET", "/v1/usage", "amount_too_large"): "a sum beyond 1.7e26 needs more events than a test can send; "

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/owner.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/thread.h"
+
+enum { LOST_EXIT = 3, CHECK_BYTES = 16 };
+
+struct Owner {
+    Db    *books;
+    Arena *arena;
+    Lease  lease;  // under the lock
+    Str    name;
+    Thread thread;
+    Lock   lock;
+    Signal ended;
+    bool   ends;
+};
+
+Str owner_pepper_check(Arena *arena, const Pepper *pepper)
+{
+    KeyHash hash = key_hash(STR("the pepper of these books"), pepper);
+    return str_hex(arena, hash.bytes, CHECK_BYTES);
+}
+
+static Err *keep(Owner *owner, Arena *arena)
+{
+    bool kept;
+    lock_take(&owner->lock);
+    Lease lease = owner->lease;
+    lock_release(&owner->lock);
+    TRY(lease_keep(owner->books, arena, &lease, &kept));
+    if (kept)
+        return NULL;
+    log_line(LOG_ERROR, "serve: another server has taken the usage: this one ends now");
+    _exit(LOST_EXIT);
+}
+
+static bool wait(Owner *owner)
+{
+    lock_take(&owner->lock);
+    if (!owner->ends)
+        signal_wait_us(&owner->ended, &owner->lock, LEASE_KEEP_S * INSTANT_SECOND_US);
+    bool ends = owner->ends;
+    lock_release(&owner->lock);
+    return !ends;
+}
+
+// Books that cannot be reached are tried again: as long as they are away nobody else takes the
+// lease either.
+static void *owner_run(void *argument)
+{
+    Owner *owner = argument;
+    while (wait(owner)) {
+        AUTO(Arena) arena = arena_open();
+        Err *err = keep(owner, arena);
+        if (err != NULL)
+            log_line(LOG_WARN, "serve: the lease of the usage is not kept: %.*s",
+                     STR_ARG(err->detail));
+    }
+    return NULL;
+}
+
+static Err *held(Arena *arena, const Lease *other)
+{
+    Str until = instant_print(arena, other->until);
+    Str at = other->address.length > 0 ? other->address : STR("a server that is starting");
+    return refuse(arena, ERR_STORE_BUSY, STR_NONE,
+                  "another server has the usage of these books: %.*s, until %.*s or as long as it "
+                  "keeps it",
+                  STR_ARG(at), STR_ARG(until));
+}
+
+Err *owner_take(Arena *arena, Db *books, Str place, const Pepper *pepper, Owner **taken)
+{
+    Lease lease = { .name = STR(USAGE_LEASE), .holder = place, .address = STR(""),
+                    .note = owner_pepper_check(arena, pepper) };
+    Lease *other;
+    TRY(lease_take(books, arena, &lease, &other));
+    if (other != NULL)
+        return held(arena, other);
+    Owner *owner = memory_take(sizeof *owner);
+    owner->books = books;
+    owner->arena = arena_open();
+    owner->lease = lease;
+    owner->lease.holder = str_copy(owner->arena, lease.holder);
+    owner->lease.note = str_copy(owner->arena, lease.note);
+    owner->name = str_print(owner->arena, "%lld", (long long)lease.fence);
+    lock_open(&owner->lock);
+    signal_open(&owner->ended);
+    thread_start(&owner->thread, "owner", owner_run, owner);
+    *taken = owner;
+    return NULL;
+}
+
+Err *owner_announce(Owner *owner, Arena *arena, Str url)
+{
+    lock_take(&owner->lock);
+    owner->lease.address = str_copy(owner->arena, url);
+    lock_release(&owner->lock);
+    return keep(owner, arena);
+}
+
+Str owner_name(const Owner *owner)
+{
+    return owner->name;
+}
+
+void owner_give_up(Owner *owner)
+{
+    if (owner == NULL)
+        return;
+    lock_take(&owner->lock);
+    owner->ends = true;
+    signal_all(&owner->ended);
+    lock_release(&owner->lock);
+    thread_join(&owner->thread);
+    Err *err = lease_give_up(owner->books, owner->arena, &owner->lease);
+    if (err != NULL)
+        log_line(LOG_WARN, "serve: the lease of the usage ends by itself: %.*s",
+                 STR_ARG(err->detail));
+    signal_close(&owner->ended);
+    lock_close(&owner->lock);
+    arena_close(owner->arena);
+    memory_release(owner);
+}
