@@ -31,10 +31,11 @@ def server():
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stopped(server):
     server.stop()
     yield server
+    assert proof(server)[0] == 0  # all of it was mended
     server.start()
 
 
@@ -42,6 +43,13 @@ def proof(server):
     done = run_toll("verify", "--data", str(server.data), check=False, timeout=300, books=server.books)
     return done.returncode, (done.stdout + done.stderr).decode()
 
+
+def test_credit_of_a_grant_that_is_not_there_is_not_given_back(server):
+    api = Api(server)
+    with server.damaged("credit_entry", "credit_grant = 'zzz' where account = 'ada' and amount = -200"):
+        answer = api.call("POST", f"/v1/invoices/{server.drawn['id']}/void")
+        assert (answer.status, answer.code) == (500, "store_failed"), answer
+    assert api.get(f"/v1/invoices/{server.drawn['id']}")["status"] == "paid"
 
 
 @pytest.mark.parametrize("table,change", [
@@ -54,21 +62,11 @@ def proof(server):
     ("ledger_balance", "amount = amount + 1 where kind = 'wallet' and owner = 'ada'"),
 ])
 def test_the_proof_tells_of_a_changed_row(stopped, table, change):
-    assert proof(stopped)[0] == 0
     with stopped.damaged(table, change):
         code, told = proof(stopped)
         assert code == 1 and ("wallet of ada" in told or "its entries sum to" in told), told
-    assert proof(stopped)[0] == 0
 
 
 def test_a_wallet_in_no_currency_cannot_be_proved(stopped):
     with stopped.damaged("credit_grant", "currency = 'XXL' where account = 'ada'"):
         assert proof(stopped)[0] == 1
-
-
-def test_credit_of_a_grant_that_is_not_there_is_not_given_back(server):
-    api = Api(server)
-    with server.damaged("credit_entry", "credit_grant = 'zzz' where account = 'ada' and amount = -200"):
-        answer = api.call("POST", f"/v1/invoices/{server.drawn['id']}/void")
-        assert (answer.status, answer.code) == (500, "store_failed"), answer
-    assert api.get(f"/v1/invoices/{server.drawn['id']}")["status"] == "paid"

@@ -234,8 +234,9 @@ def test_credit_that_begins_within_a_period(api, server, everywhere, reads):
     api.meter("sent", dimensions=["region"])
     api.publish("sent", {**USD, "charges": [
         {"id": "sent", "meter": "sent", "model": "perUnit", "unitPrice": "1", "groupBy": ["region"]}]})
-    api.send([{"meter": "sent", "account": "both", "uniqueId": f"both{day}", "value": 2, "ts": f"2026-09-{day}T00:00:00Z",
-               "properties": {"region": "eu"} if day > 15 else {}} for day in (10, 20)])
+    api.send([{"meter": "sent", "account": "both", "uniqueId": f"both{day}", "value": 2,
+               "ts": f"2026-09-{day}T00:00:00Z", "properties": {"region": "eu"} if day > 15 else {}}
+              for day in (10, 20)])
     api.subscribe("sent", "both", "sent", "2026-09-01T00:00:00Z")
     api.post("/v1/grants", {"account": "both", "amount": "9", "kind": "paid", **USD,
                             "effectiveAt": "2026-09-15T00:00:00Z"}, headers=keyed("both"))
