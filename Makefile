@@ -225,6 +225,10 @@ $(BUILD)/test/crash/year_clock.so: test/crash/year_clock.c
 year: $(BUILD)/toll $(BUILD)/test/crash/year_clock.so | test-ready  ## a simulated year under kill -9 against an oracle, on both engines (N= accounts, MONTHS=, SEED=)
 	TOLL=$(BUILD)/toll YEAR_CLOCK_SO=$(BUILD)/test/crash/year_clock.so $(PYTHON) test/crash/year.py
 
+.PHONY: second-server
+second-server: $(BUILD)/toll | test-ready  ## two servers on the same MariaDB books, kill -9 of either, N= times
+	TOLL=$(BUILD)/toll $(PYTHON) test/crash/second_server.py
+
 .PHONY: galera
 galera: $(BUILD)/toll $(BUILD)/test/crash/year_clock.so | test-ready  ## the simulated year on three nodes of which one after the other fails (N=, MONTHS=, SEED=)
 	TOLL=$(BUILD)/toll YEAR_CLOCK_SO=$(BUILD)/test/crash/year_clock.so $(PYTHON) test/crash/galera.py

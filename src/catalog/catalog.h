@@ -1,7 +1,7 @@
 // What is declared: projects, keys, accounts, meters, plans, subscriptions. Kept in the books; what
 // the hot path asks on every request is mirrored in memory and changes with the commit that changes
 // it. Owns tables tenant, project, api_key, account, meter, plan, plan_version, plan_meter,
-// subscription, subscription_change, account_zone, projection.
+// subscription, subscription_change, account_zone, projection, account_made.
 //
 // All functions may be called from any thread. Objects of another project do not exist here: every
 // lookup carries tenant and project.
