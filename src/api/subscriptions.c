@@ -3,6 +3,7 @@
 #include "api/page.h"
 #include "api/routes.h"
 #include "api/subscription_shape.h"
+#include "flow/bill/change_preview.h"
 
 enum { BODY_DEPTH = 24 };  // overrides of a plan document, in phases
 
@@ -12,6 +13,23 @@ static void subscription_answer(const Request *request, Response *response,
     JsonOut out = response_json(response);
     response_entity_tag(response, history->first->version);
     subscription_to_json(history, now_of(request), &out);
+}
+
+// A bill that cannot be told would be met when it is too late.
+static Err *quantities_try(Request *request, const CatalogChange *change,
+                           const Subscription *wanted)
+{
+    Server             *server = server_of(request);
+    SubscriptionHistory made;
+    OpenBillQuery       query = { .catalog = server->catalog,
+                                  .partition = server->partition,
+                                  .project = project_of(request),
+                                  .as_of = SEQUENCE_NEWEST,
+                                  .rated_at = change->now };
+    if (wanted->quantities.length <= 2)  // none
+        return NULL;
+    TRY(catalog_subscription_check(change, wanted, &made));
+    return made.first == NULL ? NULL : bill_check_subscription(request->arena, &query, &made);
 }
 
 static Err *subscription_put(Request *request, Response *response)
@@ -26,6 +44,7 @@ static Err *subscription_put(Request *request, Response *response)
     if (faults.first != NULL)
         return faults.first;
     TRY(server_change(request, &change));
+    TRY(quantities_try(request, &change, wanted));
     TRY(catalog_subscription_put(&change, wanted, &stored));
     subscription_answer(request, response, &stored);
     return NULL;
@@ -107,7 +126,7 @@ const Route api_subscriptions_routes[] = {
               ERR_INVALID_TIMESTAMP, ERR_ACCOUNT_NOT_FOUND, ERR_PLAN_NOT_FOUND,
               ERR_PLAN_VERSION_NOT_FOUND, ERR_PLAN_NOT_PUBLISHED, ERR_PLAN_INVALID,
               ERR_SUBSCRIPTION_IMMUTABLE, ERR_SUBSCRIPTION_CANCELED, ERR_USAGE_CLAIMED_TWICE,
-              ERR_CURRENCY_MISMATCH, ERR_PRECONDITION_FAILED),
+              ERR_CURRENCY_MISMATCH, ERR_AMOUNT_TOO_LARGE, ERR_PRECONDITION_FAILED),
       .handler = subscription_put,
       .doc = "Subscribe an account to a plan, or move the end of it." },
     { .name = "getSubscription",

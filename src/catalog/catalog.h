@@ -91,6 +91,10 @@ Err *catalog_plan_publish(const CatalogChange *change, Str id, Instant effective
 // terms. Another endsAt is appended to its log: SUBSCRIPTION_CANCELED when it is canceled.
 Err *catalog_subscription_put(const CatalogChange *change, const Subscription *subscription,
                               SubscriptionHistory *stored) MUST_CHECK;
+// The same checks of a new one, and what it would be; nothing is stored. made->first is NULL where
+// one of that id exists.
+Err *catalog_subscription_check(const CatalogChange *change, const Subscription *subscription,
+                                SubscriptionHistory *made) MUST_CHECK;
 
 // Appends to the subscription's log. `wanted`: kind, effective_at, key and what the kind takes;
 // `stored` is the entry with what follows from it (number, the plan's version). An entry of the

@@ -175,15 +175,12 @@ static Err *version_choose(DbTx *tx, const SubscriptionPut *put, PlanVersion **v
 }
 
 // Before its row is there. What it names is checked as what a later change names is.
-static Err *terms_check(DbTx *tx, const SubscriptionPut *put, const Subscription *made)
+static TimelineCheck check_of(const SubscriptionPut *put, const SubscriptionHistory *history)
 {
-    SubscriptionHistory history = { .first = made };
-    TimelineCheck       check = { .change = put->change,
-                                  .history = &history,
-                                  .from = made->starts_at,
-                                  .quantities = made->quantities };
-    TRY(timeline_check(tx, &check));
-    return timeline_meters_note(tx, &check);
+    return (TimelineCheck){ .change = put->change,
+                            .history = history,
+                            .from = history->first->starts_at,
+                            .quantities = history->first->quantities };
 }
 
 static Err *account_get(DbTx *tx, ProjectId project, Str id, Account **account)
@@ -219,18 +216,31 @@ static Err *subscription_add(DbTx *tx, const SubscriptionPut *put, const Subscri
                   NULL);
 }
 
-static Err *subscription_make(DbTx *tx, const SubscriptionPut *put)
+// All that is checked of a new one; the version that it is pinned to.
+static Err *subscription_check(DbTx *tx, const SubscriptionPut *put, Subscription *made)
 {
-    Subscription made = *put->wanted;
     Account     *account;
     PlanVersion *version;
-    TRY(account_get(tx, put->change->by->project.id, made.account, &account));
+    *made = *put->wanted;
+    TRY(account_get(tx, put->change->by->project.id, made->account, &account));
     TRY(version_choose(tx, put, &version));
-    made.plan_version = version->number;
-    made.first_ends = made.ends;
-    made.first_ends_at = made.ends_at;
+    made->plan_version = version->number;
+    made->first_ends = made->ends;
+    made->first_ends_at = made->ends_at;
+    made->created_at = put->change->now;
     TRY(currency_check(tx, account, version));
-    TRY(terms_check(tx, put, &made));
+    SubscriptionHistory history = { .first = made };
+    TimelineCheck       check = check_of(put, &history);
+    return timeline_check(tx, &check);
+}
+
+static Err *subscription_make(DbTx *tx, const SubscriptionPut *put)
+{
+    Subscription        made;
+    SubscriptionHistory history = { .first = &made };
+    TRY(subscription_check(tx, put, &made));
+    TimelineCheck check = check_of(put, &history);
+    TRY(timeline_meters_note(tx, &check));
     return subscription_add(tx, put, &made);
 }
 
@@ -322,6 +332,30 @@ static Err *put_work(DbTx *tx, void *context)
         return NULL;  // an entry of the log notes itself
     return catalog__audit(tx, put->change, "subscription.put", put->wanted->id,
                           subscription_text(db_arena(tx), &put->after, put->change->now));
+}
+
+static Err *check_work(DbTx *tx, void *context)
+{
+    SubscriptionPut *put = context;
+    Subscription    *before, *made = arena_new(db_arena(tx), Subscription);
+    TRY(catalog__subscription_find(tx, put->change->by->project.id, put->wanted->id, &before));
+    put->after = (SubscriptionHistory){ 0 };
+    if (before != NULL)
+        return NULL;
+    TRY(subscription_check(tx, put, made));
+    put->after.first = made;
+    return NULL;
+}
+
+Err *catalog_subscription_check(const CatalogChange *change, const Subscription *subscription,
+                                SubscriptionHistory *made)
+{
+    SubscriptionPut put = { .change = change, .wanted = subscription };
+    uint64_t        names;
+    TRY(catalog_accounts_catch_up(change->catalog, change->arena, &names));
+    TRY(db_read(change->catalog->db, change->arena, check_work, &put));
+    *made = put.after;
+    return NULL;
 }
 
 Err *catalog_subscription_put(const CatalogChange *change, const Subscription *subscription,

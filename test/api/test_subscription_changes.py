@@ -400,7 +400,8 @@ def test_what_is_too_large_to_be_billed_is_not_stored(api, n, sold):
 
 def test_who_is_too_large_to_be_billed_can_be_mended_and_holds_up_nobody(api, n, sold):
     plan = n("plan")
-    sub, account = sold([seats("99999999")], plan=plan, quantities=HUGE)
+    cheap = [{"periods": 1, "overrides": {"charges": {"seats": {"unitPrice": "0.001"}}}}]  # May can be told
+    sub, account = sold([seats("99999999")], plan=plan, quantities=HUGE, starts="2026-05-01T00:00:00Z", phases=cheap)
     other, _ = sold([seats("99999990")], plan=plan, quantities={"seats": 1}, plan_since="2026-02-01T00:00:00Z")
     assert api.call("GET", f"/v1/subscriptions/{sub}/bill", query={"at": HALF}).code == "amount_too_large"
     body = {"from": 1, "to": 2, "at": JUNE, "accounts": "all", "dryRun": True}

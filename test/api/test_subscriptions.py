@@ -285,3 +285,14 @@ def test_an_override_is_billed_from_when_it_counts(api, n, account, plan):
     assert total(api, n("sub"), "2026-03-15T00:00:00Z") == "30.00"
     api.post(path, {"effectiveAt": "2026-04-01T00:00:00Z", "overrides": None})
     assert total(api, n("sub"), "2026-04-15T00:00:00Z") == "50.00"
+
+
+def test_a_quantity_that_no_bill_can_hold_is_refused(api, n, account):
+    plan, sub = n("plan"), n("sub")
+    api.publish(plan, {"currency": "USD", "charges": [
+        {"id": "seats", "quantity": "seats", "model": "perUnit", "unitPrice": "1000000"}]})
+    answer = put(api, sub, account, plan, quantities={"seats": "999999999999999"})
+    assert (answer.status, answer.code) == (422, "amount_too_large")
+    assert answer.json["errors"][0]["pointer"] == "/quantities" and "63 bits" in answer.json["detail"]
+    assert api.call("GET", f"/v1/subscriptions/{sub}").status == 404
+    assert put(api, sub, account, plan, quantities={"seats": "9"}).status == 200

@@ -200,3 +200,31 @@ Err *bill_check_change(Arena *arena, const ChangeQuery *query)
     usage_moment_close(moment);
     return before == NULL ? after : NULL;
 }
+
+static Err *first_rate(Arena *arena, const OpenBillQuery *query, const Timeline *timeline)
+{
+    OpenBillQuery first = *query;
+    OpenBill      open = { .query = &first, .timeline = timeline };
+    Bill          bill;
+    first.at = timeline->active.start;
+    TRY(usage_moment_open(query->partition, arena, query->as_of, &open.moment));
+    Err *err = open_bill_rate(arena, &open, &bill);
+    usage_moment_close(open.moment);
+    return err;
+}
+
+Err *bill_check_subscription(Arena *arena, const OpenBillQuery *query,
+                             const SubscriptionHistory *made)
+{
+    TimelineFacts facts;
+    Timeline      timeline;
+    TRY(timeline_facts_of(arena, query->catalog, query->project, made, &facts));
+    facts.known_at = query->rated_at;
+    TRY(timeline_fold(arena, &facts, &timeline));
+    if (!timeline_active(&timeline, timeline.active.start))
+        return NULL;
+    Err *err = first_rate(arena, query, &timeline);
+    if (err == NULL || err->code != ERR_AMOUNT_TOO_LARGE)
+        return err;
+    return refuse(arena, ERR_AMOUNT_TOO_LARGE, STR("/quantities"), "%.*s", STR_ARG(err->detail));
+}

@@ -32,3 +32,8 @@ Err *bill_preview_change(Arena *arena, const ChangeQuery *query,
 // Refuses a change, asked before it is stored, that makes the bill of its period one that cannot be
 // told: AMOUNT_TOO_LARGE. NULL where it could not be told without the change either.
 Err *bill_check_change(Arena *arena, const ChangeQuery *query) MUST_CHECK;
+
+// Refuses a subscription, before it is stored, whose first period's bill cannot be told:
+// AMOUNT_TOO_LARGE, of its quantities. query->rated_at: now.
+Err *bill_check_subscription(Arena *arena, const OpenBillQuery *query,
+                             const SubscriptionHistory *made) MUST_CHECK;
