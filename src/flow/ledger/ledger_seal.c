@@ -3,26 +3,31 @@
 
 #include "base/bytes.h"
 #include "base/map.h"
+#include "base/vector.h"
 #include "flow/ledger/chain.h"
 #include "flow/ledger/ledger_inside.h"
 
 // A day's shared entries of one account.
 typedef struct DayPart {
-    const DbRow *leg;
+    const DbRow *leg;  // one of them
     int64_t      day;  // UTC, since 1970
     int64_t      amount;
 } DayPart;
 
 enum { SEAL_WIDTH = 5, DAY_WIDTH = 7 };
-enum { LEG_KIND = 1, LEG_OWNER = 2, LEG_AMOUNT = 3, LEG_CURRENCY = 4, LEG_EFFECTIVE_AT = 5 };
+enum { NEXT_ID, NEXT_CONTENT, NEXT_EFFECTIVE_AT };
+enum { LEG_ID, LEG_KIND, LEG_OWNER, LEG_AMOUNT, LEG_CURRENCY };
+// Ids begin with their time. Legs are read by ranges of ids; those that are alike up to here are of
+// the same half minute, so that one that was left behind long ago does not make a range of all that
+// was sealed since.
+enum { ALIKE_BYTES = 11, RANGE_MAX = 1000 };
 
 // What one step adds. It is made on a reader's view: what is committed does not change, and another
 // sealer would have moved the chain.
 typedef struct Seal {
     ProjectId project;
     Map      *names;  // of account and day -> place in days
-    DayPart  *days;
-    size_t    day_count;
+    VECTOR(DayPart) days;
     int64_t  before, position;  // of the last in the chain
     Digest   hash;
     DbValue *sealed;  // SEAL_WIDTH for each of `count`
@@ -50,53 +55,90 @@ static void one_seal(Arena *arena, Seal *seal, const DbRow *row)
 {
     DbValue *set = seal->sealed + SEAL_WIDTH * seal->count++;
     seal->position++;
-    seal->hash = chain_next(arena, &seal->hash, seal->position, row_blob(row, 1));
+    seal->hash = chain_next(arena, &seal->hash, seal->position, row_blob(row, NEXT_CONTENT));
     set[0] = db_whole(seal->position);
     set[1] = hash_value(arena, &seal->hash);
     set[2] = db_text(seal->project.tenant);
     set[3] = db_text(seal->project.id);
-    set[4] = db_text(row_text(row, 0));
+    set[4] = db_text(row_text(row, NEXT_ID));
 }
 
-static Err *leg_add(Arena *arena, Seal *seal, const DbRow *leg)
+static Err *leg_add(Arena *arena, Seal *seal, const DbRow *leg, Instant effective_at)
 {
     LedgerKind kind;
     uint64_t   place;
-    int64_t    day = chain_day((Instant){ row_whole(leg, LEG_EFFECTIVE_AT) });
+    int64_t    day = chain_day(effective_at);
     TRY(ledger_kind_read(arena, row_text(leg, LEG_KIND), &kind));
     if (ledger_kind_whose(kind) == LEDGER_ACCOUNT)
         return NULL;
     Str name = str_print(arena, "%d %lld %.*s %.*s", (int)kind, (long long)day,
                          STR_ARG(row_text(leg, LEG_CURRENCY)), STR_ARG(row_text(leg, LEG_OWNER)));
     if (!map_find(seal->names, name, &place)) {
-        place = seal->day_count++;
+        place = seal->days.count;
         map_set(seal->names, name, place);
-        seal->days[place] = (DayPart){ leg, day, 0 };
+        vector_push(&seal->days, (DayPart){ leg, day, 0 });
     }
-    int64_t *amount = &seal->days[place].amount;
+    int64_t *amount = &seal->days.at[place].amount;
     if (__builtin_add_overflow(*amount, row_whole(leg, LEG_AMOUNT), amount))
         return ledger_too_large(arena);
     return NULL;
 }
 
+static bool is_alike(Str a, Str b)
+{
+    return a.length > ALIKE_BYTES && b.length > ALIKE_BYTES &&
+           str_equal((Str){ a.at, ALIKE_BYTES }, (Str){ b.at, ALIKE_BYTES });
+}
+
+// From `from` on, how many transactions are read in one range.
+static size_t range_cut(const DbRows *rows, size_t from)
+{
+    size_t end = from + 1;
+    while (end < rows->count && end - from < RANGE_MAX &&
+           is_alike(row_text(&rows->at[from], NEXT_ID), row_text(&rows->at[end], NEXT_ID)))
+        end++;
+    return end - from;
+}
+
+// Between them may be legs of what was sealed before.
+static Err *range_add(DbTx *tx, Seal *seal, const DbRow *first, size_t count)
+{
+    DbRows legs;
+    size_t at = 0;
+    TRY(db_rows(tx, &ledger_sql[LEDGER_LEGS_BETWEEN],
+                DB_VALUES(db_text(seal->project.tenant), db_text(seal->project.id),
+                          db_text(row_text(first, NEXT_ID)),
+                          db_text(row_text(first + count - 1, NEXT_ID))),
+                &legs));
+    for (size_t i = 0; i < legs.count; i++) {
+        Str id = row_text(&legs.at[i], LEG_ID);
+        while (str_compare(row_text(first + at, NEXT_ID), id) < 0)
+            at++;
+        if (str_equal(row_text(first + at, NEXT_ID), id))
+            TRY(leg_add(db_arena(tx), seal, &legs.at[i],
+                        (Instant){ row_whole(first + at, NEXT_EFFECTIVE_AT) }));
+    }
+    return NULL;
+}
+
 static Err *make_work(DbTx *tx, void *context)
 {
-    Seal   *seal = context;
-    DbValue tenant = db_text(seal->project.tenant), project = db_text(seal->project.id);
-    DbRows  rows, legs;
+    Seal  *seal = context;
+    DbRows rows;
     TRY(chain_read(tx, seal));
-    TRY(db_rows(tx, &ledger_sql[LEDGER_UNSEALED],
-                DB_VALUES(tenant, project, db_text(STR("")), db_whole(LEDGER_SEAL_MAX)), &rows));
+    TRY(db_rows(tx, &ledger_sql[LEDGER_NEXT],
+                DB_VALUES(db_text(seal->project.tenant), db_text(seal->project.id),
+                          db_whole(LEDGER_SEAL_MAX)),
+                &rows));
     if (rows.count == 0)
         return NULL;
     seal->sealed = arena_array(db_arena(tx), DbValue, SEAL_WIDTH * rows.count);
     for (size_t i = 0; i < rows.count; i++)
         one_seal(db_arena(tx), seal, &rows.at[i]);
-    TRY(db_rows(tx, &ledger_sql[LEDGER_UNSEALED_LEGS],
-                DB_VALUES(tenant, project, db_text(STR("")), db_whole(LEDGER_SEAL_MAX)), &legs));
-    seal->days = arena_array(db_arena(tx), DayPart, legs.count);
-    for (size_t i = 0; i < legs.count; i++)
-        TRY(leg_add(db_arena(tx), seal, &legs.at[i]));
+    for (size_t from = 0, count; from < rows.count; from += count) {
+        count = range_cut(&rows, from);
+        TRY(range_add(tx, seal, &rows.at[from], count));
+    }
     return NULL;
 }
 
@@ -120,9 +162,9 @@ static Err *chain_move(DbTx *tx, const Seal *seal)
 
 static Err *days_add(DbTx *tx, const Seal *seal)
 {
-    DbValue *values = arena_array(db_arena(tx), DbValue, DAY_WIDTH * seal->day_count);
-    for (size_t i = 0; i < seal->day_count; i++) {
-        const DayPart *part = &seal->days[i];
+    DbValue *values = arena_array(db_arena(tx), DbValue, DAY_WIDTH * seal->days.count);
+    for (size_t i = 0; i < seal->days.count; i++) {
+        const DayPart *part = &seal->days.at[i];
         DbValue       *set = values + DAY_WIDTH * i;
         set[0] = db_text(seal->project.tenant);
         set[1] = db_text(seal->project.id);
@@ -133,7 +175,7 @@ static Err *days_add(DbTx *tx, const Seal *seal)
         set[6] = db_whole(part->amount);
     }
     return db_run_many(tx, &ledger_sql[LEDGER_DAY_ADD],
-                       (DbSets){ values, DAY_WIDTH, seal->day_count }, NULL);
+                       (DbSets){ values, DAY_WIDTH, seal->days.count }, NULL);
 }
 
 static Err *seal_work(DbTx *tx, void *context)
@@ -159,6 +201,7 @@ Err *ledger_seal(Db *db, Arena *arena, ProjectId project, size_t *sealed)
     Seal seal = { .project = project, .names = map_open() };
     Err *err = step(db, own, &seal);
     map_close(seal.names);
+    vector_release(&seal.days);
     if (err != NULL)
         return refuse(arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
     *sealed = seal.count;

@@ -77,6 +77,14 @@ const Statement ledger_sql[LEDGER_STATEMENTS] = {
                           " and position is null and +id > ? order by id limit ?" },
     [LEDGER_UNSEALED_LEGS] = { LEGS(" and position is null and +id > ? order by id limit ?")
                                " order by t.id, e.kind, e.owner" },
+    // What the sealer takes. The ids are found in the index of positions alone: asked for whole
+    // rows, or in the order of their ids, both engines begin with the first of the project.
+    [LEDGER_NEXT] = { "select id, content, effective_at from (select tenant t, project p, id i"
+                      " from ledger_transaction where " PROJECT " and position is null"
+                      " order by coalesce(id, '') limit ?) found join ledger_transaction"
+                      " on tenant = t and project = p and id = i order by id" },
+    [LEDGER_LEGS_BETWEEN] = { "select id, kind, owner, amount, currency from ledger_entry where "
+                              PROJECT " and id >= ? and id <= ? order by id" },
     [LEDGER_SEAL] = { "update ledger_transaction set position = ?, hash = ? where " PROJECT
                       " and id = ?" },
     [LEDGER_DAY_ADD] = { "insert into ledger_day (tenant, project, kind, owner, currency, day,"
