@@ -66,22 +66,35 @@ static int64_t leg_of(const LedgerTransaction *transaction, LedgerKind kind)
     return sum;
 }
 
+// Whether credit that it gave back to the wallet is so much: that is posted by the wallet.
+static Err *is_restored(Arena *arena, const IssuedInvoice *invoice, int64_t amount, bool *is_so)
+{
+    Json *head;
+    TRY(json_parse_stored(arena, invoice->head, &head));
+    const Json *told = json_find(head, STR("creditsRestored"));
+    Str         text = money_print(arena, (Money){ amount, invoice->currency });
+    *is_so = told == NULL ? amount == 0 : str_equal(told->text, text);
+    return NULL;
+}
+
 static Err *posting_check(Reconcile *reconcile, const IssuedInvoice *invoice)
 {
     Arena             *arena = db_arena(reconcile->tx);
+    bool               is_so;
     ProjectId          project = reconcile->one->query->project;
     LedgerTransaction *posted, *undone;
     Str source = str_print(arena, "invoice:%.*s", STR_ARG(invoice->id));
     TRY(ledger_transaction_find(reconcile->tx, project, source, &posted));
     int64_t receivable = leg_of(posted, LEDGER_RECEIVABLE);
-    if (receivable != invoice->total)
+    TRY(is_restored(arena, invoice, invoice->total - receivable, &is_so));
+    if (!is_so)
         tell(reconcile, str_print(arena, "invoice %.*s comes to %lld and posted %lld",
                                   STR_ARG(invoice->id), (long long)invoice->total,
                                   (long long)receivable));
     source = str_print(arena, "invoice:%.*s:void", STR_ARG(invoice->id));
     TRY(ledger_transaction_find(reconcile->tx, project, source, &undone));
     int64_t undoing = leg_of(undone, LEDGER_RECEIVABLE);
-    int64_t wanted = invoice->state == INVOICE_VOID ? -invoice->total : 0;
+    int64_t wanted = invoice->state == INVOICE_VOID ? -receivable : 0;
     if (undoing != wanted)
         tell(reconcile, str_print(arena, "the void of invoice %.*s posted %lld, not %lld",
                                   STR_ARG(invoice->id), (long long)undoing, (long long)wanted));
