@@ -38,6 +38,7 @@ from year_world import MINUTE, PLANS, Account, month_start  # noqa: E402
 
 LIBRARY = os.environ.get("YEAR_CLOCK_SO", str(ROOT / "build/test/crash/year_clock.so"))
 CLIENTS = 4
+KINDS = ["billing", "accrual", "expiry", "reconcile", "sweep"]
 ANSWER_SECONDS = 120  # a watchdog: kills, starts and waits for a lock in between
 AGAIN = {429, 500, 502, 503, 504}
 
@@ -205,8 +206,8 @@ class Deeds:
         currency = next(iter(one.subscriptions.values())).currency
         body = {"account": one.id, "currency": currency, "amount": one.amount(currency, 1, 40),
                 "chargeKey": one.name("charge")}
-        self.send.must("POST", "/v1/charges", body)
-        one.charges[body["chargeKey"]] = currency, units(body["amount"])
+        answer = self.send.must("POST", "/v1/charges", body)
+        one.charges[body["chargeKey"]] = currency, units(body["amount"]), instant(answer["at"])
 
     def wallet_charge(self):
         """Which grants pay is the engine's word; that they could, and how much, is checked."""
@@ -317,6 +318,7 @@ class Year:
         self.rounding = self.random.choice(["rate", "line", "lineRate", "invoice"])
         self.accounts = {one.id: one for one in (Account(seed, i) for i in range(count))}
         self.known, self.wrong, self.checks, self.resent = set(), [], 0, 0
+        self.expired = []
         self.late = os.environ.get("LATE", "1") == "1"
 
     def sender(self):
@@ -382,15 +384,22 @@ class Year:
         def bill(send, mine):
             if not begun:
                 begun.append(send)
-                run = send.must("POST", "/v1/runs", {"kind": "billing"}, f"run-{month}")
-                while run["status"] not in ("succeeded", "failed", "canceled"):
-                    time.sleep(0.05)
-                    run = send.get(f"/v1/runs/{run['id']}")
-                must((run["status"], run["failed"]) == ("succeeded", 0),
-                     f"{run}: {send.get('/v1/runs/' + run['id'] + '/items', status='failed')['data'][:3]}")
+                for kind in KINDS:
+                    self.expired += self.run_kind(send, kind, month)
             else:
                 self.use(send, [one for one in mine if not one.shares_fees()], end + 6 * HOUR, end + 12 * HOUR)
         self.in_parallel(bill)
+
+    @staticmethod
+    def run_kind(send, kind, month):
+        """The items of one that ends well."""
+        run = send.must("POST", "/v1/runs", {"kind": kind}, f"{kind}-{month}")
+        while run["status"] not in ("succeeded", "failed", "canceled"):
+            time.sleep(0.05)
+            run = send.get(f"/v1/runs/{run['id']}")
+        items = send.all(f"/v1/runs/{run['id']}/items", **({} if kind == "expiry" else {"status": "failed"}))
+        must((run["status"], run["failed"]) == ("succeeded", 0), f"{run}: {items[:3]}")
+        return items
 
     # ---- checks
 
@@ -416,6 +425,8 @@ class Year:
         for account in self.accounts.values():
             year_check.check_billed(account, now)
             year_check.check_boundaries(account)
+            year_check.expire(account, now)
+        year_check.check_expired(self.accounts, self.expired)
         year_check.check_grants(self.accounts, send.all("/v1/grants"))
         year_check.check_ledger(self.accounts, send.get("/v1/ledger/trialBalance"), {
             kind: send.all("/v1/ledger/accounts", kind=kind) for kind in ("receivable", "customerBalance", "wallet")})

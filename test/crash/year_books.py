@@ -83,6 +83,7 @@ class Grant:
     before_tax: bool = False
     charges: tuple = ()
     drawn: int = 0
+    ends: int = 0         # how often what was left of it expired: credit that returns expires again
 
     @property
     def left(self):

@@ -2,6 +2,7 @@
 """Whether the books are what the oracle says: every new invoice to the cent, what the invoices of a period come to
 together, balances of the ledger by kind, numbers without a gap."""
 import json
+from collections import Counter
 from fractions import Fraction
 
 import year_books
@@ -188,7 +189,7 @@ def take(account, row, readings, priced):
             lines.append((one.one.id, key, one.net))
         elif one.line["kind"] == "charge":
             name = one.line["description"]
-            must(account.charges.get(name) == (row["currency"], one.net), f"a charge that nobody made, or not so: "
+            must(account.charges.get(name, ())[:2] == (row["currency"], one.net), f"a charge that nobody made, or not so: "
                  f"{one.line}, {account.charges}")
             charges[name] = account.charges.pop(name)
     account.add(account.balance, row["currency"], priced.to_balance - priced.balance_used)
@@ -226,6 +227,33 @@ def check_rows(accounts, rows):
         must(one is not None, f"an invoice that no run told: {row}")
         must(units(row["amountRemaining"]) == one.remaining and (row["status"] == "void") == one.is_void,
              f"{one.remaining} remains by the oracle: {row}")
+
+
+def expire(account, now):
+    """Grants whose time is over end, once all that they may pay for is billed."""
+    for grant in account.grants.values():
+        if grant.left > 0 and grant.expires <= now and not may_still_pay(account, grant, now):
+            grant.drawn, grant.ends = grant.amount, grant.ends + 1
+
+
+def may_still_pay(account, grant, now):
+    """A period that began before its end runs on, or a charge from before waits."""
+    for one in account.subscriptions.values():
+        timeline = one.timeline(account.zone, now)
+        last = min(grant.expires, timeline.ends) - 1
+        if one.currency == grant.currency and timeline.starts <= last and timeline.period(last).service[1] > now:
+            return True
+    return any(currency == grant.currency and at < grant.expires
+               for currency, _, at in account.charges.values())
+
+
+def check_expired(accounts, items):
+    """Those that the runs say are those of the oracle."""
+    got = sorted((item["account"], item["currency"], item["at"]) for item in items)
+    wanted = sorted((account.id, grant.currency, print_instant(grant.expires)) for account in accounts.values()
+                    for grant in account.grants.values() for _ in range(grant.ends))
+    must(got == wanted, f"expired by the oracle: {list((Counter(wanted) - Counter(got)))[:5]}, "
+         f"by the runs: {list((Counter(got) - Counter(wanted)))[:5]}")
 
 
 def check_grants(accounts, rows):

@@ -82,7 +82,7 @@ class Account:
         self.subscriptions, self.invoices = {}, {}
         self.grants = {}
         self.balance = {}       # {currency: units to the customer's credit}
-        self.charges = {}       # {chargeKey: (currency, units)} for an invoice
+        self.charges = {}       # {chargeKey: (currency, units, at)} that wait for an invoice
         self.cash = {}          # what came in, less what went out
         self.extra = {}         # revenue beyond invoices: charges from wallets, less adjustments
         self.touched = []       # instants of usage since the oracle looked last
