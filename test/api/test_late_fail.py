@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Late usage, accrual, expiry and proofs with books that fail at each of their calls in turn: in the end it is
+as if none had failed. The project's clock is a test one."""
+import itertools
+from decimal import Decimal
+
+import pytest
+from client import Api
+from clock import advance, set_clock, test_project as project_folder
+from failing import FailingServer, refused_everywhere
+from test_late_usage import ACCOUNT, MONTHS, balanced, bill_month, lines, sums_hold, use
+from test_runs import ENDED, waited
+
+USD = {"currency": "USD"}
+THREADS = "operations,run"
+CALLS_MAX = 600
+
+
+@pytest.fixture
+def server(tmp_path):
+    with FailingServer(data=project_folder(tmp_path)) as server:
+        yield server
+        server.stop()
+        server.verify()
+
+
+@pytest.fixture
+def api(server):
+    """A fee of 31.00 in advance and calls at 0.01, with 19 % tax; the clock stands at the first month's beginning."""
+    api = Api(server)
+    set_clock(api, MONTHS[0])
+    api.meter("calls")
+    api.put("/v1/taxRates/vat", {"percent": "19"})
+    api.put(f"/v1/accounts/{ACCOUNT}", {**USD, "taxRates": ["vat"]})
+    api.publish("plan", {**USD, "charges": [
+        {"id": "fee", "model": "flat", "amount": "31.00", "timing": "advance"},
+        {"id": "calls", "meter": "calls", "model": "perUnit", "unitPrice": "0.01"}]}, effective=MONTHS[0])
+    api.subscribe("sub", ACCOUNT, "plan", MONTHS[0])
+    return api
+
+
+@pytest.fixture
+def everywhere(server, api):
+    def do(method, path, body=None, transactions=1, **more):
+        return refused_everywhere(server, lambda: api.call(method, path, body, **more), transactions, 0).json
+    return do
+
+
+def owed(api, kind, owner):
+    rows = api.get("/v1/ledger/accounts", query={"kind": kind, "limit": 1000})["data"]
+    return sum(Decimal(row["balance"]) for row in rows if row["owner"].startswith(owner))
+
+
+def run_in_spite(server, api, kind):
+    """Runs of that kind, the first with its first call failing and so on, until none fails. Answers the last."""
+    for call in itertools.count(1):
+        assert call < CALLS_MAX, "it never comes to an end"
+        server.fail(call, THREADS)
+        run = api.expect(202, "POST", "/v1/runs", {"kind": kind}, headers={"Idempotency-Key": f"{kind} {call}"})
+        while server.left > 0 and run["status"] not in ENDED:
+            run = api.get(f"/v1/runs/{run['id']}")
+        was_refused = server.left == 0
+        server.fail(0)
+        if not was_refused:
+            run = waited(api, run)
+            assert (run["status"], run["failed"]) == ("succeeded", 0), run
+            assert call > 10, "the books were hardly asked"
+            return run
+
+
+def test_what_came_late_is_billed(server, api, everywhere):
+    api.post("/v1/grants", {"account": ACCOUNT, "amount": "20", "kind": "promotional", **USD},
+             headers={"Idempotency-Key": "grant"})
+    api.post(f"/v1/invoices/{api.post(f'/v1/accounts/{ACCOUNT}/invoices', None)['id']}/finalize", None)
+    first = use(api, 1000, MONTHS[0])
+    bill_month(api, 2)
+    use(api, 500, MONTHS[0], "late")
+    advance(api, MONTHS[2])
+    everywhere("GET", f"/v1/accounts/{ACCOUNT}/upcomingInvoice", transactions=0)
+    draft = everywhere("POST", f"/v1/accounts/{ACCOUNT}/invoices", transactions=9)
+    march = everywhere("POST", f"/v1/invoices/{draft['id']}/finalize")
+    assert lines(march) == [("calls", "5.00", 1), ("fee", "31.00", None)]
+    everywhere("POST", f"/v1/invoices/{march['id']}/void")
+    draft = api.post(f"/v1/accounts/{ACCOUNT}/invoices", None)
+    again = everywhere("POST", f"/v1/invoices/{draft['id']}/finalize")
+    assert lines(again) == lines(march)
+    everywhere("POST", "/v1/measurements/void", {"uniqueIds": [first], "reason": "test", "dryRun": True},
+               transactions=0)
+    api.post("/v1/measurements/void", {"uniqueIds": [first], "reason": "test"})
+    advance(api, MONTHS[3])
+    draft = everywhere("POST", f"/v1/accounts/{ACCOUNT}/invoices", transactions=9)
+    april = everywhere("POST", f"/v1/invoices/{draft['id']}/finalize")
+    assert ("calls", "-10.00", 1) in lines(april)
+    sums_hold(api, 1, 2, 3)
+    balanced(api)
+
+
+def test_what_would_be_is_asked_for(server, api, everywhere):
+    advance(api, MONTHS[1])
+    use(api, 700, MONTHS[0])
+    api.publish("big", {**USD, "charges": [{"id": "fee", "model": "flat", "amount": "62.00", "timing": "advance"}]},
+                effective=MONTHS[0])
+    for kind, body in (("change", {"plan": "big", "effectiveAt": "2031-02-15T00:00:00Z"}),
+                       ("cancel", {"at": "2031-03-01T00:00:00Z"})):
+        shown = everywhere("POST", f"/v1/subscriptions/sub/{kind}", {**body, "dryRun": True}, transactions=0)
+        assert shown["change"] is not None
+    following = everywhere("GET", f"/v1/accounts/{ACCOUNT}/upcomingInvoice", transactions=0)
+    assert following["data"]
+
+
+def test_revenue_is_accrued(server, api):
+    waited(api, api.expect(202, "POST", "/v1/runs", {"kind": "billing"}, headers={"Idempotency-Key": "billing"}))
+    use(api, 300, MONTHS[0])
+    advance(api, "2031-01-10T05:00:00Z")
+    run_in_spite(server, api, "accrual")
+    assert owed(api, "unbilled", ACCOUNT) == 3
+    assert owed(api, "deferred", ACCOUNT) == -22  # 9 of 31 days are earned
+    balanced(api)
+
+
+def test_credit_expires(server, api):
+    api.put("/v1/accounts/other", USD)
+    made = api.post("/v1/grants", {"account": "other", "amount": "7", "price": "6", "kind": "paid", **USD,
+                                   "expiresAt": "2031-01-20T00:00:00Z"}, headers={"Idempotency-Key": "grant"})
+    advance(api, "2031-01-20T00:00:00Z")
+    run_in_spite(server, api, "expiry")
+    assert api.get(f"/v1/grants/{made['id']}")["state"] == "expired"
+    assert owed(api, "breakage", "") == -6 and owed(api, "wallet", "other") == 0
+    balanced(api)
+
+
+@pytest.mark.parametrize("kind", ["reconcile", "sweep"])
+def test_books_are_proved(server, api, kind):
+    use(api, 300, MONTHS[0])
+    advance(api, MONTHS[1])
+    api.post("/v1/grants", {"account": ACCOUNT, "amount": "5", "kind": "paid", **USD},
+             headers={"Idempotency-Key": "grant"})
+    waited(api, api.expect(202, "POST", "/v1/runs", {"kind": "billing"}, headers={"Idempotency-Key": "billing"}))
+    run_in_spite(server, api, kind)
