@@ -115,6 +115,21 @@ def test_usage_is_accrued_before_its_invoice(books):
     assert (ledger(books, "unbilled"), revenue(books)) == (0, {"pro/fee": 31, "pro/calls": Decimal("1.57")})
 
 
+def test_units_that_are_free_in_the_month_are_free_on_its_first_day(books):
+    books.publish("free", {"currency": "USD", "charges": [
+        {"id": "calls", "meter": "calls", "model": "perUnit", "unitPrice": "0.01", "included": "300"}]})
+    books.put("/v1/accounts/bob", {"currency": "USD"})
+    books.subscribe("other", "bob", "free", JANUARY)
+    advance(books, "2026-01-01T10:00:00Z")
+    used(books, "f1", 290, "2026-01-01T10:00:00Z", account="bob")
+    accrue(books, "2026-01-02T00:00:00Z")
+    assert ledger(books, "unbilled", "bob") == 0
+    advance(books, "2026-01-02T10:00:00Z")
+    used(books, "f2", 30, "2026-01-02T10:00:00Z", account="bob")
+    accrue(books, "2026-01-03T00:00:00Z")
+    assert (ledger(books, "unbilled", "bob"), revenue(books)) == (Decimal("0.20"), {"free/calls": Decimal("0.20")})
+
+
 def test_a_void_invoice_gives_back_what_it_took(books):
     first = invoice(books)
     advance(books, "2026-01-10T10:00:00Z")

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Open bills are rated outside of the transaction, as if their periods ended with the day; in it,
-// how far the subscriptions are billed is compared, so that nothing is accrued that was invoiced
-// meanwhile.
+// Open bills are rated outside of the transaction, as if no usage came after the day. In it, how far
+// the subscriptions are billed is compared, so that nothing is accrued that was invoiced meanwhile.
 #include "flow/bill/accrual.h"
 
 #include "base/assert.h"
@@ -18,7 +17,7 @@ typedef struct Accrual {
     Instant           day;  // the midnight at its end
     const Zone       *zone;
     UsageMoment      *moment;
-    IssueDraft       *drafts;  // one for each currency: lines of usage, their service in full
+    IssueDraft       *drafts;  // one for each currency: lines of usage
     size_t            draft_count;
     bool              has_items;  // something is accrued or deferred
     IssueProgress    *parts;   // subscriptions that were rated
@@ -92,20 +91,6 @@ static bool is_usage(const Line *line)
            line->charge->timing == TIMING_ARREARS;
 }
 
-static Instant earlier(Instant a, Instant b)
-{
-    return a.us < b.us ? a : b;
-}
-
-// Where the service of a line ends that was cut at the end of the day.
-static Instant line_end(const Accrual *accrual, const Period *period, const Line *line)
-{
-    Instant end = period->service.end;
-    if (line->period.end.us < accrual->day.us)
-        return line->period.end;
-    return line->part == NULL ? end : earlier(line->part->full.end, end);
-}
-
 typedef struct Open {
     const TimelineFacts *facts;
     Timeline             timeline;
@@ -113,26 +98,24 @@ typedef struct Open {
     IssueDraft          *draft;
 } Open;
 
-// A period of which something is not billed, as if it ended with the day.
+// A period of which something is not billed: its bill as if no usage came after the day.
 static Err *period_rate(Accrual *accrual, const Open *open, const Period *period)
 {
     PeriodQuery query = { .catalog = accrual->query->catalog,
                           .moment = accrual->moment,
                           .project = accrual->query->project,
                           .timeline = &open->timeline,
-                          .at = accrual->day };
-    Period      cut = *period;
+                          .at = accrual->day,
+                          .usage_until = accrual->day };
     Bill       *bill = arena_new(accrual->arena, Bill);
-    cut.service.end = earlier(period->service.end, accrual->day);
-    TRY(period_bill(accrual->arena, &query, &cut, bill));
+    TRY(period_bill(accrual->arena, &query, period, bill));
     for (size_t i = 0; i < bill->count; i++) {
         const Line *line = &bill->lines[i];
-        if (!is_usage(line))
+        if (!is_usage(line) || line->period.start.us >= accrual->day.us ||
+            line->period.end.us <= open->progress.until.us)
             continue;
         IssueLine made = issue_line_of(accrual->arena, open->facts, &open->timeline, line);
-        made.service.end = line_end(accrual, period, line);
-        if (made.service.end.us > open->progress.until.us)
-            draft_add(accrual->arena, open->draft, &made);
+        draft_add(accrual->arena, open->draft, &made);
     }
     return NULL;
 }

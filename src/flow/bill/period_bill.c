@@ -192,6 +192,13 @@ static bool is_read(const PeriodQuery *query, const Charge *charge, const Charge
     return query->lines == LINES_ALL || due.us <= query->at.us;
 }
 
+// As if no usage came after a moment, where somebody asks for that.
+static Span read_of(const PeriodQuery *query, Span service)
+{
+    bool is_cut = service.start.us < query->usage_until.us;
+    return is_cut ? (Span){ service.start, earlier(service.end, query->usage_until) } : service;
+}
+
 static Err *usage_take(const PeriodBill *made, const TermBill *bill)
 {
     const PeriodQuery *query = made->query;
@@ -216,7 +223,8 @@ static Err *usage_take(const PeriodBill *made, const TermBill *bill)
             Span whole = charge->period.every == 0 ? service : part->full;
             wanted.period_us = earlier(whole.end, service.end).us -
                                later(whole.start, service.start).us;
-            TRY(rate_charge(made->arena, &wanted, charge, part->service, &part->usage));
+            TRY(rate_charge(made->arena, &wanted, charge, read_of(query, part->service),
+                            &part->usage));
         }
     }
     return NULL;

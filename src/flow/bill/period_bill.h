@@ -18,6 +18,7 @@ typedef struct PeriodQuery {
     const Timeline *timeline;
     Instant         at;  // T: what "now" is
     Lines           lines;
+    Instant         usage_until;  // 0: all; else of parts that began before it, usage up to it
 } PeriodQuery;
 
 // `period`: of timeline_period. AMOUNT_TOO_LARGE, FIELD_REQUIRED (a quantity that the plan prices
