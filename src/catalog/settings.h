@@ -29,6 +29,11 @@ typedef struct ProjectSettings {
     int64_t   recompute_horizon_us;  // periods that ended longer ago are not billed again
 } ProjectSettings;
 
+extern const ProjectSettings project_settings_usual;  // what holds until something is said
+
+// A stored name. STORE_FAILED.
+Err *late_usage_read(Arena *arena, Str name, LateUsage *rule) MUST_CHECK;
+
 enum { CLOSE_BUFFER_SECONDS_MAX = 30 * 86400, RECOMPUTE_HORIZON_DAYS_MAX = 3660 };
 
 Err *project_settings_get(DbTx *tx, ProjectId project, ProjectSettings *settings) MUST_CHECK;

@@ -20,24 +20,27 @@ const StatementTable catalog__settings_table = { "project settings", sql, STATEM
 const char *const late_usage_names[] = { "nextInvoice", "creditNote", "reopen", NULL };
 const char *const billing_mode_names[] = { "manual", "automatic", NULL };
 
-static const ProjectSettings usual = { .close_buffer_us = 3600 * INSTANT_SECOND_US,
-                                       .late_usage = LATE_NEXT_INVOICE,
-                                       .recompute_horizon_us = 90 * INSTANT_DAY_US };
+const ProjectSettings project_settings_usual = {
+    .close_buffer_us = 3600 * INSTANT_SECOND_US,
+    .late_usage = LATE_NEXT_INVOICE,
+    .recompute_horizon_us = 90 * INSTANT_DAY_US,
+};
 
-static bool late_usage_find(Str name, LateUsage *rule)
+Err *late_usage_read(Arena *arena, Str name, LateUsage *rule)
 {
     for (int i = 0; i < LATE_USAGE_COUNT; i++)
         if (str_equal(name, str_of(late_usage_names[i]))) {
             *rule = (LateUsage)i;
-            return true;
+            return NULL;
         }
-    return false;
+    return refuse(arena, ERR_STORE_FAILED, STR_NONE,
+                  "a project's settings say %.*s, which this Toll does not know", STR_ARG(name));
 }
 
 Err *project_settings_get(DbTx *tx, ProjectId project, ProjectSettings *settings)
 {
     DbRow row;
-    *settings = usual;
+    *settings = project_settings_usual;
     TRY(db_find(tx, &sql[SETTINGS_GET], DB_VALUES(db_text(project.tenant), db_text(project.id)),
                 &row));
     if (row.columns == NULL)
@@ -46,10 +49,7 @@ Err *project_settings_get(DbTx *tx, ProjectId project, ProjectSettings *settings
     settings->recompute_horizon_us = row_whole(&row, 2);
     if (str_equal(row_text(&row, 3), str_of(billing_mode_names[BILLING_AUTOMATIC])))
         settings->billing = BILLING_AUTOMATIC;
-    if (!late_usage_find(row_text(&row, 1), &settings->late_usage))
-        return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE,
-                      "the settings of project %.*s cannot be read", STR_ARG(project.id));
-    return NULL;
+    return late_usage_read(db_arena(tx), row_text(&row, 1), &settings->late_usage);
 }
 
 Err *project_settings_put(DbTx *tx, ProjectId project, const ProjectSettings *settings)

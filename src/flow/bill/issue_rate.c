@@ -163,12 +163,15 @@ typedef struct Nexts {
 typedef struct ProgressRead {
     ProjectId     project;
     IssueProgress progress;
+    LateQuery     query;
+    Late          late;
 } ProgressRead;
 
 static Err *progress_work(DbTx *tx, void *context)
 {
     ProgressRead *read = context;
-    return issue_progress_get(tx, read->project, read->progress.subscription, &read->progress);
+    TRY(issue_progress_get(tx, read->project, read->progress.subscription, &read->progress));
+    return read->progress.is_stored ? late_closed_of(tx, &read->query, &read->late) : NULL;
 }
 
 // What a subscription's next invoice is sought with.
@@ -229,19 +232,21 @@ static Err *over_find(Arena *arena, const Search *search, const InvoiceQuery *ra
 static Err *next_begin(Arena *arena, const Search *search, const InvoiceQuery *rated, Next *next,
                        AheadPart *part)
 {
+    Str          id = rated->facts->history.first->id;
     ProgressRead read = { search->query->project,
-                          { .subscription = rated->facts->history.first->id } };
+                          { .subscription = id },
+                          { search->query, search->moment, search->account, id },
+                          { .since = INSTANT_END } };
     if (search->known != NULL)
         read.progress = issue_known_progress(search->known, read.progress.subscription);
     else
         TRY(db_read(search->query->books, arena, progress_work, &read));
     next->progress = read.progress;
-    next->late = (Late){ .since = INSTANT_END };
-    if (read.progress.is_stored) {
-        LateQuery late = { search->query, search->moment, search->account,
-                           read.progress.subscription };
-        TRY(late_find(arena, &late, &next->late));
-    }
+    if (search->known != NULL && read.progress.is_stored)
+        TRY(late_find(arena, &read.query, &read.late));
+    else
+        TRY(late_moved_of(arena, &read.query, &read.late));
+    next->late = read.late;
     *part = (AheadPart){ .until = read.progress.until };
     if (search->ahead != NULL)
         TRY(issue_ahead_part(arena, search->ahead, rated->facts, &read.progress, part));

@@ -7,30 +7,23 @@
 
 typedef struct FindRead {
     const LateQuery *query;
-    ProjectSettings  settings;
     Late            *late;
 } FindRead;
 
 static Err *find_work(DbTx *tx, void *context)
 {
-    FindRead   *read = context;
-    ProjectId   project = read->query->issue->project;
-    ClosedQuery wanted = { .project = project, .subscription = read->query->subscription,
-                           .until = INSTANT_END };
-    TRY(project_settings_get(tx, project, &read->settings));
-    read->late->policy = read->settings.late_usage;
-    read->late->horizon = instant_within(
-        (Instant){ read->query->issue->now.us - read->settings.recompute_horizon_us });
-    wanted.after = read->late->horizon;
-    return late_closed(tx, &wanted, &read->late->closed, &read->late->closed_count);
+    FindRead *read = context;
+    return late_closed_of(tx, read->query, read->late);
 }
 
-static Err *moved_find(Arena *arena, const LateQuery *query, Late *late)
+Err *late_moved_of(Arena *arena, const LateQuery *query, Late *late)
 {
     UsageClosed    *spans = arena_array(arena, UsageClosed, late->closed_count);
     UsageMovedQuery wanted = { query->issue->project.id, query->account, spans,
                                late->closed_count };
     UsageMoved     *moved;
+    if (late->closed_count == 0)
+        return NULL;
     for (size_t i = 0; i < late->closed_count; i++)
         spans[i] = (UsageClosed){ late->closed[i].span.start, late->closed[i].span.end,
                                   late->closed[i].sequence };
@@ -39,19 +32,16 @@ static Err *moved_find(Arena *arena, const LateQuery *query, Late *late)
     for (size_t i = 0; i < late->closed_count; i++)
         if (moved[i].count > 0)
             late->at[late->count++] = (LatePeriod){ late->closed[i], moved[i] };
+    if (late->count > 0)
+        late->since = late->at[0].closed.span.start;
     return NULL;
 }
 
 Err *late_find(Arena *arena, const LateQuery *query, Late *late)
 {
-    FindRead read = { .query = query, .late = late };
-    *late = (Late){ .since = INSTANT_END };
+    FindRead read = { query, late };
     TRY(db_read(query->issue->books, arena, find_work, &read));
-    if (late->closed_count > 0)
-        TRY(moved_find(arena, query, late));
-    if (late->count > 0)
-        late->since = late->at[0].closed.span.start;
-    return NULL;
+    return late_moved_of(arena, query, late);
 }
 
 // ---- what a draft closes and settles

@@ -35,7 +35,7 @@ typedef struct LatePeriod {
 
 // Of one subscription.
 typedef struct Late {
-    LateUsage   policy;  // good when there is any
+    LateUsage   policy;  // good when a period was looked at
     LatePeriod *at;      // ascending by start
     size_t      count;
     Instant     since;   // start of the first; INSTANT_END: none
@@ -52,6 +52,9 @@ typedef struct LateQuery {
 
 // The closed periods within the horizon whose usage changed. STORE_FAILED.
 Err *late_find(Arena *arena, const LateQuery *query, Late *late) MUST_CHECK;
+// The same in two steps: what the books know (in the caller's transaction), and what moved.
+Err *late_closed_of(DbTx *tx, const LateQuery *query, Late *late) MUST_CHECK;
+Err *late_moved_of(Arena *arena, const LateQuery *query, Late *late) MUST_CHECK;
 
 // ---- settling at once: the policy creditNote
 

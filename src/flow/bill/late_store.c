@@ -12,6 +12,7 @@ enum {
     CLOSED_BACK,
     CLOSED_LOOKED,
     CLOSED_OF,
+    CLOSED_WITHIN,
     RECORD_ADD,
     RECORDS,
     RECORDS_OF,
@@ -41,6 +42,13 @@ static const Statement sql[STATEMENTS] = {
                     " from closed_period"
                     OF_PROJECT " and subscription = ? and period_end > ? and period_end <= ?"
                     " order by period_start" },
+    [CLOSED_WITHIN] = { "select c.period_start, c.period_end, c.sequence, c.looked_at, c.invoice,"
+                        " s.late_usage, s.recompute_horizon_us from closed_period c"
+                        " left join project_settings s"
+                        " on s.tenant = c.tenant and s.project = c.project"
+                        " where c.tenant = ? and c.project = ? and c.subscription = ?"
+                        " and c.period_end > ? - coalesce(s.recompute_horizon_us, ?)"
+                        " order by c.period_start" },
     [RECORD_ADD] = { "insert into reconciliation (tenant, project, " COLUMNS ")"
                      " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" },
     [RECORDS] = { "select " COLUMNS " from reconciliation" OF_PROJECT
@@ -65,6 +73,23 @@ const char *const late_state_names[] = { "settled", "void", "open", NULL };
 
 // ---- closed periods
 
+static ClosedPeriod *closed_read(Arena *arena, const DbRows *rows, Str subscription)
+{
+    ClosedPeriod *closed = arena_array(arena, ClosedPeriod, rows->count);
+    for (size_t i = 0; i < rows->count; i++) {
+        const DbRow *row = &rows->at[i];
+        closed[i] = (ClosedPeriod){
+            .subscription = subscription,
+            .span = { { row_whole(row, 0) }, { row_whole(row, 1) } },
+            .sequence = (uint64_t)row_whole(row, 2),
+            .looked_at = (uint64_t)row_whole(row, 3),
+            .invoice = row_text(row, 4),
+            .row = CLOSED_IS_STORED,
+        };
+    }
+    return closed;
+}
+
 Err *late_closed(DbTx *tx, const ClosedQuery *query, ClosedPeriod **closed, size_t *count)
 {
     DbRows  rows;
@@ -72,17 +97,31 @@ Err *late_closed(DbTx *tx, const ClosedQuery *query, ClosedPeriod **closed, size
                 DB_VALUES(OF(query->project), db_text(query->subscription),
                           db_whole(query->after.us), db_whole(query->until.us)),
                 &rows));
-    *closed = arena_array(db_arena(tx), ClosedPeriod, rows.count);
+    *closed = closed_read(db_arena(tx), &rows, query->subscription);
     *count = rows.count;
-    for (size_t i = 0; i < rows.count; i++)
-        (*closed)[i] = (ClosedPeriod){
-            .subscription = query->subscription,
-            .span = { { row_whole(&rows.at[i], 0) }, { row_whole(&rows.at[i], 1) } },
-            .sequence = (uint64_t)row_whole(&rows.at[i], 2),
-            .looked_at = (uint64_t)row_whole(&rows.at[i], 3),
-            .invoice = row_text(&rows.at[i], 4),
-            .row = CLOSED_IS_STORED,
-        };
+    return NULL;
+}
+
+Err *late_closed_of(DbTx *tx, const LateQuery *query, Late *late)
+{
+    DbRows          rows;
+    Instant         now = query->issue->now;
+    ProjectSettings settings = project_settings_usual;
+    *late = (Late){ .since = INSTANT_END, .horizon = now };
+    TRY(db_rows(tx, &sql[CLOSED_WITHIN],
+                DB_VALUES(OF(query->issue->project), db_text(query->subscription),
+                          db_whole(now.us), db_whole(settings.recompute_horizon_us)),
+                &rows));
+    late->closed = closed_read(db_arena(tx), &rows, query->subscription);
+    late->closed_count = rows.count;
+    if (rows.count == 0)
+        return NULL;
+    if (!row_is_null(&rows.at[0], 5)) {
+        settings.recompute_horizon_us = row_whole(&rows.at[0], 6);
+        TRY(late_usage_read(db_arena(tx), row_text(&rows.at[0], 5), &settings.late_usage));
+    }
+    late->policy = settings.late_usage;
+    late->horizon = instant_within((Instant){ now.us - settings.recompute_horizon_us });
     return NULL;
 }
 
