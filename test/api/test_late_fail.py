@@ -41,8 +41,8 @@ def api(server):
 
 @pytest.fixture
 def everywhere(server, api):
-    def do(method, path, body=None, transactions=1, **more):
-        return refused_everywhere(server, lambda: api.call(method, path, body, **more), transactions, 0).json
+    def do(method, path, body=None, transactions=1, ends=None, **more):
+        return refused_everywhere(server, lambda: api.call(method, path, body, **more), transactions, 0, ends).json
     return do
 
 
@@ -75,11 +75,17 @@ def test_what_came_late_is_billed(server, api, everywhere):
     first = use(api, 1000, MONTHS[0])
     bill_month(api, 2)
     use(api, 500, MONTHS[0], "late")
+    waits, = everywhere("GET", "/v1/reconciliation?state=open", transactions=0)["data"]
+    assert waits["events"] == 1
     advance(api, MONTHS[2])
     everywhere("GET", f"/v1/accounts/{ACCOUNT}/upcomingInvoice", transactions=0)
     draft = everywhere("POST", f"/v1/accounts/{ACCOUNT}/invoices", transactions=9)
     march = everywhere("POST", f"/v1/invoices/{draft['id']}/finalize")
     assert lines(march) == [("calls", "5.00", 1), ("fee", "31.00", None)]
+    settled, = everywhere("GET", "/v1/reconciliation", transactions=0)["data"]
+    assert (settled["document"], settled["amount"]) == (march["id"], "5.00")
+    line, = settled["lines"]
+    everywhere("GET", f"/v1/invoices/{march['id']}/lines/{line}/events", transactions=0)
     everywhere("POST", f"/v1/invoices/{march['id']}/void")
     draft = api.post(f"/v1/accounts/{ACCOUNT}/invoices", None)
     again = everywhere("POST", f"/v1/invoices/{draft['id']}/finalize")
@@ -92,6 +98,23 @@ def test_what_came_late_is_billed(server, api, everywhere):
     april = everywhere("POST", f"/v1/invoices/{draft['id']}/finalize")
     assert ("calls", "-10.00", 1) in lines(april)
     sums_hold(api, 1, 2, 3)
+    balanced(api)
+
+
+def test_what_falls_is_credited(server, api, everywhere):
+    usual = {"closeBufferSeconds": 0, "lateUsage": "creditNote", "recomputeHorizonDays": 90}
+    assert everywhere("PUT", "/v1/settings", usual).items() >= usual.items()
+    assert everywhere("GET", "/v1/settings", transactions=0).items() >= usual.items()
+    first = use(api, 1000, MONTHS[0])
+    bill_month(api, 1)
+    february = bill_month(api, 2)
+    api.post("/v1/measurements/amend", [{"uniqueId": first, "value": 400}])
+    everywhere("POST", f"/v1/accounts/{ACCOUNT}/invoices", transactions=2, ends="nothing_due")
+    note, = api.get("/v1/creditNotes")["data"]
+    assert (note["invoice"], note["total"], note["reasonCode"]) == (february["id"], "7.14", "lateUsage")
+    record, = everywhere("GET", f"/v1/reconciliation?account={ACCOUNT}", transactions=0)["data"]
+    assert (record["document"], record["amount"]) == (note["id"], "-6.00")
+    sums_hold(api, 1)
     balanced(api)
 
 
