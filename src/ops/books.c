@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "catalog/catalog.h"
 #include "flow/bill/credit_note.h"
+#include "flow/bill/issue_waiting.h"
 #include "flow/bill/late.h"
 #include "flow/bill/revenue_item.h"
 #include "flow/ledger/adjustment.h"
@@ -18,7 +19,8 @@
 #include "operation/operation.h"
 
 static const StatementTable *const others[] = {
-    &tax_rate_table, &late_table, &issue_table, &issue_batch_table, &credit_note_table,
+    &tax_rate_table, &late_table, &issue_table, &issue_batch_table, &issue_waiting_table,
+    &credit_note_table,
     &operation_table, &simulation_table, &ledger_table, &answered_table,
     &credit_table, &charge_table, &top_up_table, &pack_table,
     &adjustment_table, &run_table, &revenue_item_table,

@@ -234,3 +234,31 @@ def test_credit_and_revenue_follow_by_themselves(tested):
     assert tested.get(f"/v1/grants/{grant['id']}")["state"] == "expired"
     kinds = {run["kind"] for run in pages(tested, "/v1/runs")}
     assert kinds == {"billing", "expiry", "accrual"}
+
+
+def test_charges_without_anything_else(tested):
+    """Billed when the month in which they were made ends where the account is."""
+    set_clock(tested, "2031-01-31T09:59:59Z")
+    automatic(tested, closeBufferSeconds=0)
+    tested.put("/v1/accounts/acct", {"currency": "USD", "timeZone": "Pacific/Tongatapu"})  # UTC+13
+
+    def charge(key, amount, currency="USD"):
+        tested.expect(201, "POST", "/v1/charges", {"account": "acct", "amount": amount, "currency": currency,
+                                                   "chargeKey": key})
+    charge("one", "4.00")
+    charge("two", "500", "JPY")
+    assert go(tested, "2031-01-31T10:59:59Z") == []
+    charge("three", "6.00")
+    [run] = go(tested, "2031-01-31T11:00:00Z")  # midnight in Tonga
+    assert (run["invoices"], run["failed"]) == (2, 0)
+    invoices = pages(tested, "/v1/invoices", account="acct")
+    assert sorted((row["currency"], row["total"], row["at"]) for row in invoices) == [
+        ("JPY", "500", "2031-01-31T11:00:00Z"), ("USD", "10.00", "2031-01-31T11:00:00Z")]
+    charge("four", "1.00")
+    assert go(tested, "2031-02-28T10:59:59Z") == []
+    [run] = go(tested, "2031-02-28T11:00:00Z")
+    assert run["invoices"] == 1
+    dollars = next(row for row in invoices if row["currency"] == "USD")
+    tested.post(f"/v1/invoices/{dollars['id']}/void", None)
+    again = tested.expect(200, "POST", "/v1/accounts/acct/invoices")  # they wait again
+    assert (again["total"], again["at"]) == ("10.00", "2031-01-31T11:00:00Z")

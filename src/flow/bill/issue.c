@@ -430,7 +430,7 @@ static Err *draft_rate(Arena *arena, IssueFinal *final)
     }
     IssueWanted wanted = { .account = row->account, .currency = currency_code(&row->currency) };
     TRY(issue_rate_settled(arena, final->query, &wanted, &final->rated, &found));
-    if (!found) {  // charges alone
+    if (!found || (final->rated.part_count == 0 && final->rated.count == 0)) {  // charges alone
         final->rated.currency = row->currency;
         final->rated.boundary = row->boundary;
         return NULL;

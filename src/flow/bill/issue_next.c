@@ -4,6 +4,7 @@
 #include "flow/bill/issue_next.h"
 
 #include "flow/bill/issue_inside.h"
+#include "flow/bill/issue_waiting.h"
 
 enum { PAGE = 1000 };
 
@@ -43,6 +44,20 @@ static Err *row_look(Arena *arena, const SubscriptionHistory *row, Earliest *ear
     return NULL;
 }
 
+static Err *waiting_look(Arena *arena, Str account, Earliest *earliest)
+{
+    const IssueQuery *query = earliest->query;
+    WaitingCharges    waiting;
+    Account          *row;
+    bool              found;
+    TRY(catalog_account_get(query->catalog, arena, query->project, account, &row));
+    WaitingQuery wanted = { query, account, STR_NONE, row->time_zone };
+    TRY(issue_waiting(arena, &wanted, &waiting, &found));
+    if (found && waiting.due.us > earliest->after.us && waiting.due.us < earliest->at.us)
+        earliest->at = waiting.due;
+    return NULL;
+}
+
 Err *issue_next_boundary(Arena *arena, const IssueQuery *query, Str account, Instant after,
                          Instant *at)
 {
@@ -56,6 +71,7 @@ Err *issue_next_boundary(Arena *arena, const IssueQuery *query, Str account, Ins
             TRY(row_look(arena, &rows[i], &earliest));
         page.after = count < PAGE ? STR_NONE : rows[count - 1].first->id;
     } while (page.after.at != NULL);
+    TRY(waiting_look(arena, account, &earliest));
     *at = earliest.at;
     return NULL;
 }

@@ -4,8 +4,9 @@
 
 #include "flow/bill/issue.h"
 
-// The first boundary of any of its subscriptions after `after` up to which it was not billed;
-// INSTANT_END when none is known. A boundary may bring no line. Reads no usage.
+// The first boundary of any of its subscriptions after `after` up to which it was not billed, or
+// the end of the month of charges that wait; INSTANT_END when none is known. A boundary may bring
+// no line. Reads no usage.
 Err *issue_next_boundary(Arena *arena, const IssueQuery *query, Str account, Instant after,
                          Instant *at) MUST_CHECK;
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "flow/bill/issue_waiting.h"
 #include "flow/ledger/credit.h"
 
 // Instants without anything due, before a search ends.
@@ -610,6 +611,21 @@ static Err *search_begin(Arena *arena, const IssueQuery *query, const IssueWante
     return NULL;
 }
 
+// Charges whose month has ended, while nothing of a subscription is due. The draft has no line of
+// its own: whatever is finalized takes what waits.
+static Err *waiting_fill(Arena *arena, const Search *search, IssueDraft *draft, bool *found)
+{
+    WaitingQuery   wanted = { search->query, search->account, search->currency, draft->time_zone };
+    WaitingCharges waiting;
+    TRY(issue_waiting(arena, &wanted, &waiting, found));
+    *found = *found && waiting.due.us <= search->query->now.us;
+    if (!*found)
+        return NULL;
+    draft->currency = waiting.currency;
+    draft->boundary = waiting.due;
+    return NULL;
+}
+
 Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
                 IssueDraft *draft, bool *found)
 {
@@ -627,6 +643,8 @@ Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted
     if (wanted->ahead == NULL)
         usage_moment_close(search.moment);
     *found = nexts.count > 0;
+    if (err == NULL && !*found && wanted->ahead == NULL)
+        return waiting_fill(arena, &search, draft, found);
     return err;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/random.h"
+#include "catalog/due.h"
 #include "flow/ledger/charge_inside.h"
 #include "flow/ledger/top_up.h"
 
@@ -86,5 +87,7 @@ Err *charge_add(DbTx *tx, const ChargeWanted *wanted, AccountCharge *charge, boo
     TRY(charge_row_add(tx, wanted->project, charge, added));
     if (!*added)
         return repeated(tx, &wallet, &wanted->charge, charge);
-    return charge->collect == COLLECT_WALLET ? wallet_pay(tx, &wallet, wanted, charge) : NULL;
+    return charge->collect == COLLECT_WALLET
+               ? wallet_pay(tx, &wallet, wanted, charge)
+               : account_due_mark(tx, wanted->project, charge->account);
 }
