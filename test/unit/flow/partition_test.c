@@ -3,6 +3,7 @@
 // ones, meters before and after them, tiny seals and folds, reads of any window as of any sequence,
 // voids, reverts and amendments, closing and opening in between. Whatever way a number is read, it
 // is the number the list gives.
+#include "flow/aggregate/moved.h"
 #include "flow/partition_world.h"
 
 // A batch of new events with some of the old among them, unchanged or changed.
@@ -435,6 +436,64 @@ static void send_correction(World *world)
     }
 }
 
+// What of one event changed behind a sequence, up to the newest.
+static uint64_t moves_of(const Known *known, const UsageClosed *closed, uint64_t *newest)
+{
+    uint64_t count = known->sequence > closed->since;
+    if (known->ts < closed->start.us || known->ts >= closed->end.us)
+        return 0;
+    if (known->sequence > closed->since && known->sequence > *newest)
+        *newest = known->sequence;
+    for (size_t i = 0; i < known->gone_count; i++) {
+        uint64_t until = known->gone[i].until == SEQUENCE_NEWEST ? 0 : known->gone[i].until;
+        uint64_t last = until > known->gone[i].from ? until : known->gone[i].from;
+        count += (uint64_t)(known->gone[i].from > closed->since) + (until > closed->since);
+        if (last > closed->since && last > *newest)
+            *newest = last;
+    }
+    return count;
+}
+
+// Spans with sequences of their own: what changed in them behind those.
+static void check_moved(World *world)
+{
+    AUTO(Arena) arena = arena_open();
+    UsageMoment *moment;
+    UsageMoved  *moved;
+    UsageClosed  closed[4];
+    const Known *any = known_any(world);
+    UsageMovedQuery query = { STR("prj"), str_of(any->account), closed, 4 };
+    assert_null(usage_moment_open(world->partition, arena, SEQUENCE_NEWEST, &moment));
+    for (size_t i = 0; i < 4; i++) {
+        int64_t start = (int64_t)below(world, HOURS) * INT64_C(3600000000);
+        closed[i] = (UsageClosed){ { start },
+                                   { start + (int64_t)below(world, 20 * 24) * INT64_C(3600000000) },
+                                   below(world, usage_moment_sequence(moment) + 1) };
+    }
+    assert_null(usage_moved(moment, arena, &query, &moved));
+    for (size_t i = 0; i < 4; i++) {
+        uint64_t count = 0, newest = 0;
+        for (size_t k = 0; k < world->known.count; k++)
+            if (strcmp(world->known.at[k].account, any->account) == 0)
+                count += moves_of(&world->known.at[k], &closed[i], &newest);
+        assert_int_equal(moved[i].count, count);
+        assert_int_equal(moved[i].newest, newest);
+        assert_int_equal(moved[i].shown, count < USAGE_MOVES_SHOWN ? count : USAGE_MOVES_SHOWN);
+        for (size_t k = 0; k < moved[i].shown; k++) {
+            assert_true(moved[i].first[k].unique_id.length > 0);
+            assert_true(moved[i].first[k].sequence > closed[i].since);
+            assert_true(k == 0 || moved[i].first[k - 1].sequence <= moved[i].first[k].sequence);
+        }
+    }
+    query.account = STR("nobody");
+    assert_null(usage_moved(moment, arena, &query, &moved));
+    assert_int_equal(moved[0].count, 0);
+    query.project = STR("none");
+    assert_null(usage_moved(moment, arena, &query, &moved));
+    assert_int_equal(moved[3].count, 0);
+    usage_moment_close(moment);
+}
+
 static void check_voids(World *world)
 {
     AUTO(Arena) arena = arena_open();
@@ -497,6 +556,7 @@ static void run_history(uint32_t seal_bits, uint64_t seed, int turns)
         check_events(world);
         check_event_as_of(world);
         check_voids(world);
+        check_moved(world);
         if (below(world, 8) == 0)
             reopen(world);
     }
