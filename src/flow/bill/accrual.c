@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Open bills are rated outside of the transaction, as if no usage came after the day. In it, how far
-// the subscriptions are billed is compared, so that nothing is accrued that was invoiced meanwhile.
+// Open bills are rated outside of the transaction, as if no usage came after the day. In it is seen
+// how far subscriptions are billed, so that nothing is accrued that was invoiced meanwhile.
 #include "flow/bill/accrual.h"
 
 #include "base/assert.h"

@@ -32,6 +32,7 @@ typedef struct Wanted {
 struct Timetable {
     RunKind kind;
     bool    waits;     // for the close buffer
+    bool    by_day;    // up to the last midnight of the project's zone
     int64_t pause_us;  // from one to the next, at least
     // NULL: always.
     Err  *(*is_due)(DbTx *tx, const Wanted *wanted, bool *is_due);
@@ -56,11 +57,12 @@ static Err *expiry_is_due(DbTx *tx, const Wanted *wanted, bool *is_due)
     return NULL;
 }
 
-// In this order, so that what is due at once is billed before credit expires.
+// In this order: what is due at once is revenue of the days on which it was used before it is
+// billed, and is billed before credit expires.
 static const Timetable timetable[] = {
-    { RUN_BILLING, true, 0, billing_is_due },
-    { RUN_EXPIRY, false, INSTANT_DAY_US / 24, expiry_is_due },
-    { RUN_ACCRUAL, false, INSTANT_DAY_US, NULL },
+    { .kind = RUN_ACCRUAL, .by_day = true, .pause_us = 1 },
+    { .kind = RUN_BILLING, .waits = true, .is_due = billing_is_due },
+    { .kind = RUN_EXPIRY, .pause_us = INSTANT_DAY_US / 24, .is_due = expiry_is_due },
 };
 enum { TIMETABLE = sizeof timetable / sizeof *timetable };
 
@@ -167,6 +169,14 @@ static Err *entry_look(Arena *arena, Wanted *wanted)
     return err != NULL && err->code == ERR_STORE_BUSY ? NULL : err;
 }
 
+static Instant midnight(const Project *project, Instant now)
+{
+    const Zone *zone = zone_find(project->time_zone);
+    if (zone == NULL)
+        zone = zone_utc();
+    return zone_midnight(zone, zone_local(zone, now).date);
+}
+
 Err *schedule_look(Arena *arena, const ScheduleLook *look, bool *started)
 {
     Project         project = catalog_project_get(look->catalog, look->project);
@@ -181,6 +191,8 @@ Err *schedule_look(Arena *arena, const ScheduleLook *look, bool *started)
         Wanted wanted = { .look = look, .entry = &timetable[i], .at = now };
         if (timetable[i].waits)
             wanted.at.us -= settings.close_buffer_us;
+        if (timetable[i].by_day)
+            wanted.at = midnight(&project, now);
         TRY(entry_look(arena, &wanted));
         *started |= wanted.started;
     }
