@@ -16,8 +16,8 @@ from pathlib import Path
 from client import Server, connect_books, toll_binary
 
 CALLS_MAX = 3000
-# What the sealer writes meanwhile, and how far accounts are known; both have their own tests.
-BESIDE = {"ledger_chain", "ledger_day", "projection"}
+# What the sealer and who holds it write meanwhile, and how far accounts are known: each has tests of its own.
+BESIDE = {"ledger_chain", "ledger_day", "lease", "projection"}
 
 
 def failing_binary():

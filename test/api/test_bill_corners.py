@@ -236,6 +236,8 @@ MANY = 1001  # subscriptions: one more than are read at once
 
 def test_an_account_with_very_many_subscriptions(fresh):
     api = fresh(seal_bits=6)
+    if api.server.books:
+        pytest.skip("the pages are the same, and a file makes so many subscriptions sooner")
     api.put("/v1/accounts/a", USD)
     api.meter("calls")
     fee = {"id": "fee", "model": "flat", "amount": "1.00", "timing": "advance"}
