@@ -112,6 +112,7 @@ typedef struct IssueClosed {
     Str            account;  // given; none is there twice
     IssuedInvoice *invoice;
     Err           *why;
+    bool           is_last;  // with the invoice: nothing more is due up to `until`
 } IssueClosed;
 void issue_close(Arena *arena, const IssueQuery *query, const IssueClose *close,
                  IssueClosed *closed, size_t count);

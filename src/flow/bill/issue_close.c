@@ -74,8 +74,11 @@ static Err *batch_work(DbTx *tx, void *context)
 static Err *batch_write(Arena *arena, Batch *batch)
 {
     TRY(db_write(batch->query->books, arena, (DbWrite){ .work = batch_work, .context = batch }));
-    for (size_t i = 0; i < batch->count; i++)
-        batch->at[i]->closed->invoice = batch->at[i]->final.row;
+    for (size_t i = 0; i < batch->count; i++) {
+        IssueClosed *closed = batch->at[i]->closed;
+        closed->invoice = batch->at[i]->final.row;
+        closed->is_last = batch->at[i]->final.rated.is_last;
+    }
     return NULL;
 }
 
@@ -85,7 +88,9 @@ static Err *one_rate(Arena *arena, const Batch *batch, const IssueKnown *known, 
 {
     IssueWanted wanted = { .account = closing->closed->account,
                            .currency = STR_NONE,
-                           .known = known };
+                           .known = known,
+                           .has_until = true,
+                           .until = batch->close->until };
     closing->final.query = batch->query;
     IssueDraft *rated = &closing->final.rated;
     TRY(issue_rate_settled(arena, batch->query, &wanted, rated, due));
@@ -148,6 +153,7 @@ void issue_close(Arena *arena, const IssueQuery *query, const IssueClose *close,
     for (size_t i = 0; i < count; i++) {
         bool due;
         closed[i].invoice = NULL;
+        closed[i].is_last = false;
         closings[i] = (Closing){ .closed = &closed[i] };
         closed[i].why =
             one_rate(arena, &batch, known == NULL ? NULL : &known[i], &closings[i], &due);

@@ -57,6 +57,7 @@ typedef struct IssueDraft {
     IssueProgress *parts;
     size_t         part_count;
     IssueFacts    *facts;  // NULL: its transaction is of this invoice alone
+    bool           is_last;  // once it is an invoice no boundary is left up to what was wanted
     const IssueAhead *ahead;  // NULL: it is made for real
     IssueLate     *late;   // periods that it closes, and settles; NULL: none (late_inside.h)
 } IssueDraft;
@@ -68,6 +69,8 @@ typedef struct IssueWanted {
     Str currency;  // STR_NONE: whichever is first
     IssueAhead *ahead;  // NULL: it is made for real
     const IssueKnown *known;  // NULL: nothing was read ahead
+    bool              has_until;
+    Instant           until;  // boundaries behind it are not looked at
 } IssueWanted;
 
 // The account's earliest boundary up to now (of a preview: up to any time) with lines that were not

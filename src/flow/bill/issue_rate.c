@@ -182,6 +182,7 @@ typedef struct Search {
     UsageMoment      *moment;
     IssueAhead       *ahead;  // NULL: it is made for real
     const IssueKnown *known;  // NULL: nothing was read ahead
+    Instant           until;  // of boundaries
 } Search;
 
 // Its late usage goes on the next invoice.
@@ -262,7 +263,6 @@ static Err *next_find(Arena *arena, const Search *search, const InvoiceQuery *ra
                       bool *found)
 {
     int       most = search->ahead == NULL ? INSTANTS_MAX : PREVIEW_INSTANTS_MAX;
-    Instant   until = search->ahead == NULL ? search->query->now : INSTANT_END;
     AheadPart part;
     TRY(next_begin(arena, search, rated, next, &part));
     *found = true;
@@ -270,7 +270,7 @@ static Err *next_find(Arena *arena, const Search *search, const InvoiceQuery *ra
         TRY(invoice_next(arena, rated->facts, next->at, &next->at, found));
         if (!*found)
             return over_find(arena, search, rated, next, found);
-        *found = next->at.us <= until.us;
+        *found = next->at.us <= search->until.us;
         if (!*found)
             return NULL;
         TRY(part.is_by_log ? invoice_due(arena, rated, next->at, &next->lines)
@@ -576,6 +576,23 @@ static Err *draft_fill(Arena *arena, const Search *search, const Nexts *nexts,
     return NULL;
 }
 
+// Whether the account has nothing more up to there once the draft is an invoice.
+static Err *last_find(Arena *arena, const Search *search, const Nexts *nexts, IssueDraft *draft)
+{
+    bool is_last = !nexts->wants_notes;
+    for (size_t i = 0; i < nexts->count && is_last; i++) {
+        const Next *next = &nexts->at[i];
+        Instant     after;
+        bool        found;
+        TRY(invoice_next(arena, next->facts, next->at, &after, &found));
+        is_last = next->at.us == draft->boundary.us &&
+                  currency_equal(next->currency, draft->currency) &&
+                  !(found && after.us <= search->until.us);
+    }
+    draft->is_last = is_last;
+    return NULL;
+}
+
 static Err *draft_begin(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
                         IssueDraft *draft)
 {
@@ -604,7 +621,10 @@ static Err *search_begin(Arena *arena, const IssueQuery *query, const IssueWante
                         .account = wanted->account,
                         .currency = wanted->currency,
                         .ahead = wanted->ahead,
-                        .known = wanted->known };
+                        .known = wanted->known,
+                        .until = wanted->ahead == NULL ? query->now : INSTANT_END };
+    if (wanted->has_until && wanted->until.us < search->until.us)
+        search->until = wanted->until;
     if (wanted->ahead == NULL)
         return usage_moment_open(query->partition, arena, SEQUENCE_NEWEST, &search->moment);
     search->moment = wanted->ahead->moment;
@@ -636,6 +656,8 @@ Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted
     Err *err = nexts_find(arena, &search, &nexts);
     if (err == NULL && nexts.count > 0)
         err = draft_fill(arena, &search, &nexts, draft);
+    if (err == NULL && wanted->has_until && nexts.count > 0)
+        err = last_find(arena, &search, &nexts, draft);
     draft->late->sequence = usage_moment_sequence(search.moment);
     draft->late->wants_notes = nexts.wants_notes;
     if (err == NULL)

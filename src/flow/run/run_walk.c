@@ -105,11 +105,12 @@ typedef struct Some {
 static Err *closed_take(Arena *arena, const Some *some, const IssueClosed *closed, bool *more)
 {
     AccountWork account = { some->walk, closed->account, closed->why };
-    *more = closed->invoice != NULL;
+    bool        is_made = closed->invoice != NULL;
+    *more = is_made && !closed->is_last;
     if (closed->why != NULL)
         return account_fails(arena, &account);
-    counter_add(METRIC_RUN_INVOICES, *more);
-    if (*more || !some->is_first || !some->walk->is_retry)
+    counter_add(METRIC_RUN_INVOICES, is_made);
+    if (is_made || !some->is_first || !some->walk->is_retry)
         return NULL;
     return db_write(some->walk->operation->db, arena,
                     (DbWrite){ .work = nothing_work, .context = &account });
