@@ -4,6 +4,7 @@ voids, credit notes, write-offs and late usage do to it. A test project, whose c
 import datetime as dt
 import itertools
 import random
+import sqlite3
 from decimal import Decimal
 
 import pytest
@@ -45,7 +46,9 @@ def run(api, kind, at=None):
 def accrue(api, day):
     """Time passes to that day, and the days before it are accrued."""
     advance(api, day)
+    run(api, "reconcile")
     run(api, "accrual")
+    run(api, "reconcile")
 
 
 @pytest.fixture
@@ -348,6 +351,7 @@ def test_random_days_come_to_what_was_invoiced(books, seed):
         if year.rng.random() < 0.3:
             run(books, "accrual")
             assert ledger(books, "unbilled") == year.unbilled()
+            run(books, "reconcile")
     year.now = max(year.now, dt.datetime(2026, 3, 1)).replace(day=1, hour=0, minute=0) + dt.timedelta(days=32)
     year.now = year.now.replace(day=1)
     advance(books, instant(year.now))
@@ -358,3 +362,22 @@ def test_random_days_come_to_what_was_invoiced(books, seed):
     assert (ledger(books, "unbilled"), ledger(books, "deferred")) == (0, 31)  # the month that begins now
     assert earned == {name: net - 31 if name == "pro/fee" else net for name, net in nets.items()}
     assert nets["pro/fee"] % 31 == 0
+
+
+def test_reconcile_holds_it_against_the_ledger(books):
+    invoice(books)
+    advance(books, "2026-01-05T00:00:00Z")
+    used(books, "e1", 200, "2026-01-04T11:00:00Z")
+    accrue(books, "2026-01-05T00:00:00Z")
+    if books.server.books:
+        pytest.skip("changes books that are a file")
+    books.server.stop()
+    with sqlite3.connect(books.server.data / "books.sqlite") as file:
+        file.execute("update revenue_item set earned = earned + 100 where side = 'deferred'")
+        file.execute("update revenue_item set amount = 900 where side = 'accrued'")
+    books.server.start()
+    books.drop_connection()
+    done = waited(books, books.expect(202, "POST", "/v1/runs", {"kind": "reconcile"}, headers=key()))
+    [failed] = books.get(f"/v1/runs/{done['id']}/items")["data"]
+    assert "unbilled is 200 USD in the ledger, by what is accrued it is 900" in failed["error"]["detail"]
+    assert "deferred is -2700 USD in the ledger, by what is not earned it is -2600" in failed["error"]["detail"]

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // An account's books against each other, read as of one moment. Invoice by invoice: what it posted,
 // what was paid of it. Then what it owes and has, currency by currency: the ledger's balance
-// against the invoices that remain and the grants that are left.
+// against the invoices that remain, the grants that are left, what is accrued and deferred.
+#include "flow/bill/revenue_item.h"
 #include "flow/ledger/credit.h"
 #include "flow/run/run_kinds.h"
 
@@ -12,6 +13,7 @@ typedef struct Sums {
     Currency currency;
     int64_t  remaining;  // of invoices
     int64_t  credit;     // what was paid for what is left of grants
+    int64_t  accrued, deferred;
 } Sums;
 
 typedef struct Reconcile {
@@ -171,7 +173,32 @@ static Err *grants_check(Reconcile *reconcile)
     return NULL;
 }
 
+// ---- revenue that is not of the day of its invoice
+
+static Err *revenue_check(Reconcile *reconcile)
+{
+    RevenueItems items;
+    TRY(revenue_items_read(reconcile->tx, reconcile->one->query->project, reconcile->one->account,
+                           &items));
+    for (size_t i = 0; i < items.count; i++) {
+        const RevenueItem *item = &items.at[i];
+        Sums              *sums;
+        TRY(sums_of(reconcile, item->currency, &sums));
+        TRY(amount_add(reconcile, item->amount - item->earned,
+                       item->side == REVENUE_ACCRUED ? &sums->accrued : &sums->deferred));
+    }
+    return NULL;
+}
+
 // ---- the ledger
+
+// What each kind's balance is held against.
+static const char *const against[LEDGER_KIND_COUNT] = {
+    [LEDGER_RECEIVABLE] = "invoices",
+    [LEDGER_WALLET] = "grants",
+    [LEDGER_UNBILLED] = "what is accrued",
+    [LEDGER_DEFERRED] = "what is not earned",
+};
 
 static Err *balance_check(Reconcile *reconcile, LedgerKind kind, Currency currency, int64_t wanted)
 {
@@ -183,8 +210,7 @@ static Err *balance_check(Reconcile *reconcile, LedgerKind kind, Currency curren
                                   "%s is %lld %.*s in the ledger, by %s it is %lld",
                                   ledger_kind_name(kind), (long long)minor,
                                   STR_ARG(currency_code(&currency)),
-                                  kind == LEDGER_RECEIVABLE ? "invoices" : "grants",
-                                  (long long)wanted));
+                                  against[kind], (long long)wanted));
     return NULL;
 }
 
@@ -194,6 +220,8 @@ static Err *ledger_check(Reconcile *reconcile)
         const Sums *sums = &reconcile->sums[i];
         TRY(balance_check(reconcile, LEDGER_RECEIVABLE, sums->currency, sums->remaining));
         TRY(balance_check(reconcile, LEDGER_WALLET, sums->currency, -sums->credit));
+        TRY(balance_check(reconcile, LEDGER_UNBILLED, sums->currency, sums->accrued));
+        TRY(balance_check(reconcile, LEDGER_DEFERRED, sums->currency, -sums->deferred));
     }
     return NULL;
 }
@@ -204,6 +232,7 @@ static Err *reconcile_work(DbTx *tx, void *context)
     reconcile->tx = tx;
     TRY(invoices_check(reconcile));
     TRY(grants_check(reconcile));
+    TRY(revenue_check(reconcile));
     return ledger_check(reconcile);
 }
 
