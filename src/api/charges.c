@@ -93,13 +93,37 @@ static Err *grants_work(DbTx *tx, void *context)
     return credit_grants_active(tx, &wallet, &charging->grants);
 }
 
+typedef struct TaxesRead {
+    const Charging *charging;
+    const Drawing  *drawing;
+    int64_t        *taxes;
+} TaxesRead;
+
+static Err *taxes_work(DbTx *tx, void *context)
+{
+    TaxesRead *read = context;
+    return open_draw_taxes(tx, &read->charging->open, wallet_of(read->charging).currency,
+                           read->drawing, &read->taxes);
+}
+
+// What grants begin or end within open periods needs bills up to then: rated here, and kept, so
+// that the writer finds them. So are the taxes of those bills.
+static Err *open_rate(Request *request, Charging *charging)
+{
+    Drawing   drawing;
+    TaxesRead read = { charging, &drawing, NULL };
+    if (charging->wanted.open.count == 0)
+        return NULL;
+    TRY(draw_begin(request->arena, charging->grants, charging->wanted.open, &drawing));
+    draw_before_tax(&drawing);
+    TRY(books_read(request, taxes_work, &read));
+    charging->wanted.open_taxes = read.taxes;
+    return NULL;
+}
+
 static Err *charge_write(Request *request, Charging *charging)
 {
-    Drawing drawing;
-    // What grants begin or end within open periods needs bills up to then: rated here, and kept,
-    // so that the writer finds them.
-    if (charging->wanted.open.count > 0)
-        TRY(draw_begin(request->arena, charging->grants, charging->wanted.open, &drawing));
+    TRY(open_rate(request, charging));
     return db_write(server_of(request)->books, request->arena,
                     (DbWrite){ .work = charge_work, .context = charging });
 }

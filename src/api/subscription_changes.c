@@ -281,7 +281,7 @@ static const Field resume_fields[] = {
 static const Shape resume_shape =
     SHAPE("ResumeBody", resume_fields, .doc = "From when on fees run again.");
 
-#define NOT_SHOWN " Null without the scope bills:read, and where it is too large to be told."
+#define NOT_SHOWN " Null without the scope bills:read, and where it cannot be told."
 
 static const Field answer_fields[] = {
     MEMBER("subscription", OBJECT, .required = true, .shape = &subscription_now_shape,
@@ -305,7 +305,7 @@ static const Parameter change_query[] = {
 #define REFUSES_OF_CHANGES                                                                     \
     ERR_UNKNOWN_MEMBER, ERR_FIELD_INVALID, ERR_INVALID_TIMESTAMP, ERR_SUBSCRIPTION_NOT_FOUND,  \
         ERR_OUTSIDE_SUBSCRIPTION, ERR_SUBSCRIPTION_CANCELED, ERR_CHANGE_CONFLICT,              \
-        ERR_TAX_RATE_NOT_FOUND, ERR_PRECONDITION_FAILED
+        ERR_PRECONDITION_FAILED
 
 const Route api_subscription_changes_routes[] = {
     { .name = "changeSubscription",

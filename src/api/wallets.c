@@ -65,6 +65,19 @@ static void currencies_take(Wallet *wallet)
     }
 }
 
+typedef struct TaxesRead {
+    const Wallet  *wallet;
+    Currency       currency;
+    const Drawing *drawing;
+    int64_t       *taxes;
+} TaxesRead;
+
+static Err *taxes_work(DbTx *tx, void *context)
+{
+    TaxesRead *read = context;
+    return open_draw_taxes(tx, &read->wallet->open, read->currency, read->drawing, &read->taxes);
+}
+
 // What the open bills of one currency will draw of each grant.
 static Err *expect(Wallet *wallet, Currency currency)
 {
@@ -79,7 +92,9 @@ static Err *expect(Wallet *wallet, Currency currency)
         }
     TRY(draw_begin(arena, grants, open_draw_of(&wallet->open, currency), &drawing));
     draw_before_tax(&drawing);
-    draw_after_tax(&drawing, NULL);
+    TaxesRead read = { wallet, currency, &drawing, NULL };
+    TRY(books_read(wallet->request, taxes_work, &read));
+    draw_after_tax(&drawing, read.taxes);
     draw_reserve(&drawing, grants);
     for (size_t i = 0; i < grants.count; i++)
         wallet->expected[places[i]] = grants.at[i].reserved;

@@ -175,6 +175,32 @@ def test_a_key_that_may_not_read_bills_is_shown_none(sold):
         assert answer["change"]["kind"] == "cancel"
 
 
+def test_what_is_available_is_what_the_next_invoice_leaves(sold):
+    """Paid credit pays tax as well: 20.00 of usage and 4.00 of tax."""
+    use(sold, 40, START, "a")
+    sold.post("/v1/grants", {"account": ACCOUNT, "amount": "100.00", "currency": "USD", "kind": "paid"}, **keyed("g"))
+    balance, = sold.get(f"/v1/accounts/{ACCOUNT}/wallet")["balances"]
+    assert (balance["expectedDraw"], balance["available"]) == ("24.00", "76.00")
+    charge = {"account": ACCOUNT, "currency": "USD", "chargeKey": "c", "collect": "wallet"}
+    refused = sold.call("POST", "/v1/charges", {**charge, "amount": "76.01"})
+    assert (refused.status, refused.code) == (402, "insufficient_balance")
+    sold.post("/v1/charges", {**charge, "amount": "76.00"})
+    assert sold.get(f"/v1/accounts/{ACCOUNT}/wallet")["balances"][0]["available"] == "0.00"
+
+
+def test_a_rate_that_is_not_in_force_yet_cannot_be_told(shop):
+    shop.put("/v1/taxRates/later", {"name": "VAT", "percent": "20", "effectiveFrom": "2032-01-01T00:00:00Z"})
+    shop.put(f"/v1/accounts/{ACCOUNT}", {"currency": "USD", "taxRates": ["later"]})
+    shop.publish("plan", {"currency": "USD", "charges": [flat("30.00"), CALLS]}, effective=START)
+    shop.subscribe("sub", ACCOUNT, "plan", START)
+    assert shop.call("GET", f"/v1/accounts/{ACCOUNT}/upcomingInvoice").code == "tax_rate_not_found"
+    answer = shop.post("/v1/subscriptions/sub/cancel", {"at": "periodEnd"})
+    assert (answer["invoice"], answer["upcomingInvoice"], answer["bill"]["total"]) == (None, None, "30.00")
+    shop.post("/v1/grants", {"account": ACCOUNT, "amount": "50.00", "currency": "USD", "kind": "paid"}, **keyed("g"))
+    use(shop, 4, START, "a")
+    assert shop.get(f"/v1/accounts/{ACCOUNT}/wallet")["balances"][0]["available"] == "18.00"
+
+
 # ---- whatever happens
 
 class Life:

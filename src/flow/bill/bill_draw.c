@@ -153,6 +153,7 @@ typedef struct Opening {
     Arena               *arena;
     const OpenDrawQuery *query;
     OpenDraws           *draws;
+    const TimelineFacts *facts;  // of the subscription that is looked at
 } Opening;
 
 static OpenDraw *draw_of(const Opening *opening, Currency currency)
@@ -173,17 +174,22 @@ static OpenDraw *draw_of(const Opening *opening, Currency currency)
     return &more[place];
 }
 
-static void lines_add(const Opening *opening, Currency currency, const DrawLine *lines,
-                      size_t count)
+// `lines` has no categories where none of them has one.
+static void lines_add(const Opening *opening, Currency currency, const OpenDraw *lines)
 {
     OpenDraw *draw = draw_of(opening, currency);
-    DrawLine *all = arena_array(opening->arena, DrawLine, draw->count + count);
-    for (size_t i = 0; i < draw->count; i++)
-        all[i] = draw->lines[i];
-    for (size_t i = 0; i < count; i++)
-        all[draw->count + i] = lines[i];
+    size_t    count = draw->count + lines->count;
+    DrawLine *all = arena_array(opening->arena, DrawLine, count);
+    Str      *categories = arena_array(opening->arena, Str, count);
+    for (size_t i = 0; i < count; i++) {
+        const OpenDraw *from = i < draw->count ? draw : lines;
+        size_t          place = i < draw->count ? i : i - draw->count;
+        all[i] = from->lines[place];
+        categories[i] = from->categories == NULL ? STR_NONE : from->categories[place];
+    }
     draw->lines = all;
-    draw->count += count;
+    draw->categories = categories;
+    draw->count = count;
 }
 
 // What invoices have of the line.
@@ -203,13 +209,16 @@ static Err *period_add(const Opening *opening, const PeriodQuery *rated, const P
     Bill        *bill = arena_new(arena, Bill);
     PeriodSoFar *so_far = period_so_far(arena, rated, period);
     TRY(period_bill(arena, rated, period, bill));
-    DrawLine *lines = arena_array(arena, DrawLine, bill->count);
+    OpenDraw added = { .lines = arena_array(arena, DrawLine, bill->count),
+                       .categories = arena_array(arena, Str, bill->count),
+                       .count = bill->count };
     for (size_t i = 0; i < bill->count; i++) {
         const Line *line = &bill->lines[i];
         int64_t     net = line->provisional ? 0 : line_net(line).minor - billed_of(billed, line);
-        lines[i] = bill_draw_line(arena, so_far, line, net);
+        added.lines[i] = bill_draw_line(arena, so_far, line, net);
+        added.categories[i] = issue_line_of(arena, opening->facts, rated->timeline, line).category;
     }
-    lines_add(opening, bill->currency, lines, bill->count);
+    lines_add(opening, bill->currency, &added);
     return NULL;
 }
 
@@ -261,7 +270,9 @@ static Err *history_add(const Opening *opening, const SubscriptionHistory *histo
                             .project = query->project,
                             .timeline = timeline,
                             .at = query->rated_at };
-    return periods_add(opening, rated, from, &billed);
+    Opening of = *opening;
+    of.facts = facts;
+    return periods_add(&of, rated, from, &billed);
 }
 
 static Err *histories_add(const Opening *opening, Str account)
@@ -282,10 +293,13 @@ static Err *histories_add(const Opening *opening, Str account)
 
 Err *bill_draw_open(Arena *arena, const OpenDrawQuery *query, Str account, OpenDraws *draws)
 {
-    Opening opening = { arena, query, draws };
-    *draws = (OpenDraws){ 0 };
+    Opening  opening = { .arena = arena, .query = query, .draws = draws };
+    Account *row;
+    *draws = (OpenDraws){ .project = query->open.project, .now = query->open.at };
     if (query->since.us > query->open.at.us)
         return NULL;
+    TRY(catalog_account_get(query->open.catalog, arena, query->open.project, account, &row));
+    draws->buyer = row->billing;
     Err *err = histories_add(&opening, account);
     if (err != NULL)
         bill_draw_close(draws);
@@ -296,6 +310,53 @@ void bill_draw_close(const OpenDraws *draws)
 {
     if (draws->moment != NULL)
         usage_moment_close(draws->moment);
+}
+
+static const OpenDraw *open_draw_find(const OpenDraws *draws, Currency currency)
+{
+    for (size_t i = 0; i < draws->count; i++)
+        if (currency_equal(draws->at[i].currency, currency))
+            return &draws->at[i];
+    return NULL;
+}
+
+// The lines as a draft would have them, less what credit before tax pays of them.
+static void draft_lines(Arena *arena, const OpenDraw *draw, const Drawing *drawing,
+                        IssueDraft *draft)
+{
+    draft->currency = draw->currency;
+    draft->count = draw->count;
+    draft->lines = arena_array(arena, IssueLine, draw->count);
+    for (size_t i = 0; i < draw->count; i++)
+        draft->lines[i] = (IssueLine){
+            .category = draw->categories[i],
+            .service = draw->lines[i].service,
+            .amount = { draw->lines[i].net - draw_of_line(drawing, i), draw->currency },
+            .discount = money_zero(draw->currency),
+        };
+}
+
+Err *open_draw_taxes(DbTx *tx, const OpenDraws *draws, Currency currency, const Drawing *drawing,
+                     int64_t **taxes)
+{
+    const OpenDraw *draw = open_draw_find(draws, currency);
+    IssueQuery      query = { .project = draws->project, .now = draws->now };
+    IssueDraft      draft = { .query = &query, .boundary = draws->now, .buyer = draws->buyer };
+    IssuePriced     priced;
+    *taxes = NULL;
+    if (draw == NULL)
+        return NULL;
+    draft_lines(db_arena(tx), draw, drawing, &draft);
+    Err *err = issue_price_taxes(tx, &draft, &priced);
+    if (err != NULL)
+        return err->code == ERR_TAX_RATE_NOT_FOUND ? NULL : err;
+    *taxes = arena_array(db_arena(tx), int64_t, draw->count);
+    for (size_t i = 0; i < draw->count; i++) {
+        const TaxLine *line = &priced.lines[i];
+        int64_t        added = line->tax - (line->amount.minor - line->net);
+        (*taxes)[i] = added > 0 ? added : 0;
+    }
+    return NULL;
 }
 
 DrawLines open_draw_of(const OpenDraws *draws, Currency currency)

@@ -35,6 +35,7 @@ Err *draw_table_until(void *context, Arena *arena, Instant t, int64_t *net) MUST
 typedef struct OpenDraw {
     Currency  currency;
     DrawLine *lines;
+    Str      *categories;  // of tax, of each line
     size_t    count;
 } OpenDraw;
 
@@ -42,6 +43,9 @@ typedef struct OpenDraws {
     OpenDraw    *at;  // by currency's code
     size_t       count;
     UsageMoment *moment;  // NULL: the account has no open bill
+    ProjectId    project;
+    Instant      now;
+    Str          buyer;  // party of the account
 } OpenDraws;
 
 typedef struct OpenDrawQuery {
@@ -58,3 +62,9 @@ void bill_draw_close(const OpenDraws *draws);
 
 // Those of a currency; none when there are none.
 DrawLines open_draw_of(const OpenDraws *draws, Currency currency);
+
+// What each of those lines bears of tax beside its net, at the rates of now, once credit before tax
+// has paid (draw_before_tax of `drawing`): for draw_after_tax. NULL when there are none, or a rate is
+// not in force yet.
+Err *open_draw_taxes(DbTx *tx, const OpenDraws *draws, Currency currency, const Drawing *drawing,
+                     int64_t **taxes) MUST_CHECK;

@@ -81,10 +81,11 @@ static Err *bill_member(const Changed *changed, JsonOut *out)
     return NULL;
 }
 
-// What is too large to be told is null: the change counts all the same, and may be what mends it.
+// What is too large to be told, or taxed by a rate that is not in force then, is null: the change
+// counts all the same, and may be what mends it.
 static Err *or_null(Err *err, const char *const *names, JsonOut *out)
 {
-    if (err != NULL && err->code != ERR_AMOUNT_TOO_LARGE)
+    if (err != NULL && err->code != ERR_AMOUNT_TOO_LARGE && err->code != ERR_TAX_RATE_NOT_FOUND)
         return err;
     for (; err != NULL && *names != NULL; names++)
         json_null_member(out, *names);

@@ -64,7 +64,7 @@ static Err *wallet_pay(DbTx *tx, const CreditWallet *wallet, const ChargeWanted 
     if (wanted->open.count > 0) {
         TRY(draw_begin(db_arena(tx), grants, wanted->open, &open));
         draw_before_tax(&open);
-        draw_after_tax(&open, NULL);
+        draw_after_tax(&open, wanted->open_taxes);
         draw_reserve(&open, grants);
     }
     TRY(draw_begin(db_arena(tx), grants, (DrawLines){ &line, 1 }, &drawing));

@@ -23,6 +23,7 @@ typedef struct ChargeWanted {
     ProjectId     project;
     AccountCharge charge;  // id and invoice are not read
     DrawLines     open;    // what the account's open bills will draw, in its currency
+    const int64_t *open_taxes;  // and on each of those lines; NULL: none
 } ChargeWanted;
 
 // *added is false when it was stored before; *charge is what is stored. CHARGE_CONFLICT;
