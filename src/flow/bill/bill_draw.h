@@ -64,7 +64,7 @@ void bill_draw_close(const OpenDraws *draws);
 DrawLines open_draw_of(const OpenDraws *draws, Currency currency);
 
 // What each of those lines bears of tax beside its net, at the rates of now, once credit before tax
-// has paid (draw_before_tax of `drawing`): for draw_after_tax. NULL when there are none, or a rate is
-// not in force yet.
+// has paid (draw_before_tax of `drawing`): for draw_after_tax. NULL when there are none, or a rate
+// is not in force yet.
 Err *open_draw_taxes(DbTx *tx, const OpenDraws *draws, Currency currency, const Drawing *drawing,
                      int64_t **taxes) MUST_CHECK;
