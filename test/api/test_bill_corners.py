@@ -4,6 +4,8 @@ lines below zero, what comes to nothing or to too much, and accounts that have v
 from decimal import Decimal
 
 import pytest
+from books import Books
+from client import Api, Server
 from test_invoices import balanced, finalize, keyed, make, n, one_off, owed, refused  # noqa: F401
 
 START = "2026-08-01T00:00:00Z"
@@ -160,13 +162,79 @@ def test_events_of_a_line_around_a_pause(api, n, grouped):
     assert told == {None: ["c"], "eu": ["a", "z", "d"], "us": []}, told  # one instant: by ids; none of the pause
 
 
+def test_events_of_a_line_of_two_groups(api, n, account):
+    meter = api.meter(n("meter"), dimensions=["region", "zone"])["id"]
+    api.publish(n("plan"), {**USD, "charges": [
+        {"id": "fee", "model": "flat", "amount": "1", "timing": "advance"},
+        {"id": "calls", "meter": meter, "model": "perUnit", "unitPrice": "1", "groupBy": ["region", "zone"]}]})
+    send(api, meter, account, *((f"e{number:03}", day(1 + number % 9), 1, {"region": "eu", "zone": str(number % 2)})
+                                for number in range(200)), ("other", day(3), 1, {"region": "us", "zone": "0"}))
+    api.subscribe(n("sub"), account, n("plan"), START)
+    seen = set()
+    for done in subtotals(api, account):
+        for line in done["document"]["lines"]:
+            path, cursor = f"/v1/invoices/{done['id']}/lines/{line['number']}/events", {}
+            if line["charge"] == "fee":
+                assert api.get(path)["data"] == []
+                continue
+            found = []
+            while cursor is not None:
+                page = api.get(path, query={"limit": 7, **cursor})
+                found += [(event["ts"], event["uniqueId"]) for event in page["data"]]
+                cursor = {"cursor": page["nextCursor"]} if page["nextCursor"] else None
+            assert found == sorted(found) and len(found) == len(set(found)) == int(line["usage"])
+            seen |= {id for _, id in found}
+    assert len(seen) == 201
+
+
 def test_a_line_of_nobodys_usage_has_no_events(api, n, account):
     done = finalize(api, one_off(api, n, account))
     assert api.get(f"/v1/invoices/{done['id']}/lines/1/events")["data"] == []
     refused(api.call("GET", f"/v1/invoices/{done['id']}/lines/2/events"), 404, "invoice_not_found")
 
 
+# ---- credit notes
+
+@pytest.mark.parametrize("lines,code", [
+    ([(1, "10.01")], "field_invalid"), ([(1, "-1")], "field_invalid"), ([(2, "1")], "field_invalid"),
+    ([(2, "-4.01")], "field_invalid"), ([(1, "0")], "field_invalid"), ([(0, "1")], None), ([(3, "1")], None),
+    ([(1, "1"), (1, "1")], "field_invalid"), ([(1, "10.00"), (2, "-4.00")], "made"), ([(1, "5"), (2, "-1")], "made")])
+def test_what_a_credit_note_may_take_back(api, n, account, lines, code):
+    done = finalize(api, one_off(api, n, account, [{"description": "A", "amount": "10.00"},
+                                                   {"description": "B", "amount": "-4.00"}]))
+    answer = api.call("POST", "/v1/creditNotes", {
+        "invoice": done["id"], "reasonCode": "x",
+        "lines": [{"line": line, "amount": amount} for line, amount in lines]}, **keyed(n("note")))
+    if code == "made":
+        assert Decimal(answer.json["net"]) == sum(Decimal(amount) for _, amount in lines)
+    else:
+        assert answer.status in (404, 422) and code in (None, answer.code), answer
+        assert api.get("/v1/creditNotes", query={"invoice": done["id"]})["data"] == []
+    balanced(api)
+
+
 # ---- wallets and lists
+
+def test_a_wallet_beside_subscriptions_that_are_over_or_to_come(api, n, account):
+    api.publish(n("plan"), {**USD, "charges": [{"id": "fee", "model": "flat", "amount": "9", "timing": "advance"}]})
+    api.subscribe(n("over"), account, n("plan"), "2026-01-01T00:00:00Z", endsAt="2026-02-01T00:00:00Z")
+    api.subscribe(n("to come"), account, n("plan"), "2999-01-01T00:00:00Z")
+    grant(api, account, "100", n("grant"), effectiveAt="2026-06-01T00:00:00Z")
+    balance, = api.get(f"/v1/accounts/{account}/wallet")["balances"]
+    assert (balance["posted"], balance["expectedDraw"], balance["available"]) == ("100.00", "0.00", "100.00")
+
+
+def test_two_subscriptions_on_one_invoice_are_voided_together(api, n, account):
+    api.publish(n("plan"), {**USD, "charges": [{"id": "fee", "model": "flat", "amount": "9", "timing": "advance"}]})
+    for number in "12":
+        api.subscribe(n("sub") + number, account, n("plan"), START)
+    first = finalize(api, make(api, account))
+    assert first["total"] == "18.00"
+    api.post(f"/v1/invoices/{first['id']}/void", None)
+    again = finalize(api, make(api, account))
+    assert (again["at"], again["total"]) == (first["at"], "18.00")
+    balanced(api)
+
 
 def test_a_wallet_of_more_than_63_bits(api, n, account):
     for number in range(5):
@@ -231,7 +299,85 @@ def test_a_rule_changes_in_one_member(api, n, account, change):
 
 # ---- very many
 
-MANY = 1001  # subscriptions: one more than are read at once
+MANY = 1001  # one more than are read at once
+
+
+def test_a_void_that_reaches_more_periods_than_are_rated(fresh):
+    """A level that was set in 2004 and never again, billed by the week: each week since changes."""
+    api = fresh(seal_bits=6)
+    api.meter("disk", "timeWeighted", unit="hour")
+    api.publish("weekly", {**USD, "period": {"every": 1, "unit": "week"}, "charges": [
+        {"id": "disk", "meter": "disk", "model": "perUnit", "unitPrice": "1"}]}, "2004-01-01T00:00:00Z")
+    for account in ("a", "b"):
+        api.put(f"/v1/accounts/{account}", USD)
+        api.subscribe(f"sub {account}", account, "weekly", "2004-01-05T00:00:00Z", endsAt="2026-01-01T00:00:00Z")
+        api.send([{"meter": "disk", "account": account, "uniqueId": account, "value": 1,
+                   "ts": "2004-01-01T00:00:00Z"}])
+    told = api.post("/v1/measurements/void", {"uniqueIds": ["a", "b"], "dryRun": True})
+    assert len(told["bills"]) == 1000 and {bill["account"] for bill in told["bills"]} == {"a"}
+    assert told["accountsLeftOut"] == 2
+
+
+def test_more_meters_than_are_read_at_once(fresh):
+    api = fresh(seal_bits=6)
+    if api.server.books:
+        pytest.skip("the pages are the same, and a file makes so many meters sooner")
+    for number in range(MANY):
+        api.meter(f"meter{number:04}")
+    api.publish("plan", {**USD, "charges": [
+        {"id": "all", "meter": "meter0000", "model": "perUnit", "unitPrice": "1"},
+        {"id": "last", "meter": f"meter{MANY - 1:04}", "model": "perUnit", "unitPrice": "1"}]})
+    api.put("/v1/accounts/a", USD)
+    api.subscribe("sub", "a", "plan", START)
+    send(api, "meter0000", "a", ("first", day(10), 1, {}))
+    send(api, f"meter{MANY - 1:04}", "a", ("last", day(10), 1, {}))
+    send(api, "meter0500", "a", ("middle", day(10), 1, {}))
+    row, = api.get("/v1/usage/unbilled")["data"]
+    assert (row["reason"], row["events"], row["meters"]) == ("no_charge", 1, ["meter0500"])
+
+
+def test_what_no_bill_counts_of_a_changing_subscription(fresh):
+    """Rivals on a meter, two plans after one another, two pauses, and more names than are told."""
+    api = fresh(seal_bits=6)
+    api.meter("calls", dimensions=["region"])
+    charge = {"meter": "calls", "model": "perUnit", "unitPrice": "1"}
+    api.publish("one", {**USD, "charges": [{"id": "all", **charge},
+                                           {"id": "eu", **charge, "filter": {"region": ["eu"]}}]})
+    api.publish("two", {**USD, "charges": [{"id": "us", **charge, "filter": {"region": ["us"]}}]})
+    for number in range(25):
+        account = f"a{number:02}"
+        api.put(f"/v1/accounts/{account}", USD)
+        api.subscribe(f"sub {account}", account, "one", START)
+        api.post(f"/v1/subscriptions/sub%20{account}/change", {"plan": "two", "effectiveAt": day(20)})
+        for first, last, usage in ((3, 5, "free"), (7, 9, "free"), (11, 13, "billed")):
+            api.post(f"/v1/subscriptions/sub%20{account}/pause", {"at": day(first), "usage": usage})
+            api.post(f"/v1/subscriptions/sub%20{account}/resume", {"at": day(last)})
+        send(api, "calls", account, *((f"{number}", day(number), 1, {"region": "eu" if number % 2 else "us"})
+                                      for number in range(1, 30)))
+    rows = {row["reason"]: row for row in api.get("/v1/usage/unbilled")["data"]}
+    assert {reason: row["events"] for reason, row in rows.items()} == {
+        "outside_subscription": 25 * 4, "no_charge": 25 * 5}  # 3, 4, 7, 8; and eu on 21, 23, …, 29
+    assert rows["no_charge"]["accountCount"] == 25 and len(rows["no_charge"]["accounts"]) == 20
+
+
+def test_what_was_refused_as_too_old_is_told(contract):
+    server = Server(seal_bits=6)
+    with Books(server) as books:
+        books.add_project("strict", horizon_us=30 * 86_400_000_000)
+        key = books.add_key(["usage:write", "usage:read", "catalog:write", "bills:read"], project="strict")
+    with server:
+        api = Api(server, key=key, contract=contract)
+        api.meter("calls")
+        api.put("/v1/accounts/a", {})
+        for number in range(12):
+            answer = api.send([{"meter": "calls", "account": "a", "uniqueId": f"old{number}", "value": 1,
+                                "ts": f"2020-01-{number + 1:02}T00:00:00Z"}])
+            assert answer["results"][0]["code"] == "timestamp_too_old"
+        api.send([{"meter": "calls", "account": "a", "uniqueId": "ahead", "value": 1, "ts": "2999-01-01T00:00:00Z"}])
+        row, = api.get("/v1/usage/unbilled")["data"]
+        assert (row["reason"], row["events"], len(row["examples"])) == ("beyond_horizon", 12, 10)
+        span = {"from": "2020-01-03T00:00:00Z", "to": "2020-01-05T00:00:00Z"}
+        assert api.get("/v1/usage/unbilled", query=span)["data"] == []  # they are known by their arrival
 
 
 def test_an_account_with_very_many_subscriptions(fresh):
