@@ -26,8 +26,8 @@ static inline void books_tell_server(Str address, const char *sql)
     MariadbAddress to;
     MYSQL         *handle = mysql_init(NULL);
     assert_null(mariadb_address_parse(arena, address, &to));
-    assert_non_null(mysql_real_connect(handle, to.host, to.user, to.password, NULL, to.port,
-                                       to.socket, 0));
+    assert_non_null(mysql_real_connect(handle, to.hosts[0].name, to.user, to.password, NULL,
+                                       to.hosts[0].port, to.socket, 0));
     assert_int_equal(mysql_query(handle, sql), 0);
     mysql_close(handle);
 }
