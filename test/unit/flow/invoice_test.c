@@ -252,6 +252,84 @@ static void test_totals(void **state)
     assert_int_equal(err->code, ERR_AMOUNT_TOO_LARGE);
 }
 
+// Two lines of amount, discount and tax that are each in 63 bits, but not their sum.
+static void test_totals_beyond_numbers(void **state)
+{
+    static const int64_t amounts[][2][3] = {
+        { { INT64_MAX, 0, 0 }, { 1, 0, 0 } },  { { 0, INT64_MAX, 0 }, { 0, 1, 0 } },
+        { { 0, 0, INT64_MAX }, { 0, 0, 1 } },  { { INT64_MAX, 0, 0 }, { 0, 1, 0 } },
+        { { INT64_MAX, 0, 0 }, { 0, 0, 1 } },  { { INT64_MIN, 0, 0 }, { 0, 0, 0 } },
+        { { INT64_MAX, 0, 0 }, { 1, -1, 0 } },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof amounts / sizeof *amounts; i++) {
+        InvoicePart part = { .subscription = STR("x") };
+        Invoice     invoice = { .parts = &part, .count = 1 };
+        assert_true(currency_find(STR("USD"), &invoice.currency));
+        part.lines = (InvoiceLines){ arena_array(life.arena, Line, 2), 2 };
+        for (size_t k = 0; k < 2; k++)
+            part.lines.at[k] = (Line){ .amount = { amounts[i][k][0], invoice.currency },
+                                       .discount = { amounts[i][k][1], invoice.currency },
+                                       .tax = { amounts[i][k][2], invoice.currency } };
+        Err *err = invoice_total(life.arena, &invoice);
+        assert_non_null(err);
+        assert_int_equal(err->code, ERR_AMOUNT_TOO_LARGE);
+    }
+}
+
+static Line line_of(int64_t amount, int64_t discount, int64_t tax)
+{
+    Currency usd;
+    assert_true(currency_find(STR("USD"), &usd));
+    return (Line){ .amount = { amount, usd }, .discount = { discount, usd }, .tax = { tax, usd } };
+}
+
+static void test_differences_beyond_numbers(void **state)
+{
+    (void)state;
+    for (int member = 0; member < 3; member++) {
+        int64_t most[3] = { 0 }, one[3] = { 0 };
+        most[member] = INT64_MAX;
+        one[member] = -1;
+        Line line = line_of(most[0], most[1], most[2]), billed = line_of(one[0], one[1], one[2]);
+        Err *err = line_less(life.arena, &line, &billed);
+        assert_non_null(err);
+        assert_int_equal(err->code, ERR_AMOUNT_TOO_LARGE);
+    }
+    for (int member = 0; member < 3; member++) {
+        int64_t one[3] = { 0 };
+        one[member] = 1;
+        Line line = line_of(one[0], one[1], one[2]);
+        assert_false(is_nothing(&line));
+    }
+}
+
+static void test_lines_are_told_apart(void **state)
+{
+    static const Str eu[] = { STR_INIT("eu"), STR_INIT("a") };
+    static const Str us[] = { STR_INIT("us"), STR_INIT("a") };
+    Charge           calls = { .id = STR("calls"), .group_count = 1 };
+    Charge           twice = { .id = STR("calls"), .group_count = 2 };
+    Charge           fee = { .id = STR("fee") };
+    Line             all = { .charge = &calls };
+    Line others[] = { { .charge = &calls, .kind = LINE_MINIMUM },
+                      { .charge = &calls, .period = { { 1 }, { 2 } } },
+                      { .charge = NULL },
+                      { .charge = &fee },
+                      { .charge = &calls, .group = eu } };
+    (void)state;
+    assert_true(invoice_same_line(&all, &all));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_false(invoice_same_line(&all, &others[i]));
+        assert_false(invoice_same_line(&others[i], &all));
+        assert_true(invoice_same_line(&others[i], &others[i]));
+    }
+    Line grouped = { .charge = &calls, .group = eu }, other = { .charge = &calls, .group = us };
+    Line by_two = { .charge = &twice, .group = eu };
+    assert_false(invoice_same_line(&grouped, &other));
+    assert_false(invoice_same_line(&grouped, &by_two));
+}
+
 // ---- whatever happens
 
 static const char *const documents[] = {
@@ -456,6 +534,9 @@ int main(void)
         TEST(test_an_end_that_moves_out_again),
         TEST(test_what_was_invoiced_is_an_input),
         TEST(test_totals),
+        TEST(test_totals_beyond_numbers),
+        TEST(test_differences_beyond_numbers),
+        TEST(test_lines_are_told_apart),
         cmocka_unit_test(test_the_invoices_sum_to_the_bills),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
