@@ -87,7 +87,7 @@ static Err *one_rate(Arena *arena, const Batch *batch, const IssueKnown *known, 
                      bool *due)
 {
     IssueWanted wanted = { .account = closing->closed->account,
-                           .currency = closing->closed->currency,
+                           .currency = STR_NONE,
                            .known = known,
                            .has_until = true,
                            .until = batch->close->until };
