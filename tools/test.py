@@ -37,7 +37,7 @@ STEPS = [
     ("crash", ["crash"], {"N": "10"}),
     ("faults", ["faults"], {"N": "1"}),
     ("second-server", ["second-server"], {"N": "4"}),
-    ("year", ["year"], {"N": "60", "KILL": "0.5"}),
+    ("year", ["year"], {"N": "50", "KILL": "1", "ENGINES": "sqlite,mariadb"}),
     ("unit-asan", ["-j2"] + ASAN + ["unit"], {}),
     ("fuzz-replay", ["-j2"] + ASAN + ["fuzz-replay"], {}),
 ]

@@ -49,11 +49,15 @@ struct Db {
     size_t                       reader_count;
     bool                         met;       // the writer's: a row that another process wrote
     bool                         is_again;  // the writer's: the work ran before
+    DbWork                       guard;     // the writer's copies of `guards` and `guarded`
+    void                        *guard_context;
 
     Lock   lock;  // guards all below
     Signal arrived;
     Item  *first, *last;
     bool   closing;
+    DbWork guards;  // before the work of each transaction; may be NULL
+    void  *guarded;
     bool   latched;  // a commit's outcome is unknown: what memory mirrors may be wrong
     Seat  *free;
     Signal freed;
@@ -208,13 +212,25 @@ static bool again(Db *db)
     return undone(db) || (db->met && db->driver->is_shared);
 }
 
+static Err *begin(Db *db, Arena *arena)
+{
+    TRY(db->driver->begin(db->writer.connection, arena, DB_WRITES));
+    if (db->guard == NULL)
+        return NULL;
+    DbTx tx = { .db = db, .seat = &db->writer, .arena = arena, .mode = DB_WRITES };
+    Err *err = db->guard(&tx, db->guard_context);
+    if (err != NULL)
+        db->driver->rollback(db->writer.connection);
+    return err;
+}
+
 // One item in a transaction of its own: what it refuses is its answer.
 static Err *alone_once(Db *db, Item *item)
 {
     if (db->latched)
         return latched_refusal(item->arena);
     db->met = false;
-    TRY(db->driver->begin(db->writer.connection, item->arena, DB_WRITES));
+    TRY(begin(db, item->arena));
     Err *err = item_work(db, item);
     if (err == NULL)
         return commit(db, item->arena);
@@ -251,7 +267,7 @@ static GroupEnd group_together(Db *db, Item *group)
 {
     if (db->latched)
         return GROUP_REFUSED;
-    if (db->driver->begin(db->writer.connection, group->arena, DB_WRITES) != NULL)
+    if (begin(db, group->arena) != NULL)
         return undone(db) ? GROUP_UNDONE : GROUP_REFUSED;
     for (Item *item = group; item != NULL; item = item->next)
         if (item_work(db, item) != NULL) {
@@ -303,6 +319,8 @@ static Item *group_take(Db *db)
     while (db->first == NULL && !db->closing)
         signal_wait(&db->arrived, &db->lock);
     Item *group = db->first;
+    db->guard = db->guards;
+    db->guard_context = db->guarded;
     if (group != NULL) {
         Item *end = group;
         for (size_t i = 1; i < db->group_max && end->next != NULL; i++)
@@ -407,6 +425,14 @@ void db_close(Db *db)
     signal_close(&db->freed);
     lock_close(&db->lock);
     memory_release(db);
+}
+
+void db_guard(Db *db, DbWork guard, void *context)
+{
+    lock_take(&db->lock);
+    db->guards = guard;
+    db->guarded = context;
+    lock_release(&db->lock);
 }
 
 Err *db_health(Db *db, Arena *arena)

@@ -53,6 +53,11 @@ Err *db_health(Db *db, Arena *arena);
 // keeps nothing of an earlier run; what it answers it takes from db_arena(tx).
 typedef Err *(*DbWork)(DbTx *tx, void *context);
 
+// Runs at the beginning of every transaction of db_write from now on, before the work: for a
+// process that must write nothing more once another one has replaced it. What it refuses is the
+// answer of all. NULL: nothing runs any more.
+void db_guard(Db *db, DbWork guard, void *context);
+
 typedef struct DbWrite {
     DbWork work;
     // May be NULL. Runs on the writer's thread, in the order of commits, before db_write returns:

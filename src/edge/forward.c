@@ -174,6 +174,11 @@ static void headers_take(Forward *forward)
     header_add(forward, "X-Request-Id", request->id);
     if (request->media.length > 0)
         header_add(forward, "Content-Type", request->media);
+    // Without these libcurl would say something of its own.
+    if (request_header(request, "Accept").at == NULL)
+        forward->headers = curl_slist_append(forward->headers, "Accept:");
+    if (request->media.length == 0)
+        forward->headers = curl_slist_append(forward->headers, "Content-Type:");
     forward->headers = curl_slist_append(forward->headers, "Expect:");
 }
 

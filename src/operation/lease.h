@@ -27,6 +27,9 @@ Err *lease_take(Db *db, Arena *arena, Lease *wanted, Lease **other) MUST_CHECK;
 // Another LEASE_S, and the address as it is in *mine. *kept is false when somebody else took it
 // since: whoever hears that has it no longer.
 Err *lease_keep(Db *db, Arena *arena, Lease *mine, bool *kept) MUST_CHECK;
+// Within a transaction, which then holds on to it: nobody else takes the lease before its end.
+// *is_mine is false when somebody else has taken it.
+Err *lease_check(DbTx *tx, const Lease *mine, bool *is_mine) MUST_CHECK;
 // Others may take it at once. Nothing happens when somebody else has it.
 Err *lease_give_up(Db *db, Arena *arena, const Lease *mine) MUST_CHECK;
 // NULL in *found: nobody ever had it. It may have ended.

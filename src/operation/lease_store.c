@@ -125,6 +125,14 @@ Err *lease_keep(Db *db, Arena *arena, Lease *mine, bool *kept)
     return NULL;
 }
 
+Err *lease_check(DbTx *tx, const Lease *mine, bool *is_mine)
+{
+    Lease *stored;
+    TRY(find(tx, mine->name, &stored));
+    *is_mine = stored != NULL && stored->fence == mine->fence;
+    return NULL;
+}
+
 static Err *end_work(DbTx *tx, void *context)
 {
     const Lease *mine = context;

@@ -11,7 +11,7 @@ enum { LOST_EXIT = 3, CHECK_BYTES = 16 };
 struct Owner {
     Db    *books;
     Arena *arena;
-    Lease  lease;  // under the lock
+    Lease  lease;  // its address under the lock
     Str    name;
     Thread thread;
     Lock   lock;
@@ -25,6 +25,23 @@ Str owner_pepper_check(Arena *arena, const Pepper *pepper)
     return str_hex(arena, hash.bytes, CHECK_BYTES);
 }
 
+static _Noreturn void lost(void)
+{
+    log_line(LOG_ERROR, "serve: another server has taken the usage: this one ends now");
+    _exit(LOST_EXIT);
+}
+
+// At the beginning of every transaction.
+static Err *guard(DbTx *tx, void *context)
+{
+    const Owner *owner = context;
+    bool         is_mine;
+    TRY(lease_check(tx, &owner->lease, &is_mine));
+    if (!is_mine)
+        lost();
+    return NULL;
+}
+
 static Err *keep(Owner *owner, Arena *arena)
 {
     bool kept;
@@ -32,10 +49,9 @@ static Err *keep(Owner *owner, Arena *arena)
     Lease lease = owner->lease;
     lock_release(&owner->lock);
     TRY(lease_keep(owner->books, arena, &lease, &kept));
-    if (kept)
-        return NULL;
-    log_line(LOG_ERROR, "serve: another server has taken the usage: this one ends now");
-    _exit(LOST_EXIT);
+    if (!kept)
+        lost();
+    return NULL;
 }
 
 static bool wait(Owner *owner)
@@ -90,6 +106,7 @@ Err *owner_take(Arena *arena, Db *books, Str place, const Pepper *pepper, Owner 
     owner->name = str_print(owner->arena, "%lld", (long long)lease.fence);
     lock_open(&owner->lock);
     signal_open(&owner->ended);
+    db_guard(books, guard, owner);
     thread_start(&owner->thread, "owner", owner_run, owner);
     *taken = owner;
     return NULL;
@@ -121,6 +138,7 @@ void owner_give_up(Owner *owner)
     if (err != NULL)
         log_line(LOG_WARN, "serve: the lease of the usage ends by itself: %.*s",
                  STR_ARG(err->detail));
+    db_guard(owner->books, NULL, NULL);
     signal_close(&owner->ended);
     lock_close(&owner->lock);
     arena_close(owner->arena);

@@ -1,7 +1,7 @@
 // Who has the usage, when several servers share the books: the server whose data directory it is
-// in, known by a lease. It is kept by a thread of its own; a server that finds that another one
-// took it ends at once and in the middle of whatever it does, because nothing it knows of usage may
-// reach the books any more.
+// in, known by a lease. A thread keeps it, and every transaction of the books begins with a look at
+// it: a server that finds that another one took it ends at once and in the middle of whatever it
+// does, because nothing it knows of usage may reach the books any more.
 //
 // A directory that is opened again on the machine it was open on takes its lease at once: the lock
 // on its files says that nobody has it. Any other (a copy, another machine) waits for the lease to

@@ -262,3 +262,26 @@ def test_charges_without_anything_else(tested):
     tested.post(f"/v1/invoices/{dollars['id']}/void", None)
     again = tested.expect(200, "POST", "/v1/accounts/acct/invoices")  # they wait again
     assert (again["total"], again["at"]) == ("10.00", "2031-01-31T11:00:00Z")
+
+
+def test_one_currency_stops_no_other(tested):
+    """A tax rate that did not exist at the one's boundary keeps its invoice back; the account's other goes on."""
+    set_clock(tested, "2031-01-01T00:00:00Z")
+    automatic(tested, closeBufferSeconds=0)
+    tested.meter("calls")
+    plan(tested)
+    tested.publish("euros", {"currency": "EUR", "charges": [
+        {"id": "fee", "name": "Platform", "model": "flat", "amount": "70.00", "timing": "advance"}]})
+    tested.put("/v1/taxRates/vat", {"name": "VAT", "percent": "20", "effectiveFrom": "2031-01-02T00:00:00Z"})
+    tested.put("/v1/accounts/acct", {"taxRates": ["vat"]})
+    tested.subscribe("dollars", "acct", "team", "2031-01-03T00:00:00Z")
+    tested.subscribe("euros", "acct", "euros", "2031-01-01T00:00:00Z")
+    [run] = go(tested, "2031-01-03T00:00:00Z")
+    assert (run["invoices"], run["failed"]) == (1, 1)
+    [invoice] = pages(tested, "/v1/invoices")
+    assert (invoice["currency"], invoice["at"]) == ("USD", "2031-01-03T00:00:00Z")
+    [item] = pages(tested, f"/v1/runs/{run['id']}/items", status="failed")
+    assert item["error"]["code"] == "tax_rate_not_found" and item["error"]["detail"].startswith("EUR: ")
+    tested.put("/v1/taxRates/vat", {"name": "VAT", "percent": "20", "effectiveFrom": "2030-01-01T00:00:00Z"})
+    [run] = go(tested, "2031-01-03T00:01:00Z")
+    assert (run["invoices"], run["failed"]) == (1, 0)

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from decimal import Decimal
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,32 @@ def test_a_name_is_taken_by_one_server_only(pair):
         assert done.returncode == 1 and b"another server has the usage" in done.stderr, done
     finally:
         shutil.rmtree(copy)
+
+
+@served
+def test_who_was_replaced_writes_nothing_more(pair):
+    """As if the directory had been copied, and the copy had taken the lease while this server stood still."""
+    first, second = pair
+    with second_books(first) as books:
+        books.base.cursor().execute("update lease set holder = 'another', fence = fence + 1 where name = 'usage'")
+    with pytest.raises((OSError, HTTPException)):
+        first.call("PUT", "/v1/accounts/late", {"name": "late"})
+    assert first.server.process.wait(PATIENCE_S) == 3
+    first.server.process = None
+    assert second.call("GET", "/v1/accounts/late").code == "account_not_found"
+    assert b"another server has the usage" in refused_start(first.server)
+    with second_books(first) as books:
+        books.base.cursor().execute("update lease set until_at = 0 where name = 'usage'")
+    first.server.start()
+    until(lambda: second.call("GET", "/v1/measurements/outcomes").status == 200, "it has the usage again")
+
+
+def refused_start(server):
+    done = subprocess.run([toll_binary(), "serve", "--data", str(server.data), "--listen",
+                           f"127.0.0.1:{free_port()}"], capture_output=True, timeout=60,
+                          env=books_environment(server.books))
+    assert done.returncode == 1, done
+    return done.stderr
 
 
 @served

@@ -3,13 +3,17 @@
 """A simulated year: accounts with mixed plans live through twelve months on a server that is killed every few
 seconds, and at each month's end everything is compared with an oracle, to the cent.
 
-In each month: usage with repetitions, voids and amendments, changes of plans and quantities, pauses, ends, grants,
-one-off charges, payments, void invoices, credit notes. Then a billing run, while usage goes on. After each step the
-trial balance is zero; after each run every new invoice is the oracle's, the invoices of every period that is over
-come to its last bill, no number is missing, nobody is billed twice; at the end `toll verify` is clean.
+In each month: usage with repetitions, late usage, voids and amendments, changes of plans and quantities, pauses,
+ends, grants, one-off charges, payments, void invoices, credit notes. Then a billing run, while usage goes on, and
+runs of every other kind. After each step the trial balance is zero; after each run every new invoice is the oracle's,
+the invoices of every period that is over come to its last bill, no number is missing, nobody is billed twice; at the
+end `toll verify` is clean.
 
-    N=accounts (2000)   MONTHS=12   SEED=number   ENGINES=sqlite,mariadb   KILL=seconds between kills (2; 0: none)
-    KEEP=1 keeps the data directories
+`servers` are two on the same MariaDB, the second without usage of its own: clients take turns between them, and
+either one is killed.
+
+    N=accounts (2000)   MONTHS=12   SEED=number   ENGINES=sqlite,mariadb,servers
+    KILL=seconds between kills (2; 0: none)   KEEP=1 keeps the data directories
 """
 import contextlib
 import mmap
@@ -29,6 +33,7 @@ sys.path[:0] = [str(ROOT / "test" / "api"), str(ROOT / "test" / "model"), str(RO
 import mariadb  # noqa: E402
 from calendars import DAY, HOUR  # noqa: E402
 from client import Api, Server  # noqa: E402
+from second import Peer  # noqa: E402
 from exact import instant, money  # noqa: E402
 from year_books import units  # noqa: E402
 import year_check  # noqa: E402
@@ -40,6 +45,7 @@ LIBRARY = os.environ.get("YEAR_CLOCK_SO", str(ROOT / "build/test/crash/year_cloc
 CLIENTS = 4
 KINDS = ["billing", "accrual", "expiry", "reconcile", "sweep"]
 ANSWER_SECONDS = 120  # a watchdog: kills, starts and waits for a lock in between
+KNOWN_SECONDS = 3   # until every server knows the accounts that usage names
 AGAIN = {429, 500, 502, 503, 504}
 
 
@@ -59,12 +65,9 @@ class Clock:
         return (int(time.time()) + struct.unpack_from("q", self.map, 0)[0]) * 1_000_000
 
 
-class YearServer(Server):
-    """Runs by the clock of the year."""
-
-    def __init__(self, clock, **more):
-        self.clock = clock
-        super().__init__(**more)
+class Clocked:
+    """A server that runs by the clock of the year."""
+    clock = None
 
     def start(self, wait=True):
         os.environ.update(LD_PRELOAD=os.path.abspath(LIBRARY), YEAR_CLOCK=self.clock.file.name)
@@ -72,6 +75,14 @@ class YearServer(Server):
             return super().start(wait)
         finally:
             del os.environ["LD_PRELOAD"], os.environ["YEAR_CLOCK"]
+
+
+class YearServer(Clocked, Server):
+    pass
+
+
+class YearPeer(Clocked, Peer):
+    """Of the same books, without usage of its own."""
 
 
 class Killer:
@@ -353,6 +364,8 @@ class Year:
             send.must("PUT", f"/v1/plans/{id}", plan)
             send.must("POST", f"/v1/plans/{id}/publish", {"effectiveFrom": "2020-01-01T00:00:00Z"})
         self.in_parallel(lambda send, mine: [Deeds(one, send, self.clock).set_up() for one in mine])
+        if len(self.servers) > 1:
+            time.sleep(KNOWN_SECONDS)
 
     def use(self, send, mine, start, end, late_from=None):
         """In batches over many accounts."""
@@ -452,27 +465,34 @@ class Year:
 
 def live_on(engine, count, months, seed, seconds, kind=Year, books=None):
     """books: of the address that the server was made with, the one that it is started with."""
-    clock = Clock()
+    clock = Clocked.clock = Clock()
     clock.set(month_start(0) + 30 * MINUTE)
     print(f"{engine}: {count} accounts, {months} months, seed {seed}", flush=True)
-    server = YearServer(clock, seal_bits=12)
+    server = YearServer(seal_bits=12)
     server.books = books(server.books) if books else server.books
+    servers = [server]
     try:
         server.start()
-        year = kind([server], clock, count, seed)
-        kills = year.live(months, seconds)
-        proof = year.sender().get("/v1/ledger/verify")
+        if engine == "servers":
+            servers.append(YearPeer(server))
+            servers[1].start()
+        one = kind(servers, clock, count, seed)
+        kills = one.live(months, seconds)
+        proof = one.sender().get("/v1/ledger/verify")
         must(proof["clean"], f"verify: {proof}")
-        server.stop()
-        server.verify()
-        invoices = sum(len(account.invoices) for account in year.accounts.values())
-        print(f"total year {engine}: {year.checks} passed, 0 failed ({invoices} invoices, {kills} kills, "
-              f"{year.resent} requests sent again)", flush=True)
+        for server in reversed(servers):
+            server.stop()
+        servers[0].verify()
+        invoices = sum(len(account.invoices) for account in one.accounts.values())
+        print(f"total year {engine}: {one.checks} passed, 0 failed ({invoices} invoices, {kills} kills, "
+              f"{one.resent} requests sent again)", flush=True)
     except BaseException:
-        print(server.log_tail(1500), file=sys.stderr)
+        for server in servers:
+            print(server.log_tail(1500), file=sys.stderr)
         raise
     finally:
-        server.remove()
+        for server in servers:
+            server.remove()
 
 
 @contextlib.contextmanager
@@ -495,8 +515,8 @@ def main():
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(10 ** 9))
     seconds = float(os.environ.get("KILL") or 2)
     failed = 0
-    for engine in (os.environ.get("ENGINES") or "sqlite,mariadb").split(","):
-        if engine == "mariadb" and mariadb.found() is None:
+    for engine in (os.environ.get("ENGINES") or "sqlite,mariadb,servers").split(","):
+        if engine != "sqlite" and mariadb.found() is None:
             print("year: no mariadbd here: left out")
             continue
         try:

@@ -189,7 +189,7 @@ def take(account, row, readings, priced):
             lines.append((one.one.id, key, one.net))
         elif one.line["kind"] == "charge":
             name = one.line["description"]
-            must(account.charges.get(name, ())[:2] == (row["currency"], one.net), f"a charge that nobody made, or not so: "
+            must(account.charges.get(name, ())[:2] == (row["currency"], one.net), f"a charge that nobody made: "
                  f"{one.line}, {account.charges}")
             charges[name] = account.charges.pop(name)
     account.add(account.balance, row["currency"], priced.to_balance - priced.balance_used)

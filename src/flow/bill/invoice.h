@@ -80,10 +80,3 @@ Err *invoice_due(Arena *arena, const InvoiceQuery *query, Instant at,
 
 // Fills in the totals of an invoice that has everything else. AMOUNT_TOO_LARGE.
 Err *invoice_total(Arena *arena, Invoice *invoice) MUST_CHECK;
-
-// What stands around the lines on the wire.
-typedef struct InvoiceFrame {
-    Str account, sequence, rated_at;
-} InvoiceFrame;
-
-void invoice_to_json(const Invoice *invoice, const InvoiceFrame *frame, Arena *arena, JsonOut *out);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sums of an invoice, and what it looks like on the wire.
+// The sums of an invoice.
 #include "flow/bill/invoice.h"
 
 static bool line_add(Invoice *invoice, const Line *line)
@@ -40,45 +40,4 @@ Err *invoice_total(Arena *arena, Invoice *invoice)
         return refuse(arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,
                       "the invoice comes to more than 63 bits of minor units");
     return NULL;
-}
-
-static void part_to_json(const InvoicePart *part, Arena *arena, JsonOut *out)
-{
-    static const BillFrame frame = { .has_events = true };
-    for (size_t i = 0; i < part->lines.count; i++) {
-        json_object(out);
-        json_string_member(out, "subscription", part->subscription);
-        line_members_to_json(&part->lines.at[i], &frame, arena, out);
-        json_object_end(out);
-    }
-}
-
-void invoice_to_json(const Invoice *invoice, const InvoiceFrame *frame, Arena *arena, JsonOut *out)
-{
-    const struct {
-        const char *name;
-        Money       amount;
-    } totals[] = {
-        { "subtotal", invoice->subtotal },
-        { "discounts", invoice->discounts },
-        { "tax", invoice->tax },
-        { "credits", money_zero(invoice->currency) },
-        { "total", invoice->total },
-        { "toBalance", invoice->to_balance },
-        { "amountDue", invoice->total },
-    };
-    json_object(out);
-    json_string_member(out, "account", frame->account);
-    json_string_member(out, "currency", currency_code(&invoice->currency));
-    json_string_member(out, "at", instant_print(arena, invoice->at));
-    json_name(out, STR("lines"));
-    json_array(out);
-    for (size_t i = 0; i < invoice->count; i++)
-        part_to_json(&invoice->parts[i], arena, out);
-    json_array_end(out);
-    for (size_t i = 0; i < sizeof totals / sizeof *totals; i++)
-        json_string_member(out, totals[i].name, money_print(arena, totals[i].amount));
-    json_string_member(out, "sequence", frame->sequence);
-    json_string_member(out, "ratedAt", frame->rated_at);
-    json_object_end(out);
 }

@@ -109,7 +109,8 @@ typedef struct IssueClose {
 // What became of one. An invoice, or why there is none (what the two functions above refuse, but
 // NOTHING_DUE; what `also` refuses), or neither: nothing is due.
 typedef struct IssueClosed {
-    Str            account;  // given; none is there twice
+    Str            account;   // given; none is there twice
+    Str            currency;  // given: only this one; STR_NONE: whichever is first
     IssuedInvoice *invoice;
     Err           *why;
     bool           is_last;  // with the invoice: nothing more is due up to `until`

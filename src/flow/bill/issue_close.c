@@ -87,7 +87,7 @@ static Err *one_rate(Arena *arena, const Batch *batch, const IssueKnown *known, 
                      bool *due)
 {
     IssueWanted wanted = { .account = closing->closed->account,
-                           .currency = STR_NONE,
+                           .currency = closing->closed->currency,
                            .known = known,
                            .has_until = true,
                            .until = batch->close->until };

@@ -3,6 +3,7 @@
 // instant is behind them.
 #include "flow/bill/issue_next.h"
 
+#include "base/vector.h"
 #include "flow/bill/issue_inside.h"
 #include "flow/bill/issue_waiting.h"
 
@@ -53,7 +54,10 @@ static Err *waiting_look(Arena *arena, Str account, Earliest *earliest)
     TRY(catalog_account_get(query->catalog, arena, query->project, account, &row));
     WaitingQuery wanted = { query, account, STR_NONE, row->time_zone };
     TRY(issue_waiting(arena, &wanted, &waiting, &found));
-    if (found && waiting.due.us > earliest->after.us && waiting.due.us < earliest->at.us)
+    // What a run left is next.
+    if (found && waiting.due.us <= earliest->after.us)
+        waiting.due.us = earliest->after.us + 1;
+    if (found && waiting.due.us < earliest->at.us)
         earliest->at = waiting.due;
     return NULL;
 }
@@ -125,4 +129,61 @@ Err *issue_is_final(Arena *arena, const IssueFinalQuery *query, bool *is_final)
     TRY(issue_rate(arena, query->issue, &wanted, &draft, &has_due));
     *is_final = !has_due;
     return NULL;
+}
+
+// ---- currencies
+
+typedef VECTOR(Currency) Currencies;
+
+static void currency_add(Currencies *currencies, Currency currency)
+{
+    for (size_t i = 0; i < currencies->count; i++)
+        if (currency_equal(currencies->at[i], currency))
+            return;
+    vector_push(currencies, currency);
+}
+
+static Err *row_currency(Arena *arena, const IssueQuery *query, const SubscriptionHistory *row,
+                         Currencies *currencies)
+{
+    TimelineFacts facts;
+    Currency      currency;
+    TRY(timeline_facts_of(arena, query->catalog, query->project, row, &facts));
+    facts.known_at = query->now;
+    TRY(invoice_currency(arena, &facts, &currency));
+    currency_add(currencies, currency);
+    return NULL;
+}
+
+static Err *rows_currencies(Arena *arena, const IssueQuery *query, Str account,
+                            Currencies *currencies)
+{
+    CatalogPage          page = { .project = query->project, .limit = PAGE, .account = account };
+    SubscriptionHistory *rows;
+    size_t               count;
+    do {
+        TRY(catalog_histories(query->catalog, arena, &page, &rows, &count));
+        for (size_t i = 0; i < count; i++)
+            TRY(row_currency(arena, query, &rows[i], currencies));
+        page.after = count < PAGE ? STR_NONE : rows[count - 1].first->id;
+    } while (page.after.at != NULL);
+    return NULL;
+}
+
+Err *issue_currencies(Arena *arena, const IssueQuery *query, Str account, Currency **currencies,
+                      size_t *count)
+{
+    WaitingQuery   wanted = { query, account, STR_NONE, STR_NONE };
+    WaitingCharges waiting;
+    Currencies     found = { 0 };
+    bool           waits;
+    Err           *err = rows_currencies(arena, query, account, &found);
+    if (err == NULL)
+        err = issue_waiting(arena, &wanted, &waiting, &waits);
+    if (err == NULL && waits)
+        currency_add(&found, waiting.currency);
+    *currencies = arena_copy(arena, found.at, found.count * sizeof *found.at);
+    *count = found.count;
+    vector_release(&found);
+    return err;
 }

@@ -638,7 +638,7 @@ static Err *waiting_fill(Arena *arena, const Search *search, IssueDraft *draft, 
     WaitingQuery   wanted = { search->query, search->account, search->currency, draft->time_zone };
     WaitingCharges waiting;
     TRY(issue_waiting(arena, &wanted, &waiting, found));
-    *found = *found && waiting.due.us <= search->query->now.us;
+    *found = *found && waiting.due.us <= search->until.us;
     if (!*found)
         return NULL;
     draft->currency = waiting.currency;

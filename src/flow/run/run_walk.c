@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/thread.h"
+#include "flow/bill/issue_next.h"
 #include "flow/run/run_kinds.h"
 
 typedef struct Walk {
@@ -61,6 +62,15 @@ static Instant now_of(const Walk *walk)
     return now.us < walk->run.at.us ? walk->run.at : now;
 }
 
+static IssueQuery query_of(const Walk *walk)
+{
+    return (IssueQuery){ .books = walk->operation->db,
+                         .catalog = walk->parts->catalog,
+                         .partition = walk->parts->partition,
+                         .project = walk->run.project,
+                         .now = now_of(walk) };
+}
+
 // Accounts are no other text than their page's.
 static void failed_note(const Walk *walk, Str account)
 {
@@ -101,6 +111,45 @@ typedef struct Some {
     bool        is_first;  // round
 } Some;
 
+// One currency after the other of an account that failed, so that one of them stops no other.
+// account->why becomes what each of those that fail says.
+static Err *currency_do(Arena *arena, const Some *some, AccountWork *account, Str code)
+{
+    const Walk *walk = some->walk;
+    IssueClosed closed;
+    do {
+        IssueQuery query = query_of(walk);
+        IssueClose close = { walk->run.at, finalized_work, some->walk };
+        if (atomic_load(walk->operation->stopping))
+            return refuse(arena, ERR_NOT_READY, STR_NONE, "the server is stopping");
+        closed = (IssueClosed){ .account = account->account, .currency = code };
+        issue_close(arena, &query, &close, &closed, 1);
+        counter_add(METRIC_RUN_INVOICES, closed.invoice != NULL);
+    } while (closed.invoice != NULL && closed.why == NULL);
+    if (closed.why == NULL || ends_run(closed.why->code))
+        return closed.why;
+    const Err *before = account->why;
+    account->why = refuse(arena, before == NULL ? closed.why->code : before->code, STR_NONE,
+                          "%.*s%s%.*s: %.*s", STR_ARG(before == NULL ? STR("") : before->detail),
+                          before == NULL ? "" : "; ", STR_ARG(code),
+                          STR_ARG(closed.why->detail));
+    return NULL;
+}
+
+static Err *currencies_do(Arena *arena, const Some *some, AccountWork *account)
+{
+    IssueQuery query = query_of(some->walk);
+    Currency  *currencies;
+    size_t     count;
+    Err       *err = issue_currencies(arena, &query, account->account, &currencies, &count);
+    if (err != NULL || count < 2 || ends_run(account->why->code))
+        return NULL;
+    account->why = NULL;
+    for (size_t i = 0; i < count; i++)
+        TRY(currency_do(arena, some, account, currency_code(&currencies[i])));
+    return NULL;
+}
+
 // What became of one; *more: it may have another invoice.
 static Err *closed_take(Arena *arena, const Some *some, const IssueClosed *closed, bool *more)
 {
@@ -108,21 +157,14 @@ static Err *closed_take(Arena *arena, const Some *some, const IssueClosed *close
     bool        is_made = closed->invoice != NULL;
     *more = is_made && !closed->is_last;
     if (closed->why != NULL)
-        return account_fails(arena, &account);
+        TRY(currencies_do(arena, some, &account));
+    if (closed->why != NULL)
+        return account.why == NULL ? NULL : account_fails(arena, &account);
     counter_add(METRIC_RUN_INVOICES, is_made);
     if (is_made || !some->is_first || !some->walk->is_retry)
         return NULL;
     return db_write(some->walk->operation->db, arena,
                     (DbWrite){ .work = nothing_work, .context = &account });
-}
-
-static IssueQuery query_of(const Walk *walk)
-{
-    return (IssueQuery){ .books = walk->operation->db,
-                         .catalog = walk->parts->catalog,
-                         .partition = walk->parts->partition,
-                         .project = walk->run.project,
-                         .now = now_of(walk) };
 }
 
 // One invoice of each; those that had one are left for another round.

@@ -201,6 +201,48 @@ static void test_damaged_files_are_refused(void **state)
     datadir_close(dir);
 }
 
+static void test_keys_are_read_from_a_copy(void **state)
+{
+    Place        *place = *state;
+    DataDir      *dir = make(place);
+    DirectoryKeys keys;
+    assert_null(datadir_keys(place->arena, str_of(path_of(place, "keys")), &keys));
+    assert_memory_equal(&keys.pepper, &dir->pepper, sizeof keys.pepper);
+    assert_memory_equal(&keys.identity, &dir->identity, sizeof keys.identity);
+    file_put(place, "copy", "identity 00\npepper 00\n");
+    assert_refused(datadir_keys(place->arena, str_of(path_of(place, "copy")), &keys),
+                   ERR_STORE_FAILED);
+    assert_refused(datadir_keys(place->arena, str_of(path_of(place, "none")), &keys),
+                   ERR_STORE_FAILED);
+}
+
+static void test_a_place_is_of_one_directory(void **state)
+{
+    Place   *place = *state;
+    DataDir *dir = NULL;
+    Str      first, again;
+    make(place);
+    assert_null(open_folder(place, &dir));
+    assert_null(datadir_place(place->arena, dir, &first));
+    assert_true(first.length > 36 && first.length <= 255);
+    datadir_close(dir);
+    assert_null(open_folder(place, &dir));
+    assert_null(datadir_place(place->arena, dir, &again));
+    assert_true(str_equal(first, again));
+    assert_int_equal(rename(path_of(place, "FORMAT"), path_of(place, "OLD")), 0);
+    FILE *copy = fopen(path_of(place, "FORMAT"), "w");  // another file: not the one that is locked
+    assert_non_null(copy);
+    fputs("toll 1\nsealBits 6\ncreated 2026-01-02T03:04:05Z\nbooks file\n", copy);
+    fclose(copy);
+    DataDir *other = NULL;
+    assert_null(open_folder(place, &other));
+    assert_null(datadir_place(place->arena, other, &again));
+    assert_false(str_equal(first, again));
+    datadir_close(other);
+    datadir_close(dir);
+    assert_refused(datadir_place(place->arena, dir, &again), ERR_STORE_FAILED);
+}
+
 static void test_a_folder_that_is_not_there_is_refused(void **state)
 {
     Place   *place = *state;
@@ -225,6 +267,8 @@ int main(void)
         HERE(test_an_init_that_stopped_half_way_is_no_directory),
         HERE(test_a_part_that_is_missing_is_not_made_anew),
         HERE(test_damaged_files_are_refused),
+        HERE(test_keys_are_read_from_a_copy),
+        HERE(test_a_place_is_of_one_directory),
         HERE(test_a_folder_that_is_not_there_is_refused),
     };
     return cmocka_run_group_tests_name("datadir", tests, NULL, NULL);

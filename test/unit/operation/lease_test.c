@@ -94,6 +94,62 @@ static void the_same_holder_takes_it_again(void **state)
     assert_true(kept);
 }
 
+typedef struct Check {
+    const Lease *lease;
+    bool         is_mine;
+} Check;
+
+static Err *check_work(DbTx *tx, void *context)
+{
+    Check *check = context;
+    return lease_check(tx, check->lease, &check->is_mine);
+}
+
+static bool is_mine(Books *books, const Lease *lease)
+{
+    Check check = { lease, false };
+    assert_null(db_write(books->db, books->arena, (DbWrite){ .work = check_work,
+                                                             .context = &check }));
+    return check.is_mine;
+}
+
+static void a_transaction_sees_whose_it_is(void **state)
+{
+    Books *books = *state;
+    Lease  before = wanted_by("first"), after = wanted_by("first"), *other;
+    before.fence = 1;
+    assert_false(is_mine(books, &before));  // nobody has it
+    assert_null(lease_take(books->db, books->arena, &before, &other));
+    assert_true(is_mine(books, &before));
+    assert_null(lease_take(books->db, books->arena, &after, &other));
+    assert_false(is_mine(books, &before));
+    assert_true(is_mine(books, &after));
+}
+
+// What db_guard is for: nothing is written any more once it refuses.
+static Err *guard(DbTx *tx, void *context)
+{
+    bool mine;
+    TRY(lease_check(tx, context, &mine));
+    return mine ? NULL : refuse(db_arena(tx), ERR_NOT_READY, STR_NONE, "it was replaced");
+}
+
+static void who_was_replaced_writes_nothing(void **state)
+{
+    Books *books = *state;
+    Lease  mine = wanted_by("first"), more = wanted_by("more"), *other, *stored;
+    more.name = STR("other");
+    assert_null(lease_take(books->db, books->arena, &mine, &other));
+    db_guard(books->db, guard, &mine);
+    assert_null(lease_take(books->db, books->arena, &more, &other));
+    mine.fence = 7;  // as if somebody else had it
+    assert_int_equal(lease_give_up(books->db, books->arena, &more)->code, ERR_NOT_READY);
+    assert_null(lease_find(books->db, books->arena, STR("other"), &stored));
+    assert_true(stored->until.us > 0);
+    db_guard(books->db, NULL, NULL);
+    assert_null(lease_give_up(books->db, books->arena, &more));
+}
+
 static void what_was_given_up_is_free(void **state)
 {
     Books *books = *state;
@@ -116,6 +172,8 @@ int main(void)
         TEST(one_has_it),
         TEST(the_same_holder_takes_it_again),
         TEST(what_was_given_up_is_free),
+        TEST(a_transaction_sees_whose_it_is),
+        TEST(who_was_replaced_writes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
