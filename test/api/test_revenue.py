@@ -381,3 +381,54 @@ def test_reconcile_holds_it_against_the_ledger(books):
     [failed] = books.get(f"/v1/runs/{done['id']}/items")["data"]
     assert "unbilled is 200 USD in the ledger, by what is accrued it is 900" in failed["error"]["detail"]
     assert "deferred is -2700 USD in the ledger, by what is not earned it is -2600" in failed["error"]["detail"]
+
+
+class Seats(Year):
+    """Random changes of what is paid in advance, and credit notes on it."""
+
+    def __init__(self, api, seed):
+        super().__init__(api, seed)
+        self.noted = Decimal(0)
+
+    def change(self):
+        self.api.post("/v1/subscriptions/seats/change", {"quantities": {"seats": str(self.rng.randrange(0, 20))}},
+                      headers=key())
+
+    def note(self):
+        if self.invoices:
+            made = self.rng.choice(self.invoices)
+            lines = [line for line in made["document"]["lines"] if Decimal(line["net"]) > 0]
+            if lines:
+                line = self.rng.choice(lines)
+                amount = Decimal(self.rng.randrange(1, int(100 * Decimal(line["net"])) + 1)) / 100
+                done = self.api.call("POST", "/v1/creditNotes", {
+                    "invoice": made["id"], "reasonCode": "goodwill", "apply": "balance",
+                    "lines": [{"line": line["number"], "amount": str(amount)}]}, headers=key())
+                self.noted += amount if done.status in (200, 201) else 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_changes_of_what_is_paid_in_advance(books, seed):
+    books.publish("seats", {"currency": "USD", "charges": [
+        {"id": "seats", "quantity": "seats", "model": "perUnit", "unitPrice": "7.77", "timing": "advance",
+         "onDecrease": "credit"}]})
+    books.post("/v1/subscriptions/sub/cancel", {"at": JANUARY}, headers=key())
+    books.subscribe("seats", "ada", "seats", JANUARY, quantities={"seats": "5"})
+    year = Seats(books, seed)
+    deeds = [year.change] * 3 + [year.bill] * 4 + [year.void_last, year.note] + [year.pass_time] * 3
+    for _ in range(60):
+        year.rng.choice(deeds)()
+        balanced(books)
+        if year.rng.random() < 0.3:
+            run(books, "accrual")
+        if year.rng.random() < 0.2:
+            run(books, "reconcile")
+    books.post("/v1/subscriptions/seats/cancel", {"at": instant(year.now + dt.timedelta(days=9))}, headers=key())
+    year.now += dt.timedelta(days=70)
+    advance(books, instant(year.now))
+    while year.bill():
+        pass
+    run(books, "accrual")
+    run(books, "reconcile")
+    assert (ledger(books, "deferred"), ledger(books, "unbilled")) == (0, 0)
+    assert sum(revenue(books).values()) == sum(year.nets().values()) - year.noted
