@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Usage that changes when its period was billed: what it comes to, where it stands, and that all documents of a
 period sum to its last bill. The project's clock is a test one: the months are those of 2031."""
+import threading
+import time
 from decimal import Decimal
 
 import pytest
+from client import Api
 from clock import advance, set_clock, test_project as project_folder
 
 MONTHS = [f"2031-{month:02}-01T00:00:00Z" for month in range(1, 13)]
@@ -472,3 +475,75 @@ def test_what_is_too_late_is_listed(late):
     use(late, 1, MONTHS[6], "some")
     assert [line["amount"] for line in corrections(bill_month(late, 8))] == ["1.00"]
     sums_hold(late, 1, 2, 3, 4, 5, 6, 7)
+
+
+# ---- what reaches beyond its period
+
+def test_a_level_that_changes_changes_the_periods_behind_it(late):
+    late.meter("level", "timeWeighted", per="day")
+    subscribe(late, {"id": "level", "meter": "level", "model": "perUnit", "unitPrice": "0.10"})
+    late.send([{"meter": "level", "account": ACCOUNT, "uniqueId": "first", "value": 10, "ts": MONTHS[0]}])
+    bill_month(late, 2)
+    bill_month(late, 3)
+    late.send([{"meter": "level", "account": ACCOUNT, "uniqueId": "late", "value": 20, "ts": "2031-01-22T00:00:00Z"}])
+    april = bill_month(late, 4)
+    assert [(line["of"]["period"]["start"], line["amount"]) for line in corrections(april)] == [
+        (MONTHS[0], "10.00"), (MONTHS[1], "28.00")]  # 10 days and 28 of 10 more
+    nothing_due(late)
+    sums_hold(late, 1, 2, 3)
+    assert [record["period"]["start"] for record in records(late)] == [MONTHS[0]]
+
+
+def test_a_commitment_is_rated_over_its_term(late):
+    subscribe(late, PER_CALL, commitment={"amount": "30.00", "term": {"every": 3, "unit": "month"}})
+    use(late, 1000, MONTHS[0])
+    for month in (2, 3):
+        bill_month(late, month)
+    use(late, 500, MONTHS[0], "late")
+    bill_month(late, 4)
+    sums_hold(late, 1, 2, 3)
+    use(late, 5000, MONTHS[1], "more")
+    bill_month(late, 5)
+    sums_hold(late, 1, 2, 3, 4)
+    balanced(late)
+
+
+def test_two_who_settle_at_once_credit_once(late):
+    policy(late, "creditNote")
+    subscribe(late, PER_CALL)
+    first = use(late, 1000, MONTHS[0])
+    bill_month(late, 2)
+    late.post("/v1/measurements/amend", [{"uniqueId": first, "value": 400}])
+    apis = [Api(late.server) for _ in range(6)]
+    threads = [threading.Thread(target=api.call, args=("POST", f"/v1/accounts/{ACCOUNT}/invoices")) for api in apis]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [note["total"] for note in notes(late)] == ["6.00"]
+    assert [record["amount"] for record in records(late)] == ["-6.00"]
+    sums_hold(late, 1)
+
+
+def test_a_run_carries_it_too(late):
+    policy(late, "nextInvoice", closeBufferSeconds=0)
+    subscribe(late, FEE, PER_CALL)
+    use(late, 1000, MONTHS[0])
+    runs = []
+    for month in (2, 3):
+        advance(late, MONTHS[month - 1])
+        run = late.expect(202, "POST", "/v1/runs", {"kind": "billing", "at": MONTHS[month - 1]},
+                          headers={"Idempotency-Key": f"run{month}"})
+        until(lambda: late.get(f"/v1/runs/{run['id']}")["status"] not in ("queued", "running"))
+        runs.append(run["id"])
+        use(late, 100, MONTHS[0], f"late{month}")
+    assert [record["amount"] for record in records(late)] == ["1.00"]
+    sums_hold(late, 2)
+    assert [record["events"] for record in records(late, state="open")] == [1]
+
+
+def until(holds, seconds=60):
+    ends = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
