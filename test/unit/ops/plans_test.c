@@ -24,8 +24,9 @@ static const char *const allowed[] = {
     " from project order by tenant, id",
     " from api_key order by tenant, project, id",
     " from meter order by tenant, project, id",
-    // In the key's order up to the limit: nothing is walked.
+    // In the key's order up to the limit: no more is read than is answered.
     " from audit_entry where tenant = ? and project = ? order by number desc limit 1",
+    " from account_made order by tenant, project, id limit ?",
     // Of which a project has few: rates, months, runs.
     " from tax_rate where tenant = ? and project = ? and (id > ? or",
     " from ledger_month where tenant = ? and project = ? order by month",
