@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server whose books fail when they are told to: test/api/failing_books.c.
 
+busy_everywhere      the same with books that are busy
 refused_everywhere   does a deed with the first call to the books failing, then with the second, and so
                      on, until none fails; every time it is refused, and nothing is half done
 """
@@ -33,9 +34,9 @@ class FailingServer(Server):
         super().__init__(**options)
         self.base, self.seen, self.found = None, None, {}
         path = self.folder / "faults"
-        path.write_bytes(bytes(64))
+        path.write_bytes(bytes(72))
         with open(path, "r+b") as file:
-            self.faults = mmap.mmap(file.fileno(), 64)
+            self.faults = mmap.mmap(file.fileno(), 72)
 
     def start(self, wait=True):
         os.environ["TOLL_BOOK_FAULTS"] = str(self.folder / "faults")
@@ -44,8 +45,10 @@ class FailingServer(Server):
         finally:
             del os.environ["TOLL_BOOK_FAULTS"]
 
-    def fail(self, call, threads="worker"):
-        """Of the calls that those threads make from now on, the call-th; 0: none."""
+    def fail(self, call, threads="worker", busy=0):
+        """Of the calls that those threads make from now on, the call-th; 0: none. `busy`: it finds the books
+        busy, 1, and all after it too, 2."""
+        self.faults[64:72] = struct.pack("=q", busy)
         self.faults[16:64] = threads.encode().ljust(48, b"\0")
         self.faults[8:16] = struct.pack("=q", 0)
         self.faults[0:8] = struct.pack("=q", call)
@@ -116,6 +119,27 @@ class FailingServer(Server):
 
 def differences(before, after):
     return {name: (set(before[name]) ^ set(after[name])) for name in before if before[name] != after[name]}
+
+
+def busy_everywhere(server, deed, busy=2, transactions=1):
+    """Does the deed with the first call finding the books busy, then the second, …; 2: and from there on, 1: only
+    that one, so that whoever tries again succeeds. Answers how often it succeeded in spite of it."""
+    states, succeeded = [server.tables()], 0
+    for call in itertools.count(1):
+        assert call < CALLS_MAX, "the deed never comes to an end"
+        server.fail(call, busy=busy)
+        answer = deed()
+        was_refused = server.left <= 0
+        server.fail(0)
+        now = server.tables()
+        if now != states[-1]:
+            states.append(now)
+        assert len(states) <= transactions + 1, (call, differences(*states[-2:]))
+        if not was_refused:
+            assert answer.status < 300, answer
+            return succeeded
+        succeeded += answer.status < 300
+        assert answer.status < 300 and busy == 1 or (answer.status, answer.code) == (503, "store_busy"), answer
 
 
 def refused_everywhere(server, deed, transactions=1, least=2, ends=None):

@@ -22,9 +22,10 @@
 #include "flow/bill/timeline.h"
 
 typedef struct FaultPlan {
-    _Atomic int64_t left;    // calls until one fails; 0: none does
-    _Atomic int64_t counted; // calls so far
-    char            threads[48]; // how the counted threads' names begin: "operations,run"
+    _Atomic int64_t left;         // calls until one fails; 0: none does; below 0: each does
+    _Atomic int64_t counted;      // calls so far
+    char            threads[48];  // how the counted threads' names begin: "operations,run"
+    _Atomic int64_t busy;         // 0: one fails; 1: one finds the books busy; 2: and all after it
 } FaultPlan;
 
 static FaultPlan         *plan;
@@ -61,15 +62,19 @@ static bool is_refused(void)
     if (!is_counted())
         return false;
     atomic_fetch_add(&plan->counted, 1);
-    for (int64_t left = atomic_load(&plan->left); left > 0;)
-        if (atomic_compare_exchange_weak(&plan->left, &left, left - 1))
+    int64_t left = atomic_load(&plan->left);
+    while (left > 0) {
+        int64_t next = left == 1 && atomic_load(&plan->busy) == 2 ? -1 : left - 1;
+        if (atomic_compare_exchange_weak(&plan->left, &left, next))
             return left == 1;
-    return false;
+    }
+    return left < 0;
 }
 
 static Err *refused(Arena *arena)
 {
-    return refuse(arena, ERR_STORE_FAILED, STR_NONE, "refused by the test");
+    return refuse(arena, atomic_load(&plan->busy) > 0 ? ERR_STORE_BUSY : ERR_STORE_FAILED,
+                  STR_NONE, "refused by the test");
 }
 
 // NAME(parameters), with what it is called with, and the arena of a refusal.

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from client import Api
-from failing import FailingServer, refused_everywhere
+from failing import FailingServer, busy_everywhere, refused_everywhere
 
 START = "2026-08-01T00:00:00Z"
 USD = {"currency": "USD"}
@@ -241,11 +241,31 @@ def test_credit_that_begins_within_a_period(api, server, everywhere, reads):
     api.post("/v1/grants", {"account": "both", "amount": "9", "kind": "paid", **USD,
                             "effectiveAt": "2026-09-15T00:00:00Z"}, headers=keyed("both"))
     wallet, = reads("/v1/accounts/both/wallet")
-    assert wallet["balances"][0]["expectedDraw"] == "2.00"
+    assert wallet["balances"][0]["expectedDraw"] == "2.38"  # with its tax
     everywhere("POST", "/v1/charges", {"account": "both", "amount": "1", **USD, "chargeKey": "k", "collect": "wallet"})
     draft = everywhere("POST", "/v1/accounts/both/invoices", transactions=9)
     done = everywhere("POST", f"/v1/invoices/{draft['id']}/finalize")
     assert (done["total"], done["credits"]) == ("4.76", "-2.38")
+    balanced(api)
+
+
+# ---- books that are busy
+
+def test_who_finds_the_books_busy_tries_again(server, api):
+    account(api, "busy")
+    api.publish("busy", {**USD, "charges": [{"id": "fee", "model": "flat", "amount": "9", "timing": "advance"}]})
+    api.subscribe("busy", "busy", "busy", START)
+    bare = Api(server)
+    for busy in (2, 1):
+        tried = busy_everywhere(server, lambda: bare.call("GET", "/v1/accounts/busy/upcomingInvoice"), busy, 0)
+        assert (tried > 0) == (busy == 1)
+        busy_everywhere(server, lambda: bare.call("POST", "/v1/accounts/busy/invoices"), busy, 9999)  # rated anew
+        draft = api.post("/v1/accounts/busy/invoices", None)
+        tried = busy_everywhere(server, lambda: bare.call("POST", f"/v1/invoices/{draft['id']}/finalize"), busy)
+        assert (tried > 0) == (busy == 1)
+        assert api.get(f"/v1/invoices/{draft['id']}")["status"] == "finalized"
+        busy_everywhere(server, lambda: bare.call("POST", f"/v1/invoices/{draft['id']}/void"))
+        assert api.get(f"/v1/invoices/{draft['id']}")["status"] == "void"
     balanced(api)
 
 

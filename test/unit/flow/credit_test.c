@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "base/thread.h"
 #include "books.h"
+#include "catalog/due.h"
 #include "flow/ledger/charge.h"
 #include "flow/ledger/ledger_seal.h"
 #include "flow/ledger/top_up.h"
@@ -29,7 +30,8 @@ static const Statement forgery_sql[FORGERIES] = {
 };
 static const StatementTable        forgery_table = { "forgeries", forgery_sql, FORGERIES };
 static const StatementTable *const tables[] = { &ledger_table, &credit_table,  &charge_table,
-                                                &top_up_table, &forgery_table, NULL };
+                                                &top_up_table, &forgery_table,
+                                                &catalog__due_table, NULL };
 
 typedef struct Place {
     Arena       *arena;
@@ -634,6 +636,28 @@ static void test_a_low_wallet_asks_once(void **state)
     assert_false(rules.completed);
 }
 
+static Err *far_below_work(DbTx *tx, void *context)
+{
+    const Rules *rules = context;
+    return top_up_check(tx, &rules->place->wallet, INT64_MIN, day(1));
+}
+
+static void test_a_top_up_beyond_numbers(void **state)
+{
+    Place *place = *state;
+    Rules  rules = { .place = place,
+                    .rule = { .id = STR("r"),
+                              .account = place->wallet.account,
+                              .currency = place->wallet.currency,
+                              .threshold = 1,
+                              .target = 1,
+                              .enabled = true } };
+    work_on(place, rule_work, &rules);
+    refused_work(place, far_below_work, &rules, ERR_AMOUNT_TOO_LARGE);
+    work_on(place, top_ups_work, &rules);
+    assert_int_equal(rules.count, 0);
+}
+
 // ---- six writers on one wallet
 
 enum { WRITERS = 6, EACH = 60, FUNDS = 250 };
@@ -765,6 +789,7 @@ int main(void)
         test_on(test_open_bills_come_first),
         test_on(test_charges_wait_for_one_invoice),
         test_on(test_a_low_wallet_asks_once),
+        test_on(test_a_top_up_beyond_numbers),
         test_on(test_six_writers_on_one_wallet),
         test_on(test_lists),
         test_on(test_what_does_not_sum_is_told),
