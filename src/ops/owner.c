@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 
-enum { LOST_EXIT = 3, CHECK_BYTES = 16 };
+enum { LOST_EXIT = 3, CHECK_BYTES = 16, PAUSE_US = 500000 };
 
 struct Owner {
     Db    *books;
@@ -89,14 +89,29 @@ static Err *held(Arena *arena, const Lease *other)
                   STR_ARG(at), STR_ARG(until));
 }
 
+// Who does not keep its lease is gone: its end is waited for.
+static Err *take(Arena *arena, Db *books, Lease *lease)
+{
+    Instant first = { INT64_MIN };
+    Lease  *other;
+    TRY(lease_take(books, arena, lease, &other));
+    while (other != NULL) {
+        if (first.us != INT64_MIN && other->until.us != first.us)
+            return held(arena, other);
+        if (first.us == INT64_MIN)
+            log_line(LOG_INFO, "serve: another server had the usage: waiting whether it keeps it");
+        first = other->until;
+        usleep(PAUSE_US);
+        TRY(lease_take(books, arena, lease, &other));
+    }
+    return NULL;
+}
+
 Err *owner_take(Arena *arena, Db *books, Str place, const Pepper *pepper, Owner **taken)
 {
     Lease lease = { .name = STR(USAGE_LEASE), .holder = place, .address = STR(""),
                     .note = owner_pepper_check(arena, pepper) };
-    Lease *other;
-    TRY(lease_take(books, arena, &lease, &other));
-    if (other != NULL)
-        return held(arena, other);
+    TRY(take(arena, books, &lease));
     Owner *owner = memory_take(sizeof *owner);
     owner->books = books;
     owner->arena = arena_open();

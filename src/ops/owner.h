@@ -4,8 +4,8 @@
 // does, because nothing it knows of usage may reach the books any more.
 //
 // A directory that is opened again on the machine it was open on takes its lease at once: the lock
-// on its files says that nobody has it. Any other (a copy, another machine) waits for the lease to
-// end.
+// on its files says that nobody has it. Any other (a copy, another machine, the same one after it
+// was started anew) waits whether the lease is kept, and takes it once it has ended.
 #pragma once
 
 #include "catalog/key.h"
@@ -15,7 +15,8 @@
 
 typedef struct Owner Owner;
 
-// STORE_BUSY: another server has the usage; the detail says which and until when.
+// STORE_BUSY: another server has the usage and keeps it; the detail says which one. May take as long
+// as a lease.
 // `place`: datadir_place. `pepper`: servers without usage check theirs against it.
 Err *owner_take(Arena *arena, Db *books, Str place, const Pepper *pepper,
                 Owner **owner) MUST_CHECK;
