@@ -15,8 +15,8 @@
 
 typedef struct Owner Owner;
 
-// STORE_BUSY: another server has the usage and keeps it; the detail says which one. May take as long
-// as a lease.
+// STORE_BUSY: another server has the usage and keeps it; the detail says which one. May take as
+// long as a lease.
 // `place`: datadir_place. `pepper`: servers without usage check theirs against it.
 Err *owner_take(Arena *arena, Db *books, Str place, const Pepper *pepper,
                 Owner **owner) MUST_CHECK;
