@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "base/map.h"
 #include "db/names.h"
-#include "flow/bill/issue_inside.h"
+#include "flow/bill/late_inside.h"
 
 enum { DRAFTS, CHARGES, GRANTS, BALANCES, REVENUE, PROGRESS, STATEMENTS };
 
@@ -32,6 +32,7 @@ const StatementTable issue_batch_table = { "invoices of many accounts", sql, STA
 // ---- before rating
 
 typedef struct KnownRead {
+    const IssueQuery *query;
     const AccountIds *ids;
     IssueKnown       *known;
 } KnownRead;
@@ -86,27 +87,31 @@ static Err *known_work(DbTx *tx, void *context)
     DbNames           accounts = { ids->project.tenant, ids->project.id, ids->at, ids->count };
     DbRows            rows;
     bool             *grants;
+    Late             *lates = arena_array(arena, Late, names.count);
     TRY(db_rows_of(tx, &sql[PROGRESS], names, &rows));
     progress_take(&names, &rows, parts);
+    TRY(late_closed_of_all(tx, read->query, &names, lates));
+    for (size_t i = 0; i < ids->count; i++)
+        read->known[i].lates = lates + (read->known[i].parts - parts);
     TRY(db_names_found(tx, &sql[GRANTS], accounts, &grants));
     for (size_t i = 0; i < ids->count; i++)
         read->known[i].has_grants = grants[i];
     return NULL;
 }
 
-IssueProgress issue_known_progress(const IssueKnown *known, Str subscription)
+size_t issue_known_part(const IssueKnown *known, Str subscription)
 {
     size_t i = 0;
     while (!str_equal(known->parts[i].subscription, subscription))
         i++;
-    return known->parts[i];
+    return i;
 }
 
 Err *issue_known_read(Arena *arena, const IssueQuery *query, const AccountIds *ids,
                       IssueKnown *known)
 {
     AccountFile *files = arena_array(arena, AccountFile, ids->count);
-    KnownRead    read = { ids, known };
+    KnownRead    read = { query, ids, known };
     TRY(catalog_account_files(query->catalog, arena, ids, files));
     for (size_t i = 0; i < ids->count; i++)
         known[i] = (IssueKnown){ .file = &files[i] };

@@ -104,9 +104,11 @@ IssueLine issue_line_of(Arena *arena, const TimelineFacts *facts, const Timeline
 struct IssueKnown {
     const AccountFile *file;  // of an account that there is
     IssueProgress     *parts;  // of its subscriptions, in their order
+    struct Late       *lates;  // of each: closed periods (late.h)
     bool               has_grants;
 };
-IssueProgress issue_known_progress(const IssueKnown *known, Str subscription);
+// The place of a subscription in both.
+size_t issue_known_part(const IssueKnown *known, Str subscription);
 // known[i] of ids->at[i]; where `file` says that there is no account nothing else is said.
 Err *issue_known_read(Arena *arena, const IssueQuery *query, const AccountIds *ids,
                       IssueKnown *known) MUST_CHECK;

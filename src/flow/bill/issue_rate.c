@@ -239,15 +239,15 @@ static Err *next_begin(Arena *arena, const Search *search, const InvoiceQuery *r
                           { .subscription = id },
                           { search->query, search->moment, search->account, id },
                           { .since = INSTANT_END } };
-    if (search->known != NULL)
-        read.progress = issue_known_progress(search->known, read.progress.subscription);
-    else
+    if (search->known != NULL) {
+        size_t place = issue_known_part(search->known, id);
+        read.progress = search->known->parts[place];
+        read.late = search->known->lates[place];
+    } else {
         TRY(db_read(search->query->books, arena, progress_work, &read));
+    }
+    TRY(late_moved_of(arena, &read.query, &read.late));
     next->progress = read.progress;
-    if (search->known != NULL && read.progress.is_stored)
-        TRY(late_find(arena, &read.query, &read.late));
-    else
-        TRY(late_moved_of(arena, &read.query, &read.late));
     next->late = read.late;
     *part = (AheadPart){ .until = read.progress.until };
     if (search->ahead != NULL)

@@ -1,6 +1,7 @@
 // Between late*.c and the files of flow/bill/issue.
 #pragma once
 
+#include "db/names.h"
 #include "flow/bill/issue_inside.h"
 #include "flow/bill/late.h"
 #include "flow/ledger/credit.h"
@@ -75,6 +76,9 @@ Str late_restore_source(Arena *arena, Str document, Str invoice);
 
 // ---- rows
 
+// What the books know of closed periods of many subscriptions: lates[i] of names->at[i].
+Err *late_closed_of_all(DbTx *tx, const IssueQuery *query, const DbNames *names,
+                        Late *lates) MUST_CHECK;
 Err *late_closed_put(DbTx *tx, ProjectId project, const ClosedPeriod *closed) MUST_CHECK;
 // STORE_BUSY: somebody looked since it was read.
 Err *late_closed_looked(DbTx *tx, ProjectId project, const ClosedPeriod *before,

@@ -3,6 +3,7 @@
 // document that brought it forward is voided: looking at usage again is harmless, missing it is
 // not.
 #include "base/assert.h"
+#include "base/map.h"
 #include "base/random.h"
 #include "flow/bill/late_inside.h"
 
@@ -13,6 +14,7 @@ enum {
     CLOSED_LOOKED,
     CLOSED_OF,
     CLOSED_WITHIN,
+    CLOSED_OF_ALL,
     RECORD_ADD,
     RECORDS,
     RECORDS_OF,
@@ -49,6 +51,9 @@ static const Statement sql[STATEMENTS] = {
                         " where c.tenant = ? and c.project = ? and c.subscription = ?"
                         " and c.period_end > ? - coalesce(s.recompute_horizon_us, ?)"
                         " order by c.period_start" },
+    [CLOSED_OF_ALL] = { "select period_start, period_end, sequence, looked_at, invoice,"
+                        " subscription from closed_period" OF_PROJECT " and subscription in "
+                        DB_NAMES " order by subscription, period_start" },
     [RECORD_ADD] = { "insert into reconciliation (tenant, project, " COLUMNS ")"
                      " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" },
     [RECORDS] = { "select " COLUMNS " from reconciliation" OF_PROJECT
@@ -122,6 +127,45 @@ Err *late_closed_of(DbTx *tx, const LateQuery *query, Late *late)
     }
     late->policy = settings.late_usage;
     late->horizon = instant_within((Instant){ now.us - settings.recompute_horizon_us });
+    return NULL;
+}
+
+// The rows of one subscription lie together, ascending.
+static size_t late_take(Arena *arena, const DbRows *rows, size_t first, Late *late)
+{
+    Str    subscription = row_text(&rows->at[first], 5);
+    size_t end = first;
+    while (end < rows->count && str_equal(row_text(&rows->at[end], 5), subscription))
+        end++;
+    while (first < end && row_whole(&rows->at[first], 1) <= late->horizon.us)
+        first++;
+    DbRows own = { .at = rows->at + first, .count = end - first };
+    late->closed = closed_read(arena, &own, subscription);
+    late->closed_count = own.count;
+    return end;
+}
+
+Err *late_closed_of_all(DbTx *tx, const IssueQuery *query, const DbNames *names, Late *lates)
+{
+    ProjectSettings settings;
+    DbRows          rows;
+    TRY(project_settings_get(tx, query->project, &settings));
+    Instant horizon =
+        instant_within((Instant){ query->now.us - settings.recompute_horizon_us });
+    for (size_t i = 0; i < names->count; i++)
+        lates[i] = (Late){ .policy = settings.late_usage, .since = INSTANT_END,
+                           .horizon = horizon };
+    TRY(db_rows_of(tx, &sql[CLOSED_OF_ALL], *names, &rows));
+    Map *places = map_open();
+    for (size_t i = 0; i < names->count; i++)
+        map_set(places, names->at[i], i);
+    for (size_t row = 0; row < rows.count;) {
+        uint64_t place;
+        bool     is_there = map_find(places, row_text(&rows.at[row], 5), &place);
+        assert_that(is_there);
+        row = late_take(db_arena(tx), &rows, row, &lates[place]);
+    }
+    map_close(places);
     return NULL;
 }
 
