@@ -296,6 +296,12 @@ def test_tax_rates_and_the_seller(everywhere, reads):
 
 DAMAGES = [  # table, what it becomes, who reads it
     *[("invoice", change, ("/v1/invoices",)) for change in ("kind = 'x'", "state = 'x'", "currency = 'XXL'")],
+    *[("invoice_line", f"content = '{content}'", ("/v1/accounts/billed/upcomingInvoice",
+                                                  "/v1/invoices/{billed}/lines/2/events")) for content in (
+        "{", '{"charge":"calls","kind":"usage","period":{"start":"x"}}',
+        '{"charge":"calls","kind":"usage","period":{"start":"2026-08-01T00:00:00Z","end":"x"}}')],
+    ("invoice_line", 'content = \'{"kind":"x"}\'', ("/v1/accounts/billed/upcomingInvoice",)),
+    ("invoice", "head = '{\"ratedAt\":\"x\"}'", ("/v1/invoices/{billed}/lines/2/events",)),
     ("credit_note", "head = '{'", ("/v1/creditNotes",)),
     ("credit_note", "head = '{\"apply\":\"x\"}'", ("/v1/creditNotes",)),
     ("credit_note", "head = '{\"apply\":\"balance\",\"currency\":\"XXL\"}'", ("/v1/creditNotes",)),
@@ -318,6 +324,11 @@ def everything(server, subscribed):
     api = Api(server)
     account(api, "every")
     usd = {"account": "every", **USD}
+    account(api, "billed")
+    api.subscribe("billed", "billed", "pro", START)
+    for _ in range(2):
+        billed = api.post("/v1/accounts/billed/invoices", None)
+        api.post(f"/v1/invoices/{billed['id']}/finalize", None)
     for body in one_off("every", "1"), one_off("every", "2"):
         invoice = api.post("/v1/invoices", body, headers=keyed(f"every {body['lines'][0]['amount']}"))
     api.post(f"/v1/invoices/{invoice['id']}/finalize", None)
@@ -327,13 +338,13 @@ def everything(server, subscribed):
     api.put("/v1/topUpRules/every", {**usd, "threshold": "500", "amount": "1"})
     api.post("/v1/grants", {**usd, "amount": "10", "kind": "paid"}, headers=keyed("every grant"))
     api.post("/v1/charges", {**usd, "amount": "1", "chargeKey": "k", "collect": "wallet"})
-    return invoice["id"]
+    return {"invoice": invoice["id"], "billed": billed["id"]}
 
 
 @pytest.mark.parametrize("table,change,paths", DAMAGES)
 def test_a_row_that_means_nothing(server, everything, table, change, paths):
     bare = Api(server)
-    paths = [path.format(invoice=everything) for path in paths]
+    paths = [path.format(**everything) for path in paths]
     for path in paths:
         bare.get(path)
     with server.damaged(table, change):

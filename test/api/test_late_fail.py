@@ -145,10 +145,16 @@ def test_credit_expires(server, api):
     api.put("/v1/accounts/other", USD)
     made = api.post("/v1/grants", {"account": "other", "amount": "7", "price": "6", "kind": "paid", **USD,
                                    "expiresAt": "2031-01-20T00:00:00Z"}, headers={"Idempotency-Key": "grant"})
-    advance(api, "2031-01-20T00:00:00Z")
+    billed = api.post("/v1/grants", {"account": ACCOUNT, "amount": "50", "kind": "paid", **USD,
+                                     "expiresAt": "2031-01-20T00:00:00Z"}, headers={"Idempotency-Key": "billed"})
+    use(api, 100, MONTHS[0])
+    advance(api, MONTHS[1])
+    waited(api, api.expect(202, "POST", "/v1/runs", {"kind": "billing"}, headers={"Idempotency-Key": "billing"}))
     run_in_spite(server, api, "expiry")
-    assert api.get(f"/v1/grants/{made['id']}")["state"] == "expired"
-    assert owed(api, "breakage", "") == -6 and owed(api, "wallet", "other") == 0
+    for grant in (made, billed):
+        assert api.get(f"/v1/grants/{grant['id']}")["state"] == "expired"
+    assert owed(api, "wallet", "other") == owed(api, "wallet", ACCOUNT) == 0
+    assert owed(api, "breakage", "") == -6 - Decimal("26.20")  # 19 of the fee's 31 days, and 1.00, both with tax
     balanced(api)
 
 
