@@ -179,7 +179,8 @@ static const Shape document_shape = {
     .open = true,
     .doc = "A plan document: id, name, currency, rounding, timeZone, period, charges, discounts, "
            "minimum, "
-           "maximum, commitment, includedCredits. Members that are not priced are refused.",
+           "maximum, commitment, includedCredits, invoiceThreshold. "
+           "Members that are not priced are refused.",
 };
 
 static const Field version_fields[] = {

@@ -8,10 +8,10 @@
 static const char *const plan_members[] = {
     "id",        "name",    "currency", "rounding",   "timeZone",        "period", "charges",
     "discounts", "minimum", "maximum",  "commitment", "includedCredits",
-    "trial",     "phases",  "taxCategory",     NULL,
+    "trial",     "phases",  "taxCategory", "invoiceThreshold", NULL,
 };
 
-static const char *const later_members[] = { "invoiceThreshold", "metadata", NULL };
+static const char *const later_members[] = { "metadata", NULL };
 
 void plan_optional_read(Place place, Optional *amount)
 {
@@ -311,6 +311,13 @@ static void references_check(Place place, const Plan *plan)
         place_fault(place_member(place, "minimum"), ERR_PLAN_INVALID, "minimum is above maximum");
 }
 
+static void plan_threshold_read(Place place, Plan *plan)
+{
+    plan_optional_read(place, &plan->invoice_threshold);
+    if (plan->invoice_threshold.given && rational_sign(plan->invoice_threshold.value) == 0)
+        place_fault(place, ERR_PLAN_INVALID, "invoiceThreshold must be above 0");
+}
+
 Plan *plan_from_json(const Json *document, Str base, Str id, Faults *faults)
 {
     Place  place = place_of(faults, document, base);
@@ -330,6 +337,7 @@ Plan *plan_from_json(const Json *document, Str base, Str id, Faults *faults)
     plan_amount_read(place_member(place, "maximum"), &plan->maximum);
     plan_commitment_read(place_member(place, "commitment"), &plan->commitment);
     plan_amount_read(place_member(place, "includedCredits"), &plan->included_credits);
+    plan_threshold_read(place_member(place, "invoiceThreshold"), plan);
     plan_trial_read(place_member(place, "trial"), &plan->trial);
     if (faults->count > before)
         return NULL;

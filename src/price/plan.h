@@ -205,6 +205,7 @@ typedef struct Plan {
     PlanAmount minimum, maximum;
     Commitment commitment;
     PlanAmount included_credits;
+    Optional   invoice_threshold;  // above 0: an invoice as soon as usage comes to it
     Trial      trial;
     Phases     phases;
 } Plan;

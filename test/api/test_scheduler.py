@@ -285,3 +285,77 @@ def test_one_currency_stops_no_other(tested):
     tested.put("/v1/taxRates/vat", {"name": "VAT", "percent": "20", "effectiveFrom": "2030-01-01T00:00:00Z"})
     [run] = go(tested, "2031-01-03T00:01:00Z")
     assert (run["invoices"], run["failed"]) == (1, 0)
+
+
+def threshold_world(api, **members):
+    set_clock(api, "2031-01-01T00:00:00Z")
+    automatic(api, closeBufferSeconds=0)
+    api.meter("calls")
+    api.publish("team", {"currency": "USD", "invoiceThreshold": {"amount": "20"}, "charges": [
+        {"id": "fee", "name": "Platform", "model": "flat", "amount": "50.00", "timing": "advance"},
+        {"id": "calls", "meter": "calls", "model": "perUnit", "unitPrice": "0.01"}], **members})
+    subscribe(api, "sub", "acct", "2031-01-01T00:00:00Z")
+    go(api, "2031-01-01T00:00:01Z")
+
+
+def use(api, id, value):
+    api.send([{"meter": "calls", "account": "acct", "uniqueId": id, "value": value}])
+
+
+def totals(api):
+    return [(row["at"], row["total"]) for row in sorted(pages(api, "/v1/invoices"), key=lambda row: row["number"])]
+
+
+def test_an_invoice_as_soon_as_usage_comes_to_the_threshold(tested):
+    threshold_world(tested)
+    assert totals(tested) == [("2031-01-01T00:00:00Z", "50.00")]
+    use(tested, "a", 1999)
+    go(tested, "2031-01-05T00:00:00Z")
+    assert len(totals(tested)) == 1
+    use(tested, "b", 1)
+    go(tested, "2031-01-06T00:00:00Z")
+    assert totals(tested)[1:] == [("2031-01-06T00:00:00Z", "20.00")]
+    go(tested, "2031-01-07T00:00:00Z")
+    use(tested, "c", 5000)
+    go(tested, "2031-01-08T00:00:00Z")
+    use(tested, "d", 123)
+    go(tested, "2031-01-20T00:00:00Z")
+    assert totals(tested)[2:] == [("2031-01-08T00:00:00Z", "50.00")]
+    go(tested, "2031-02-01T00:00:00Z")  # the rest, and the next month's fee
+    assert totals(tested)[3:] == [("2031-02-01T00:00:00Z", "51.23")]
+    lines = [line["net"] for row in pages(tested, "/v1/invoices")
+             for line in tested.get(f"/v1/invoices/{row['id']}")["document"]["lines"] if line["charge"] == "calls"]
+    assert sum(map(Decimal, lines)) == Decimal("71.23")
+    assert tested.expect(202, "POST", "/v1/runs", {"kind": "reconcile"}, headers={"Idempotency-Key": "r"})
+
+
+def test_a_threshold_and_a_change_in_mid_month(tested):
+    """What was billed ahead is not given back by an invoice before the period's end."""
+    threshold_world(tested)
+    tested.publish("extra", {"currency": "USD", "charges": [
+        {"id": "calls", "meter": "calls", "model": "perUnit", "unitPrice": "0.01"},
+        {"id": "fee", "name": "Platform", "model": "flat", "amount": "81.00", "timing": "advance"}]})
+    use(tested, "a", 3000)
+    go(tested, "2031-01-05T00:00:00Z")
+    assert totals(tested)[1:] == [("2031-01-05T00:00:00Z", "30.00")]
+    tested.post("/v1/subscriptions/sub/change", {"effectiveAt": "2031-01-17T00:00:00Z", "plan": "extra"})
+    go(tested, "2031-01-17T00:00:00Z")
+    use(tested, "b", 100)
+    go(tested, "2031-02-01T00:00:00Z")
+    calls = [line for row in pages(tested, "/v1/invoices")
+             for line in tested.get(f"/v1/invoices/{row['id']}")["document"]["lines"] if line["charge"] == "calls"]
+    assert sum(Decimal(line["net"]) for line in calls) == 31
+    assert all(Decimal(line["net"]) > 0 for line in calls), calls
+
+
+def test_a_threshold_leaves_volume_and_minimum_to_the_last_invoice(tested):
+    threshold_world(tested, minimum={"amount": "200"}, charges=[
+        {"id": "calls", "meter": "calls", "model": "volume", "tiers": [
+            {"upTo": "1000", "unitPrice": "0.10"}, {"unitPrice": "0.01"}]}])
+    use(tested, "a", 900)
+    assert go(tested, "2031-01-05T00:00:00Z") != [] and totals(tested) == []
+    use(tested, "b", 2100)
+    go(tested, "2031-01-06T00:00:00Z")
+    assert totals(tested) == []
+    go(tested, "2031-02-01T00:00:00Z")
+    assert totals(tested) == [("2031-02-01T00:00:00Z", "200.00")]

@@ -556,8 +556,33 @@ static Line line_gone(const Line *billed)
     return gone;
 }
 
+Err *invoice_lines_above(Arena *arena, const InvoiceLines *due, const InvoiceLines *billed,
+                         InvoiceLines *lines)
+{
+    bool  *taken = arena_array(arena, bool, billed->count);
+    size_t next = 0;
+    *lines = (InvoiceLines){ arena_array(arena, Line, due->count), 0 };
+    for (size_t i = 0; i < due->count; i++) {
+        Line  line = due->at[i];
+        Line *before = line_find(billed, taken, &next, &line);
+        if (before != NULL) {
+            taken[before - billed->at] = true;
+            TRY(line_less(arena, &line, before));
+        }
+        if (line.amount.minor > 0)
+            lines->at[lines->count++] = line;
+    }
+    return NULL;
+}
+
+// Usage of a period that runs at `at` was billed before its end: the last invoice has the rest.
+static bool is_ahead(const Line *billed, Instant at)
+{
+    return billed->kind == LINE_USAGE && billed->period.end.us > at.us;
+}
+
 static Err *lines_subtract(Arena *arena, const InvoiceLines *due, const InvoiceLines *billed,
-                           InvoiceLines *rest)
+                           Instant at, InvoiceLines *rest)
 {
     bool  *taken = arena_array(arena, bool, billed->count);
     size_t next = 0;
@@ -575,7 +600,7 @@ static Err *lines_subtract(Arena *arena, const InvoiceLines *due, const InvoiceL
     }
     for (size_t i = 0; i < billed->count; i++) {
         Line line = line_gone(&billed->at[i]);
-        if (taken[i] || is_nothing(&billed->at[i]))
+        if (taken[i] || is_nothing(&billed->at[i]) || is_ahead(&billed->at[i], at))
             continue;
         TRY(line_less(arena, &line, &billed->at[i]));
         rest->at[rest->count++] = line;
@@ -594,7 +619,7 @@ Err *invoice_lines_since(Arena *arena, const InvoiceQuery *query, const InvoiceS
     for (size_t i = 0; i < invoiced->count; i++)
         if (invoiced->at[i].period.start.us >= pair.from.us)
             billed.at[billed.count++] = invoiced->at[i];
-    return lines_subtract(arena, &due, &billed, lines);
+    return lines_subtract(arena, &due, &billed, wanted->at, lines);
 }
 
 Err *invoice_lines(Arena *arena, const InvoiceQuery *query, Instant at,

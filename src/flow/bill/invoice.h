@@ -78,5 +78,9 @@ bool invoice_same_line(const Line *a, const Line *b);
 Err *invoice_due(Arena *arena, const InvoiceQuery *query, Instant at,
                  InvoiceLines *lines) MUST_CHECK;
 
+// Of `due` what is above what was billed, line by line; what was billed of others stays as it is.
+Err *invoice_lines_above(Arena *arena, const InvoiceLines *due, const InvoiceLines *billed,
+                         InvoiceLines *lines) MUST_CHECK;
+
 // Fills in the totals of an invoice that has everything else. AMOUNT_TOO_LARGE.
 Err *invoice_total(Arena *arena, Invoice *invoice) MUST_CHECK;

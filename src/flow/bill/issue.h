@@ -105,6 +105,7 @@ typedef struct IssueClose {
     Instant until;
     Err  *(*also)(DbTx *tx, void *context, IssuedInvoice *const *invoices, size_t count);
     void   *context;
+    bool    with_thresholds;  // and what of running periods has reached its plan's invoiceThreshold
 } IssueClose;
 // What became of one. An invoice, or why there is none (what the two functions above refuse, but
 // NOTHING_DUE; what `also` refuses), or neither: nothing is due.

@@ -90,11 +90,12 @@ static Err *one_rate(Arena *arena, const Batch *batch, const IssueKnown *known, 
                            .currency = closing->closed->currency,
                            .known = known,
                            .has_until = true,
-                           .until = batch->close->until };
+                           .until = batch->close->until,
+                           .with_thresholds = batch->close->with_thresholds };
     closing->final.query = batch->query;
     IssueDraft *rated = &closing->final.rated;
     TRY(issue_rate_settled(arena, batch->query, &wanted, rated, due));
-    *due = *due && rated->boundary.us <= batch->close->until.us;
+    *due = *due && (wanted.with_thresholds || rated->boundary.us <= batch->close->until.us);
     if (*due)
         closing->slot = issue_draft_slot(arena, rated->account, rated->currency);
     return NULL;

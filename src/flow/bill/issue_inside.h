@@ -71,6 +71,7 @@ typedef struct IssueWanted {
     const IssueKnown *known;  // NULL: nothing was read ahead
     bool              has_until;
     Instant           until;  // boundaries behind it are not looked at
+    bool              with_thresholds;  // when no boundary has anything
 } IssueWanted;
 
 // The account's earliest boundary up to now (of a preview: up to any time) with lines that were not

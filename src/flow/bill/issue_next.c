@@ -5,9 +5,10 @@
 
 #include "base/vector.h"
 #include "flow/bill/issue_inside.h"
+#include "flow/bill/issue_threshold.h"
 #include "flow/bill/issue_waiting.h"
 
-enum { PAGE = 1000 };
+enum { PAGE = 1000, THRESHOLD_PAUSE_S = 60 };
 
 typedef struct Earliest {
     const IssueQuery *query;
@@ -26,6 +27,17 @@ static Err *progress_work(DbTx *tx, void *context)
     return issue_progress_get(tx, read->project, read->progress.subscription, &read->progress);
 }
 
+// A threshold may be reached at any time: it is looked at each minute.
+static Err *threshold_look(Arena *arena, const TimelineFacts *facts, Earliest *earliest)
+{
+    Instant soon = { earliest->after.us + THRESHOLD_PAUSE_S * INSTANT_SECOND_US };
+    bool    has;
+    TRY(issue_has_threshold(arena, facts, &has));
+    if (has && soon.us < earliest->at.us)
+        earliest->at = soon;
+    return NULL;
+}
+
 static Err *row_look(Arena *arena, const SubscriptionHistory *row, Earliest *earliest)
 {
     const IssueQuery *query = earliest->query;
@@ -42,7 +54,7 @@ static Err *row_look(Arena *arena, const SubscriptionHistory *row, Earliest *ear
     TRY(invoice_next(arena, &facts, after, &at, &found));
     if (found && at.us < earliest->at.us)
         earliest->at = at;
-    return NULL;
+    return threshold_look(arena, &facts, earliest);
 }
 
 static Err *waiting_look(Arena *arena, Str account, Earliest *earliest)

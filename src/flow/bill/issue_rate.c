@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "flow/bill/issue_threshold.h"
 #include "flow/bill/issue_waiting.h"
 #include "flow/ledger/credit.h"
 
@@ -183,6 +184,7 @@ typedef struct Search {
     IssueAhead       *ahead;  // NULL: it is made for real
     const IssueKnown *known;  // NULL: nothing was read ahead
     Instant           until;  // of boundaries
+    bool              of_thresholds;  // instead of boundaries
 } Search;
 
 // Its late usage goes on the next invoice.
@@ -280,6 +282,21 @@ static Err *next_find(Arena *arena, const Search *search, const InvoiceQuery *ra
     return NULL;
 }
 
+// What of the running period has reached its threshold, now.
+static Err *threshold_find(Arena *arena, const Search *search, const InvoiceQuery *rated,
+                           Next *next, bool *found)
+{
+    AheadPart part;
+    TRY(next_begin(arena, search, rated, next, &part));
+    next->at = search->query->now;
+    next->late.count = 0;
+    next->late.since = INSTANT_END;
+    TRY(issue_threshold(arena, search->query->books, rated, &next->lines, &next->natural));
+    next->from = next->natural;
+    *found = next->lines.count > 0 && next->progress.until.us < next->at.us;
+    return NULL;
+}
+
 // ---- all of an account
 
 // Something fell, or rose, that was not looked at yet.
@@ -312,7 +329,8 @@ static Err *row_search(Arena *arena, const Search *search, const SubscriptionHis
     if (search->currency.at != NULL &&
         !str_equal(search->currency, currency_code(&next.currency)))
         return NULL;
-    TRY(next_find(arena, search, &rated, &next, &found));
+    TRY(search->of_thresholds ? threshold_find(arena, search, &rated, &next, &found)
+                              : next_find(arena, search, &rated, &next, &found));
     nexts->wants_notes |= wants_notes(&next.late);
     if (found)
         nexts->at[nexts->count++] = next;
@@ -654,6 +672,9 @@ Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted
     TRY(draft_begin(arena, query, wanted, draft));
     TRY(search_begin(arena, query, wanted, &search));
     Err *err = nexts_find(arena, &search, &nexts);
+    search.of_thresholds = wanted->with_thresholds && nexts.count == 0;
+    if (err == NULL && search.of_thresholds)
+        err = nexts_find(arena, &search, &nexts);
     if (err == NULL && nexts.count > 0)
         err = draft_fill(arena, &search, &nexts, draft);
     if (err == NULL && wanted->has_until && nexts.count > 0)

@@ -119,7 +119,7 @@ static Err *currency_do(Arena *arena, const Some *some, AccountWork *account, St
     IssueClosed closed;
     do {
         IssueQuery query = query_of(walk);
-        IssueClose close = { walk->run.at, finalized_work, some->walk };
+        IssueClose close = { walk->run.at, finalized_work, some->walk, walk->run.slot > 0 };
         if (atomic_load(walk->operation->stopping))
             return refuse(arena, ERR_NOT_READY, STR_NONE, "the server is stopping");
         closed = (IssueClosed){ .account = account->account, .currency = code };
@@ -172,7 +172,7 @@ static Err *round_do(Arena *arena, Some *some)
 {
     Walk      *walk = some->walk;
     IssueQuery query = query_of(walk);
-    IssueClose close = { walk->run.at, finalized_work, walk };
+    IssueClose close = { walk->run.at, finalized_work, walk, walk->run.slot > 0 };
     size_t     left = 0;
     if (atomic_load(walk->operation->stopping))
         return refuse(arena, ERR_NOT_READY, STR_NONE, "the server is stopping");

@@ -219,7 +219,7 @@ static void test_plans_that_are_refused(void **state)
         { ",\"period\":{}", ERR_FIELD_REQUIRED, "/period/unit" },
         { ",\"phases\":[{\"periods\":0}]", ERR_FIELD_INVALID, "/phases/0/periods" },
         { ",\"trial\":{\"days\":0}", ERR_FIELD_INVALID, "/trial/days" },
-        { ",\"invoiceThreshold\":{\"amount\":5}", ERR_PLAN_INVALID, "/invoiceThreshold" },
+        { ",\"invoiceThreshold\":{\"amount\":0}", ERR_PLAN_INVALID, "/invoiceThreshold" },
         { ",\"taxCategory\":\"x y\"", ERR_FIELD_INVALID, "/taxCategory" },
         { ",\"nonsense\":1", ERR_UNKNOWN_MEMBER, "/nonsense" },
         { ",\"minimum\":{}", ERR_FIELD_REQUIRED, "/minimum/amount" },
