@@ -108,6 +108,21 @@ WRAPPED(usage_events, arena,
         (of, arena, query, events))
 WRAPPED(timeline_fold, arena, (Arena *arena, const TimelineFacts *facts, Timeline *timeline),
         (arena, facts, timeline))
+WRAPPED(timeline_facts, arena,
+        (Arena *arena, Catalog *catalog, ProjectId project, Str subscription,
+         TimelineFacts *facts),
+        (arena, catalog, project, subscription, facts))
+WRAPPED(timeline_facts_of, arena,
+        (Arena *arena, Catalog *catalog, ProjectId project, const SubscriptionHistory *history,
+         TimelineFacts *facts),
+        (arena, catalog, project, history, facts))
+WRAPPED(catalog_account_get, arena,
+        (Catalog *catalog, Arena *arena, ProjectId project, Str id, Account **account),
+        (catalog, arena, project, id, account))
+WRAPPED(catalog_histories, arena,
+        (Catalog *catalog, Arena *arena, const CatalogPage *page, SubscriptionHistory **rows,
+         size_t *count),
+        (catalog, arena, page, rows, count))
 WRAPPED(period_bill, arena,
         (Arena *arena, const PeriodQuery *query, const Period *period, Bill *bill),
         (arena, query, period, bill))
