@@ -17,7 +17,7 @@ typedef struct SettingsBody {
 static const Field body_fields[] = {
     FIELD(SettingsBody, close_buffer_seconds, "closeBufferSeconds", WHOLE, .nullable = true,
           .most = CLOSE_BUFFER_SECONDS_MAX,
-          .doc = "How long after a boundary a run waits for usage before it bills; 3600 when "
+          .doc = "How long after a boundary a run that starts by itself waits for usage; 3600 when "
                  "absent. Asking for an invoice by hand does not wait."),
     FIELD(SettingsBody, late_usage, "lateUsage", ENUM, .nullable = true,
           .choices = late_usage_names,
