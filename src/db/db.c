@@ -95,7 +95,7 @@ static Err *seat_prepare(Db *db, Arena *arena, Seat *seat)
             Err *err = db->driver->prepare(seat->connection, arena, db->tables[t]->rows[i].sql,
                                            &seat->prepared[place++]);
             if (err != NULL)
-                return refuse(arena, ERR_STORE_FAILED, STR_NONE, "statement %zu of %s: %.*s", i,
+                return refuse(arena, err->code, STR_NONE, "statement %zu of %s: %.*s", i,
                               db->tables[t]->name, STR_ARG(err->detail));
         }
     return NULL;
