@@ -27,6 +27,7 @@ from year_check import Wrong  # noqa: E402
 
 PROVIDERS = ["/usr/lib/galera/libgalera_smm.so", "/usr/lib/libgalera_smm.so"]
 READY_SECONDS = 90  # a watchdog
+STATE = "show status like 'wsrep_cluster_status'"
 
 
 def provider():
@@ -52,8 +53,8 @@ class Node(mariadb.Server):
             "--wsrep-cluster-address=gcomm://" + ",".join(f"127.0.0.1:{node.ports[0]}" for node in nodes),
             "--wsrep-provider-options=" + ";".join([
                 f"gmcast.listen_addr=tcp://127.0.0.1:{group}", f"ist.recv_addr=127.0.0.1:{replay}", "gcache.size=128M",
-                "evs.keepalive_period=PT0.3S", "evs.suspect_timeout=PT1S", "evs.inactive_timeout=PT3S",
-                "evs.inactive_check_period=PT0.2S", "pc.recovery=false"])]
+                "evs.keepalive_period=PT0.5S", "evs.suspect_timeout=PT4S", "evs.inactive_timeout=PT10S",
+                "evs.inactive_check_period=PT0.3S"])]
         self.options = self.common
 
     def wait(self):
@@ -132,7 +133,7 @@ class Troubles:
             2: ("it comes back", self.second.come_back),
             3: ("a node is cut off", lambda: self.third.cut_off(True)),
             4: ("it is one of them again", lambda: self.third.cut_off(False)),
-            5: ("a node hangs for a while", lambda: self.hang_for(self.second, 6)),
+            5: ("a node hangs for a while", lambda: self.hang_for(self.second, 15)),
             6: ("the node that is written to is cut off", lambda: self.first.cut_off(True)),
             7: ("it is one of them again", lambda: self.first.cut_off(False)),
             8: ("the node that was first is killed", self.first.kill),
@@ -185,8 +186,13 @@ def main():
             ClusterYear.troubles = Troubles(nodes)
             os.environ["TEST_BOOKS"] = nodes[0].address()
             hosts = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
-            year.live_on("galera", count, months, seed, seconds, ClusterYear,
-                         lambda books: books.replace(f"127.0.0.1:{nodes[0].port}", hosts))
+            try:
+                year.live_on("galera", count, months, seed, seconds, ClusterYear,
+                             lambda books: books.replace(f"127.0.0.1:{nodes[0].port}", hosts))
+            except Exception:
+                for node in nodes:
+                    print(f"{node.name}: {node.process and node.ask(STATE)}\n{node.log()[-1500:]}", file=sys.stderr)
+                raise
     except Exception as error:
         print(f"{error if isinstance(error, Wrong) else traceback.format_exc()}\n"
               f"total year galera: 0 passed, 1 failed (SEED={seed})", flush=True)
