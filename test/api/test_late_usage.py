@@ -547,3 +547,31 @@ def until(holds, seconds=60):
     while not holds():
         assert time.monotonic() < ends
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("rule", ["nextInvoice", "creditNote"])
+def test_an_invoice_that_is_made_again_knows_what_was_corrected_since(late, rule):
+    policy(late, rule)
+    subscribe(late, FEE, PER_CALL)
+    bill(late)
+    first = use(late, 1000, MONTHS[0])
+    february = bill_month(late, 2)
+    use(late, 500, MONTHS[0], "late")
+    bill_month(late, 3)
+    sums_hold(late, 1, 2)
+    if rule == "creditNote":
+        late.post("/v1/measurements/amend", [{"uniqueId": "late", "value": 300}])
+        nothing_due(late)
+        sums_hold(late, 1)
+    late.post(f"/v1/invoices/{february['id']}/void", None)
+    again = bill(late)
+    assert again["at"] == MONTHS[1]
+    sums_hold(late, 1, 2)
+    nothing_due(late)
+    late.post("/v1/measurements/void", {"uniqueIds": [first], "reason": "test"})
+    bill_month(late, 4)
+    if rule == "nextInvoice":
+        bill(late)  # the correction stood alone at the boundary that was freed
+    nothing_due(late)
+    sums_hold(late, 1, 2, 3)
+    balanced(late)

@@ -126,7 +126,7 @@ IssueLineRow *issue_rows(Arena *arena, const IssuePriced *priced, bool counts)
                                   .revenue = draft->lines[i].revenue,
                                   .taxes = issue_line_taxes(arena, priced, i),
                                   .content = issue_line_content(arena, priced, i),
-                                  .boundary = draft->boundary,
+                                  .boundary = late_line_boundary(draft, &draft->lines[i]),
                                   .service_start = draft->lines[i].service.start,
                                   .counts = counts && draft->kind == INVOICE_BILLING,
                                   .amount = draft->lines[i].amount.minor,

@@ -161,6 +161,13 @@ bool late_line_is_of(const IssueLine *line, const ClosedPeriod *closed)
            line->service.start.us < closed->span.end.us;
 }
 
+Instant late_line_boundary(const IssueDraft *draft, const IssueLine *line)
+{
+    if (line->of == NULL)
+        return draft->boundary;
+    return line->of->line != 0 ? line->of->boundary : line->of->period.end;
+}
+
 Str late_content(Arena *arena, const LatePeriod *period, const int64_t *lines, size_t count)
 {
     Text    text = text_open(arena);

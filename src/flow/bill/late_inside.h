@@ -31,6 +31,10 @@ struct LateOf {
 // Whether the line corrects something in that period.
 bool late_line_is_of(const IssueLine *line, const ClosedPeriod *closed);
 
+// From which invoice of the subscription on the line counts as billed: one that corrects another
+// counts where that does, so that an older invoice that is voided and made again sees it.
+Instant late_line_boundary(const IssueDraft *draft, const IssueLine *line);
+
 // Says of the draft's lines of a subscription from number `first` on that lie in periods before
 // `natural` what they correct. `late` has the periods.
 typedef struct LateOrigins {

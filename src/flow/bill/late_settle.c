@@ -193,7 +193,6 @@ static Err *rows_add(const Settling *settling, const CreditNote *note)
             continue;
         rows[count] = take->row->row;
         rows[count].number = (int64_t)count + 1;
-        rows[count].boundary = settling->draft->boundary;
         rows[count].amount = take->amount;
         rows[count].discount = take->discount;
         rows[count].net = -note->lines[count].net;
