@@ -147,6 +147,23 @@ def test_an_invoice_that_comes_to_too_much(api, n, account, rate, lines):
     assert api.get("/v1/invoices", query={"account": account})["data"] == []
 
 
+def test_a_void_of_what_could_not_be_billed(api, n, account):
+    meter = api.meter(n("meter"))["id"]
+    api.publish(n("plan"), {**USD, "charges": [
+        {"id": "calls", "meter": meter, "model": "perUnit", "unitPrice": "1000000"}]})
+    api.subscribe(n("sub"), account, n("plan"), START, endsAt="2026-09-01T00:00:00Z")
+    send(api, meter, account, ("big", day(10), 10**12, {}), ("small", day(11), 1, {}),
+         ("before", "2026-07-01T00:00:00Z", 1, {}))
+
+    def bills(*ids):
+        told = api.post("/v1/measurements/void", {"uniqueIds": [f"{account}.{id}" for id in ids], "dryRun": True})
+        return [(row["before"], row["after"]) for row in told["bills"]]
+    assert bills("big") == [(None, "1000000.00")]
+    assert bills("small") == bills("before") == []
+    api.post("/v1/measurements/void", {"uniqueIds": [f"{account}.big"]})
+    assert bills("small") == [("1000000.00", "0.00")]
+
+
 # ---- from a line to its events
 
 def test_events_of_a_line_around_a_pause(api, n, grouped):
