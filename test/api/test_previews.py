@@ -135,6 +135,36 @@ def test_charges_alone_are_due_now(shop):
     assert list(upcoming(shop)) == ["USD"]
 
 
+def test_charges_are_billed_when_their_month_ends_and_shown_so(shop):
+    """The subscription's own invoices come on the 10th: what was charged in January is billed on 1 February."""
+    shop.put(f"/v1/accounts/{ACCOUNT}", {"currency": "USD"})
+    shop.publish("plan", {"currency": "USD", "period": {"unit": "month", "anchor": "subscription"},
+                          "charges": [flat("30.00")]}, effective=START)
+    shop.subscribe("sub", ACCOUNT, "plan", "2031-01-10T00:00:00Z")
+    charge = {"account": ACCOUNT, "currency": "USD", "collect": "invoice"}
+    shop.post("/v1/charges", {**charge, "amount": "7.00", "chargeKey": "a"})
+    assert [(line["kind"], line["net"]) for line in upcoming(shop)["USD"]["lines"]] == [
+        ("fee", "30.00"), ("charge", "7.00")]  # 10 January is before the month's end
+    advance(shop, "2031-01-10T00:00:00Z")
+    make(shop, "USD")
+    shop.post("/v1/charges", {**charge, "amount": "5.00", "chargeKey": "b"})
+    alone = upcoming(shop)["USD"]
+    assert (alone["at"], alone["total"]) == ("2031-02-01T00:00:00Z", "5.00")
+    advance(shop, "2031-02-03T00:00:00Z")
+    fee = upcoming(shop)["USD"]  # behind the overdue one
+    assert (fee["at"], fee["total"]) == ("2031-02-10T00:00:00Z", "30.00")
+    same(alone, make(shop, "USD")["document"])
+    same(fee, upcoming(shop)["USD"])
+    shop.post("/v1/subscriptions/sub/cancel", {"at": "periodEnd"})
+    shop.post("/v1/charges", {**charge, "amount": "3.00", "chargeKey": "c"})
+    assert upcoming(shop)["USD"]["at"] == "2031-02-03T00:00:00Z"  # nothing else comes: now
+    advance(shop, "2031-03-05T00:00:00Z")
+    last = upcoming(shop)["USD"]
+    assert (last["at"], last["total"]) == ("2031-03-01T00:00:00Z", "3.00")
+    same(last, make(shop, "USD")["document"])
+    assert upcoming(shop) == {}
+
+
 def test_a_change_says_what_is_due_now_and_next(sold):
     """Twice the fee from the middle of February: 15.00 more at once; the credit pays it before March."""
     advance(sold, "2031-02-01T00:00:00Z")

@@ -3,6 +3,7 @@
 // other with the functions that make them for real, each with what those before it leave of credit,
 // balance and charges; so what is shown is what is billed. Nothing is stored.
 #include "flow/bill/issue_inside.h"
+#include "flow/bill/issue_waiting.h"
 
 // Of a subscription; beyond that what they contained is told from the log. Of a search.
 enum { OVERDUE_MAX = 16, STEPS_MAX = 64, TRIES_MAX = 5 };
@@ -230,17 +231,52 @@ static Err *made_read(const Previewing *previewing, Made *made)
     return db_read(previewing->query->issue->books, previewing->arena, made_work, made);
 }
 
-// Nothing of a subscription comes any more: charges that wait are due now.
+// When the month of charges that wait ends, unless an invoice before has taken them. *found is
+// false: none waits.
+static Err *waiting_due(const Previewing *previewing, const IssueDraft *draft, Instant *due,
+                        bool *found)
+{
+    WaitingQuery   wanted = { previewing->query->issue, previewing->query->account,
+                              currency_code(&previewing->query->currency), draft->time_zone };
+    WaitingCharges waiting = { .due = INSTANT_END };
+    *found = false;
+    if (previewing->ahead.charges == 0)
+        TRY(issue_waiting(previewing->arena, &wanted, &waiting, found));
+    *due = waiting.due;
+    return NULL;
+}
+
+// Nothing of a subscription comes any more: charges that wait are due now, or since their month
+// ended.
 static Err *charges_only(Previewing *previewing, Made *made)
 {
     IssuePreview *shown = &previewing->shown;
+    Instant       due;
+    bool          found;
     previewing->is_done = true;
     if (shown->next.at != NULL)
         return NULL;
+    TRY(waiting_due(previewing, &made->draft, &due, &found));
     made->draft.currency = previewing->query->currency;
-    made->draft.boundary = previewing->query->issue->now;
+    made->draft.boundary = earlier(due, previewing->query->issue->now);
     TRY(made_read(previewing, made));
     shown->next = made->document;
+    return NULL;
+}
+
+// What nothing is overdue with, and whose month ends before the boundary, is billed by itself: the
+// draft becomes that one. What was found is found again behind it.
+static Err *charges_first(const Previewing *previewing, IssueDraft *draft)
+{
+    Instant due;
+    bool    found;
+    if (draft->boundary.us <= previewing->query->issue->now.us)
+        return NULL;
+    TRY(waiting_due(previewing, draft, &due, &found));
+    if (!found || due.us >= draft->boundary.us)
+        return NULL;
+    draft->boundary = due;
+    draft->count = draft->part_count = 0;
     return NULL;
 }
 
@@ -248,8 +284,9 @@ static Err *step_take(Previewing *previewing, Made *made)
 {
     const IssuePreviewQuery *query = previewing->query;
     const Instant           *at = query->at;
-    Instant                  boundary = made->draft.boundary;
-    bool is_behind = boundary.us > query->issue->now.us;
+    TRY(charges_first(previewing, &made->draft));
+    Instant boundary = made->draft.boundary;
+    bool    is_behind = boundary.us > query->issue->now.us;
     if (is_in_books(&made->draft) && boundary.us == query->issue->now.us) {
         made->draft.count = 0;  // one was made at this very instant: the rest is on the next one
         made->takes_charges = false;
