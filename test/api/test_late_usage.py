@@ -575,3 +575,20 @@ def test_an_invoice_that_is_made_again_knows_what_was_corrected_since(late, rule
     nothing_due(late)
     sums_hold(late, 1, 2, 3)
     balanced(late)
+
+
+def test_a_level_from_before_the_subscription_counts_too(late):
+    late.meter("level", "timeWeighted", per="day")
+    api_plan = plan(late, {"id": "level", "meter": "level", "model": "perUnit", "unitPrice": "0.10"}, FEE)
+    late.subscribe("sub", ACCOUNT, api_plan, "2031-01-22T00:00:00Z")
+    late.subscribe("calls", ACCOUNT, plan(late, PER_CALL, id="other"), "2031-01-22T00:00:00Z")
+    advance(late, MONTHS[1])
+    for _ in range(2):
+        bill(late)
+    use(late, 100, MONTHS[0])  # of no subscription: it changes nothing
+    late.send([{"meter": "level", "account": ACCOUNT, "uniqueId": "level", "value": 10, "ts": MONTHS[0]}])
+    assert [record["subscription"] for record in records(late, state="open")] == ["sub"]
+    march = bill_month(late, 3)
+    assert [(line["of"]["period"]["start"], line["amount"]) for line in corrections(march)] == [
+        ("2031-01-22T00:00:00Z", "10.00")]
+    nothing_due(late)

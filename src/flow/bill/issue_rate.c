@@ -239,7 +239,7 @@ static Err *next_begin(Arena *arena, const Search *search, const InvoiceQuery *r
     Str          id = rated->facts->history.first->id;
     ProgressRead read = { search->query->project,
                           { .subscription = id },
-                          { search->query, search->moment, search->account, id },
+                          { search->query, search->moment, search->account, id, rated->facts },
                           { .since = INSTANT_END } };
     if (search->known != NULL) {
         size_t place = issue_known_part(search->known, id);

@@ -16,22 +16,62 @@ static Err *find_work(DbTx *tx, void *context)
     return late_closed_of(tx, read->query, read->late);
 }
 
+// Is there a charge whose meter says in a period what happened before it: a level, a sum that is
+// carried over?
+static Err *looks_back(Arena *arena, const LateQuery *query, bool *looks)
+{
+    Timeline timeline;
+    *looks = false;
+    TRY(timeline_fold(arena, query->facts, &timeline));
+    for (size_t i = 0; i < timeline.term_count; i++)
+        for (size_t k = 0; k < timeline.terms[i].plan->charge_count; k++) {
+            const Charge *charge = &timeline.terms[i].plan->charges[k];
+            for (size_t m = 0; m < charge_meter_count(charge) && !*looks; m++) {
+                Meter *meter;
+                TRY(catalog_meter_get(query->issue->catalog, arena, query->issue->project,
+                                      charge_meter(charge, m), &meter));
+                *looks = meter_looks_back(meter);
+            }
+        }
+    return NULL;
+}
+
+// What moved before the first of the periods changes the level that it begins with.
+static Err *before_add(Arena *arena, const LateQuery *query, const UsageMoved *before, Late *late)
+{
+    bool looks;
+    if (before->count == 0 || (late->count > 0 && late->at[0].closed.span.start.us ==
+                                                      late->closed[0].span.start.us))
+        return NULL;
+    TRY(looks_back(arena, query, &looks));
+    if (!looks)
+        return NULL;
+    for (size_t i = late->count; i > 0; i--)
+        late->at[i] = late->at[i - 1];
+    late->at[0] = (LatePeriod){ late->closed[0], *before };
+    late->count++;
+    return NULL;
+}
+
 Err *late_moved_of(Arena *arena, const LateQuery *query, Late *late)
 {
-    UsageClosed    *spans = arena_array(arena, UsageClosed, late->closed_count);
+    UsageClosed    *spans = arena_array(arena, UsageClosed, late->closed_count + 1);
     UsageMovedQuery wanted = { query->issue->project.id, query->account, spans,
-                               late->closed_count };
+                               late->closed_count + 1 };
     UsageMoved     *moved;
     if (late->closed_count == 0)
         return NULL;
     for (size_t i = 0; i < late->closed_count; i++)
         spans[i] = (UsageClosed){ late->closed[i].span.start, late->closed[i].span.end,
                                   late->closed[i].sequence };
+    spans[late->closed_count] = (UsageClosed){ INSTANT_FIRST, late->closed[0].span.start,
+                                               late->closed[0].sequence };
     TRY(usage_moved(query->moment, arena, &wanted, &moved));
     late->at = arena_array(arena, LatePeriod, late->closed_count);
     for (size_t i = 0; i < late->closed_count; i++)
         if (moved[i].count > 0)
             late->at[late->count++] = (LatePeriod){ late->closed[i], moved[i] };
+    TRY(before_add(arena, query, &moved[late->closed_count], late));
     if (late->count > 0)
         late->since = late->at[0].closed.span.start;
     return NULL;

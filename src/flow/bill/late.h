@@ -48,6 +48,7 @@ typedef struct LateQuery {
     const IssueQuery *issue;
     UsageMoment      *moment;
     Str               account, subscription;
+    const TimelineFacts *facts;  // of the subscription
 } LateQuery;
 
 // The closed periods within the horizon whose usage changed. STORE_FAILED.

@@ -25,14 +25,15 @@ static void record_add(Arena *arena, Waiting *waiting, const LateRecord *record)
 static Err *row_look(Arena *arena, Waiting *waiting, const SubscriptionHistory *row)
 {
     const IssueQuery *query = waiting->query;
-    LateQuery         wanted = { query, waiting->moment, waiting->account, row->first->id };
     TimelineFacts     facts;
-    Currency          currency;
-    Late              late;
+    LateQuery wanted = { query, waiting->moment, waiting->account, row->first->id, &facts };
+    Currency  currency;
+    Late      late;
+    TRY(timeline_facts_of(arena, query->catalog, query->project, row, &facts));
+    facts.known_at = query->now;
     TRY(late_find(arena, &wanted, &late));
     if (late.count == 0)
         return NULL;
-    TRY(timeline_facts_of(arena, query->catalog, query->project, row, &facts));
     TRY(invoice_currency(arena, &facts, &currency));
     for (size_t i = 0; i < late.count; i++) {
         const LatePeriod *period = &late.at[i];
