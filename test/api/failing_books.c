@@ -20,6 +20,7 @@
 #include "flow/bill/invoice.h"
 #include "flow/bill/period_bill.h"
 #include "flow/bill/timeline.h"
+#include "flow/ledger/draw.h"
 
 typedef struct FaultPlan {
     _Atomic int64_t left;         // calls until one fails; 0: none does; below 0: each does
@@ -123,6 +124,9 @@ WRAPPED(catalog_histories, arena,
         (Catalog *catalog, Arena *arena, const CatalogPage *page, SubscriptionHistory **rows,
          size_t *count),
         (catalog, arena, page, rows, count))
+WRAPPED(draw_begin, arena,
+        (Arena *arena, CreditGrants grants, DrawLines lines, Drawing *drawing),
+        (arena, grants, lines, drawing))
 WRAPPED(period_bill, arena,
         (Arena *arena, const PeriodQuery *query, const Period *period, Bill *bill),
         (arena, query, period, bill))

@@ -253,6 +253,14 @@ def test_two_subscriptions_on_one_invoice_are_voided_together(api, n, account):
     balanced(api)
 
 
+def test_credit_to_come_pays_for_no_charge(api, n, account):
+    grant(api, account, "9", n("grant") + "a", effectiveAt="2999-01-01T00:00:00Z")
+    grant(api, account, "5", n("grant") + "b")
+    wanted = {"account": account, **USD, "chargeKey": "k", "collect": "wallet"}
+    refused(api.call("POST", "/v1/charges", {**wanted, "amount": "6"}), 402, "insufficient_balance")
+    assert api.call("POST", "/v1/charges", {**wanted, "amount": "5"}).status == 201
+
+
 def test_a_wallet_of_more_than_63_bits(api, n, account):
     for number in range(5):
         grant(api, account, MOST, n("grant") + str(number))

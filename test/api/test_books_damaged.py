@@ -59,6 +59,7 @@ def test_credit_of_a_grant_that_is_not_there_is_not_given_back(server):
     ("credit_entry", "credit_grant = 'zzz' where account = 'ada' and amount = -200"),
     ("credit_entry", "credit_grant = ' ' where account = 'ada' and amount = -200"),
     ("credit_entry", "credit_grant = 'zzz' where account = 'ada' and amount in (500, -500)"),
+    ("credit_entry", "account = 'nobody' where account = 'ada'"),
     ("ledger_balance", "amount = amount + 1 where kind = 'wallet' and owner = 'ada'"),
 ])
 def test_the_proof_tells_of_a_changed_row(stopped, table, change):
@@ -67,6 +68,7 @@ def test_the_proof_tells_of_a_changed_row(stopped, table, change):
         assert code == 1 and ("wallet of ada" in told or "its entries sum to" in told), told
 
 
-def test_a_wallet_in_no_currency_cannot_be_proved(stopped):
-    with stopped.damaged("credit_grant", "currency = 'XXL' where account = 'ada'"):
+@pytest.mark.parametrize("change", ["currency = 'XXL'", "kind = 'x'"])
+def test_a_wallet_that_cannot_be_read_cannot_be_proved(stopped, change):
+    with stopped.damaged("credit_grant", f"{change} where account = 'ada'"):
         assert proof(stopped)[0] == 1

@@ -353,3 +353,22 @@ def test_a_row_that_means_nothing(server, everything, table, change, paths):
             assert (answer.status, answer.code) == (500, "store_failed"), answer
     for path in paths:
         bare.get(path)
+
+
+def test_nothing_is_built_on_rows_that_mean_nothing(server, everything):
+    bare, usd = Api(server), {"account": "every", **USD}
+    grant = bare.get("/v1/grants", query={"account": "every"})["data"][0]["id"]
+    asked = [row for row in bare.get("/v1/topUps")["data"] if row["account"] == "every"][0]["id"]
+    for table, change, path, body in (
+            ("credit_grant", "kind = 'x'", "/v1/charges",
+             {**usd, "amount": "1", "chargeKey": "x", "collect": "wallet"}),
+            ("credit_grant", "kind = 'x'", "/v1/adjustments", adjustment("every", amount="-1")),
+            ("credit_grant", "kind = 'x'", f"/v1/grants/{grant}/revoke", {"mode": "forfeit"}),
+            ("top_up", "currency = 'XXL'", f"/v1/topUps/{asked}/complete", None)):
+        with server.damaged(table, change):
+            before = server.tables()
+            answer = bare.call("POST", path, body, headers=keyed(path))
+            assert (answer.status, answer.code) == (500, "store_failed"), answer
+            assert server.tables() == before
+    with server.damaged("credit_grant", "applies_to = '{}'"):  # of nothing in particular
+        assert bare.get(f"/v1/grants/{grant}")["state"] == "active"

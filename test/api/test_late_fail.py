@@ -153,6 +153,7 @@ def test_credit_expires(server, api):
     run_in_spite(server, api, "expiry")
     for grant in (made, billed):
         assert api.get(f"/v1/grants/{grant['id']}")["state"] == "expired"
+        assert api.call("POST", f"/v1/grants/{grant['id']}/revoke", {"mode": "forfeit"}).code == "grant_ended"
     assert owed(api, "wallet", "other") == owed(api, "wallet", ACCOUNT) == 0
     assert owed(api, "breakage", "") == -6 - Decimal("26.20")  # 19 of the fee's 31 days, and 1.00, both with tax
     balanced(api)
