@@ -101,6 +101,32 @@ def test_what_came_late_is_billed(server, api, everywhere):
     balanced(api)
 
 
+def test_credit_that_had_paid_comes_back_and_goes_again(server, api, everywhere):
+    api.put(f"/v1/accounts/{ACCOUNT}", USD)
+    made = api.post("/v1/grants", {"account": ACCOUNT, "amount": "6", "kind": "promotional", **USD,
+                                   "appliesTo": {"charges": ["calls"]}}, headers={"Idempotency-Key": "grant"})
+
+    def left():
+        return api.get(f"/v1/grants/{made['id']}")["remaining"]
+    first = use(api, 1000, MONTHS[0])
+    bill_month(api, 1)
+    assert bill_month(api, 2)["credits"] == "-6.00" and left() == "0.00"
+    api.post("/v1/measurements/amend", [{"uniqueId": first, "value": 200}])  # 8.00 less, of which credit paid 6.00
+    advance(api, MONTHS[2])
+    draft = api.post(f"/v1/accounts/{ACCOUNT}/invoices", None)
+    march = everywhere("POST", f"/v1/invoices/{draft['id']}/finalize")
+    assert (march["document"]["creditsRestored"], left()) == ("6.00", "6.00")
+    everywhere("POST", f"/v1/invoices/{march['id']}/void")
+    assert left() == "0.00"
+    again = api.post(f"/v1/accounts/{ACCOUNT}/invoices", None)
+    api.post(f"/v1/invoices/{again['id']}/finalize", None)
+    assert left() == "6.00"
+    for change in ("state = 'used', drawn = amount", "id = 'other'"):  # it was used since, or is not there
+        with server.damaged("credit_grant", change):
+            assert api.call("POST", f"/v1/invoices/{again['id']}/void").code == "invoice_has_payments"
+    balanced(api)
+
+
 def test_what_falls_is_credited(server, api, everywhere):
     usual = {"closeBufferSeconds": 0, "lateUsage": "creditNote", "recomputeHorizonDays": 90}
     assert everywhere("PUT", "/v1/settings", usual).items() >= usual.items()
