@@ -111,6 +111,30 @@ def test_what_is_overdue_takes_its_share_first(sold):
     same(shown, upcoming(sold)["USD"])
 
 
+def test_credit_that_an_overdue_invoice_gives_back_pays_the_next(shop):
+    """Credit of 6.00 was used up by January's usage, 4.00 of which falls: March's invoice gives it back."""
+    shop.put(f"/v1/accounts/{ACCOUNT}", {"currency": "USD"})
+    shop.publish("plan", {"currency": "USD", "charges": [CALLS, flat("1.00")]}, effective=START)
+    shop.subscribe("sub", ACCOUNT, "plan", START)
+    make(shop, "USD")
+    shop.post("/v1/grants", {"account": ACCOUNT, "amount": "6.00", "currency": "USD", "kind": "promotional",
+                             "expiresAt": "2031-06-01T00:00:00Z", "appliesTo": {"meters": ["calls"]}}, **keyed("g"))
+    use(shop, 20, START, "a")
+    advance(shop, "2031-02-01T00:00:00Z")
+    assert make(shop, "USD")["document"]["credits"] == "-6.00"
+    use(shop, 30, "2031-02-01T00:00:00Z", "b")
+    shop.post("/v1/measurements/amend", [{"uniqueId": "a", "value": 12}])
+    advance(shop, "2031-03-10T00:00:00Z")
+    use(shop, 40, "2031-03-10T00:00:00Z", "c")
+    april = upcoming(shop)["USD"]
+    assert (april["at"], april["credits"], april["total"]) == ("2031-04-01T00:00:00Z", "-4.00", "21.00")
+    march = make(shop, "USD")["document"]
+    assert (march["at"], march["creditsRestored"], march["credits"]) == ("2031-03-01T00:00:00Z", "4.00", "0.00")
+    same(april, upcoming(shop)["USD"])
+    advance(shop, april["at"])
+    same(april, make(shop, "USD")["document"])
+
+
 def test_a_void_invoice_is_due_again(sold):
     advance(sold, "2031-02-01T00:00:00Z")
     before = upcoming(sold)["USD"]

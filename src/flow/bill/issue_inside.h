@@ -5,7 +5,7 @@
 #include "flow/bill/issue.h"
 #include "flow/bill/revenue_item.h"
 #include "flow/bill/issue_batch.h"
-#include "flow/ledger/draw.h"
+#include "flow/ledger/credit.h"
 #include "price/tax.h"
 
 typedef struct IssueLineRow IssueLineRow;
@@ -277,6 +277,8 @@ struct IssueAhead {
     size_t               row_count;
     GrantDraw           *draws;
     size_t               draw_count;
+    struct LateRestore  *restores;  // credit that goes back to the wallet (late_inside.h)
+    size_t               restore_count;
     size_t               charges;  // of those that wait
     int64_t              balance;  // what the customer's balance gets, less what it pays
 };
@@ -287,8 +289,12 @@ Err *issue_ahead_part(Arena *arena, IssueAhead *ahead, const TimelineFacts *fact
                       const IssueProgress *progress, AheadPart *part) MUST_CHECK;
 // Rows of a subscription's invoices before, behind those of the books.
 void issue_ahead_rows(Arena *arena, const IssueBilled *wanted, IssueLineRow **rows, size_t *count);
-// Grants without what the invoices before draw; those that are used up then are none.
-void issue_ahead_reserve(const IssueAhead *ahead, CreditGrants *grants);
+// The wallet's active grants, with what the invoices before give back and without what they draw;
+// those that are used up then are none. NULL: no invoices before.
+Err *issue_ahead_grants(DbTx *tx, const IssueAhead *ahead, const CreditWallet *wallet,
+                        CreditGrants *grants) MUST_CHECK;
+// What the invoices before give back of an invoice's draw.
+int64_t issue_ahead_restored(const IssueAhead *ahead, Str invoice);
 
 Err *issue_progress_get(DbTx *tx, ProjectId project, Str subscription,
                         IssueProgress *progress) MUST_CHECK;

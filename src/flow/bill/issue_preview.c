@@ -2,8 +2,8 @@
 // Invoices before they are made. Those of an account and currency are made in memory one after the
 // other with the functions that make them for real, each with what those before it leave of credit,
 // balance and charges; so what is shown is what is billed. Nothing is stored.
-#include "flow/bill/issue_inside.h"
 #include "flow/bill/issue_waiting.h"
+#include "flow/bill/late_inside.h"
 
 // Of a subscription; beyond that what they contained is told from the log. Of a search.
 enum { OVERDUE_MAX = 16, STEPS_MAX = 64, TRIES_MAX = 5 };
@@ -97,13 +97,60 @@ static int64_t reserve(const IssueAhead *ahead, CreditGrant *grant)
     return grant_left(grant);
 }
 
-void issue_ahead_reserve(const IssueAhead *ahead, CreditGrants *grants)
+int64_t issue_ahead_restored(const IssueAhead *ahead, Str invoice)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < ahead->restore_count; i++)
+        if (str_equal(ahead->restores[i].invoice, invoice))
+            sum += ahead->restores[i].amount;
+    return sum;
+}
+
+// One that was used up, or has expired, is active again.
+static CreditGrant *grant_back(Arena *arena, CreditGrants *grants, const CreditGrant *grant)
+{
+    for (size_t i = 0; i < grants->count; i++)
+        if (str_equal(grants->at[i].id, grant->id))
+            return &grants->at[i];
+    CreditGrant *more = arena_array(arena, CreditGrant, grants->count + 1);
+    for (size_t i = 0; i < grants->count; i++)
+        more[i] = grants->at[i];
+    more[grants->count] = *grant;
+    grants->at = more;
+    return &more[grants->count++];
+}
+
+static Err *restores_add(DbTx *tx, const IssueAhead *ahead, const CreditWallet *wallet,
+                         CreditGrants *grants)
+{
+    for (size_t i = 0; i < ahead->restore_count; i++) {
+        const LateRestore *one = &ahead->restores[i];
+        CreditRestore      wanted = { .wallet = *wallet,
+                                      .of = late_draw_source(db_arena(tx), one->invoice),
+                                      .amount = one->amount };
+        CreditBack        *parts;
+        size_t             count;
+        TRY(credit_restore_parts(tx, &wanted, &parts, &count));
+        for (size_t k = 0; k < count; k++)
+            if (parts[k].amount > 0)
+                grant_back(db_arena(tx), grants, &parts[k].grant)->drawn -= parts[k].amount;
+    }
+    return NULL;
+}
+
+Err *issue_ahead_grants(DbTx *tx, const IssueAhead *ahead, const CreditWallet *wallet,
+                        CreditGrants *grants)
 {
     size_t kept = 0;
+    TRY(credit_grants_active(tx, wallet, grants));
+    if (ahead == NULL)
+        return NULL;
+    TRY(restores_add(tx, ahead, wallet, grants));
     for (size_t i = 0; i < grants->count; i++)
         if (reserve(ahead, &grants->at[i]) > 0)
             grants->at[kept++] = grants->at[i];
     grants->count = kept;
+    return NULL;
 }
 
 // ---- one invoice
@@ -186,6 +233,21 @@ static void draws_take(Arena *arena, IssueAhead *ahead, const Made *made)
     ahead->draw_count += count;
 }
 
+// An invoice is there once: what is given back of its draw is of one amount.
+static void restore_take(Arena *arena, IssueAhead *ahead, const LateRestore *restore)
+{
+    for (size_t i = 0; i < ahead->restore_count; i++)
+        if (str_equal(ahead->restores[i].invoice, restore->invoice)) {
+            ahead->restores[i].amount += restore->amount;
+            return;
+        }
+    LateRestore *all = arena_array(arena, LateRestore, ahead->restore_count + 1);
+    for (size_t i = 0; i < ahead->restore_count; i++)
+        all[i] = ahead->restores[i];
+    all[ahead->restore_count++] = *restore;
+    ahead->restores = all;
+}
+
 // What the books have of it is not taken off again.
 static bool is_in_books(const IssueDraft *draft)
 {
@@ -204,6 +266,8 @@ static void made_take(Arena *arena, IssueAhead *ahead, const Made *made)
         return;
     rows_take(arena, ahead, made);
     draws_take(arena, ahead, made);
+    for (size_t i = 0; i < made->priced.restore_count; i++)
+        restore_take(arena, ahead, &made->priced.restores[i]);
     for (size_t i = 0; i < draft->count; i++)
         ahead->charges += draft->lines[i].charge_id.at != NULL;
     ahead->balance += made->priced.to_balance - made->balance_used;

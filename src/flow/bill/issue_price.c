@@ -5,7 +5,6 @@
 #include "flow/bill/late_inside.h"
 
 #include "base/assert.h"
-#include "flow/ledger/credit.h"
 #include "money/split.h"
 
 static Err *too_large(Arena *arena)
@@ -193,9 +192,7 @@ static Err *drawing_begin(DbTx *tx, IssuePriced *priced)
         return NULL;
     if (draft->facts != NULL && !draft->facts->has_grants)
         return NULL;
-    TRY(credit_grants_active(tx, &wallet, &grants));
-    if (draft->ahead != NULL)
-        issue_ahead_reserve(draft->ahead, &grants);
+    TRY(issue_ahead_grants(tx, draft->ahead, &wallet, &grants));
     for (size_t i = 0; i < draft->count; i++)
         lines[i] = (DrawLine){ .charge = draft->lines[i].charge,
                                .meters = draft->lines[i].meters,

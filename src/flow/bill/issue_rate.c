@@ -436,14 +436,15 @@ IssueLine issue_line_of(Arena *arena, const TimelineFacts *facts, const Timeline
 }
 
 typedef struct GrantsRead {
-    CreditWallet wallet;
-    CreditGrants grants;
+    CreditWallet      wallet;
+    CreditGrants      grants;
+    const IssueAhead *ahead;
 } GrantsRead;
 
 static Err *grants_work(DbTx *tx, void *context)
 {
     GrantsRead *read = context;
-    return credit_grants_active(tx, &read->wallet, &read->grants);
+    return issue_ahead_grants(tx, read->ahead, &read->wallet, &read->grants);
 }
 
 // What each line came to where a grant begins or ends within it, while usage is at hand.
@@ -541,7 +542,7 @@ static Err *part_add(Arena *arena, const Search *search, const Next *next, Issue
 {
     Timeline   timeline;
     GrantsRead read = {
-        { search->query->project, search->account, draft->currency }, { 0 }
+        { search->query->project, search->account, draft->currency }, { 0 }, search->ahead
     };
     TRY(timeline_fold(arena, next->facts, &timeline));
     for (size_t i = 0; i < next->lines.count; i++)

@@ -63,6 +63,9 @@ typedef struct LateRestore {
     int64_t amount;   // above 0
 } LateRestore;
 
+// The source of an invoice's draw.
+Str late_draw_source(Arena *arena, Str invoice);
+
 // Of the priced lines; their taxes are known.
 Err *late_restores(DbTx *tx, IssuePriced *priced) MUST_CHECK;
 Err *late_restores_post(DbTx *tx, const IssuePriced *priced, Str invoice) MUST_CHECK;

@@ -13,7 +13,7 @@ Str late_restore_source(Arena *arena, Str document, Str invoice)
     return str_print(arena, "invoice:%.*s:late:%.*s", STR_ARG(document), STR_ARG(invoice));
 }
 
-static Str draw_source(Arena *arena, Str invoice)
+Str late_draw_source(Arena *arena, Str invoice)
 {
     return str_print(arena, "invoice:%.*s:credit", STR_ARG(invoice));
 }
@@ -60,7 +60,9 @@ Err *late_restores(DbTx *tx, IssuePriced *priced)
         int64_t fallen = -invoice_sum(priced, of->invoice);
         if (fallen <= 0)
             continue;
-        TRY(credit_draw_left(tx, &wallet, draw_source(db_arena(tx), of->invoice), &left));
+        TRY(credit_draw_left(tx, &wallet, late_draw_source(db_arena(tx), of->invoice), &left));
+        if (draft->ahead != NULL)
+            left -= issue_ahead_restored(draft->ahead, of->invoice);
         if (left <= 0)
             continue;
         if (priced->restores == NULL)
@@ -79,7 +81,7 @@ Err *late_restores_post(DbTx *tx, const IssuePriced *priced, Str invoice)
         const LateRestore *wanted = &priced->restores[i];
         CreditRestore      restore = {
             .wallet = { draft->query->project, draft->account, draft->currency },
-            .of = draw_source(db_arena(tx), wanted->invoice),
+            .of = late_draw_source(db_arena(tx), wanted->invoice),
             .source = late_restore_source(db_arena(tx), invoice, wanted->invoice),
             .amount = wanted->amount,
             .at = draft->query->now,
@@ -104,7 +106,7 @@ Err *late_restores_undo(DbTx *tx, const LateUndo *undo)
             continue;
         CreditRestore done = {
             .wallet = undo->wallet,
-            .of = draw_source(arena, invoice->text),
+            .of = late_draw_source(arena, invoice->text),
             .source = late_restore_source(arena, undo->document, invoice->text),
             .at = undo->now,
             .effective_at = undo->now,

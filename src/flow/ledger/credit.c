@@ -235,17 +235,39 @@ static Err *restore_one(DbTx *tx, const Restoring *all, size_t place, int64_t am
     return credit_move(tx, &move, cost);
 }
 
+// The grant that was drawn last first.
+static int64_t part_back(const Restoring *all, size_t place, int64_t left)
+{
+    int64_t amount = all->drawn[place].amount - all->drawn[place].restored;
+    if (amount > left)
+        amount = left;
+    return amount > 0 ? amount : 0;
+}
+
+Err *credit_restore_parts(DbTx *tx, const CreditRestore *wanted, CreditBack **parts, size_t *count)
+{
+    Restoring all;
+    int64_t   left = wanted->amount;
+    TRY(restoring_read(tx, wanted, &all));
+    *parts = arena_array(db_arena(tx), CreditBack, all.count);
+    *count = all.count;
+    for (size_t i = all.count; i > 0; i--) {
+        int64_t amount = part_back(&all, i - 1, left);
+        (*parts)[i - 1] = (CreditBack){ all.grants[i - 1]->grant, amount };
+        left -= amount;
+    }
+    return NULL;
+}
+
 Err *credit_restore(DbTx *tx, const CreditRestore *wanted, int64_t *restored)
 {
     Restoring all;
     int64_t   left = wanted->amount, costs = 0, cost;
     assert_that(wanted->source.length <= CREDIT_SOURCE_BYTES);
     TRY(restoring_read(tx, wanted, &all));
-    for (size_t i = all.count; i > 0 && left > 0; i--) {
-        int64_t amount = all.drawn[i - 1].amount - all.drawn[i - 1].restored;
-        if (amount > left)
-            amount = left;
-        if (amount <= 0)
+    for (size_t i = all.count; i > 0; i--) {
+        int64_t amount = part_back(&all, i - 1, left);
+        if (amount == 0)
             continue;
         TRY(restore_one(tx, &all, i - 1, amount, &cost));
         left -= amount;

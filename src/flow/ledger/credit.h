@@ -87,6 +87,14 @@ typedef struct CreditRestore {
 } CreditRestore;
 Err *credit_restore(DbTx *tx, const CreditRestore *wanted, int64_t *restored) MUST_CHECK;
 
+// What it would give back to which grants, as they are now.
+typedef struct CreditBack {
+    CreditGrant grant;
+    int64_t     amount;  // 0..
+} CreditBack;
+Err *credit_restore_parts(DbTx *tx, const CreditRestore *wanted, CreditBack **parts,
+                          size_t *count) MUST_CHECK;
+
 // What of that source's draw was not taken back yet.
 Err *credit_draw_left(DbTx *tx, const CreditWallet *wallet, Str of, int64_t *left) MUST_CHECK;
 // Undoes what credit_restore did for `of` under `source`: it is drawn again. INVOICE_HAS_PAYMENTS
