@@ -38,6 +38,8 @@ struct DbConnection {
     DbMode         mode;
     size_t         host;     // of the address: the one that answered last
     bool           left;     // its node has no say in the cluster: another one is asked next
+    bool           clustered;
+    bool           unsure;   // whether its node still has: a read that waited for the others failed
     uint64_t       session;  // counts connects: what was prepared in an earlier one is gone
     bool           undone;   // the engine ended the transaction: it is to be run again
     unsigned char  writer[WRITER_BYTES];
@@ -78,6 +80,8 @@ static Err *refusal(DbConnection *connection, Arena *arena, unsigned code, const
              code);
     connection->undone = connection->undone || is_undone(code);
     connection->left = connection->left || code == ER_UNKNOWN_COM_ERROR;
+    connection->unsure =
+        connection->unsure || (connection->clustered && code == ER_LOCK_WAIT_TIMEOUT);
     if (is_undone(code))
         return refuse(arena, ERR_STORE_BUSY, STR_NONE, "the books are busy or out of reach");
     if (code == ER_OPTION_PREVENTS_STATEMENT || code == ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION ||
@@ -142,6 +146,23 @@ static Err *server_check(DbConnection *connection, Arena *arena)
     return NULL;
 }
 
+// In a cluster a read may not see what another node has committed already, unless it waits. A node
+// that was cut off from the others answers still, and must not be asked.
+static Err *cluster_set(DbConnection *connection, Arena *arena)
+{
+    Str ready;
+    TRY(ask(connection, arena,
+            STR("select variable_value from information_schema.global_status"
+                " where variable_name = 'WSREP_READY'"),
+            &ready));
+    if (!str_equal(ready, STR("ON"))) {
+        connection->undone = true;
+        return refuse(arena, ERR_STORE_BUSY, STR_NONE,
+                      "the books' server has no majority in its cluster");
+    }
+    return query(connection, arena, STR("set session wsrep_sync_wait = 15"));
+}
+
 static Err *session_set(DbConnection *connection, Arena *arena)
 {
     static const char settings[] =
@@ -160,10 +181,8 @@ static Err *session_set(DbConnection *connection, Arena *arena)
             STR("select count(*) from information_schema.global_variables"
                 " where variable_name = 'WSREP_ON' and variable_value = 'ON'"),
             &cluster));
-    // In a cluster a read may not see what another node has committed already, unless it waits.
-    return str_equal(cluster, STR("1"))
-               ? query(connection, arena, STR("set session wsrep_sync_wait = 15"))
-               : NULL;
+    connection->clustered = str_equal(cluster, STR("1"));
+    return connection->clustered ? cluster_set(connection, arena) : NULL;
 }
 
 static void handle_options(MYSQL *handle, const MariadbAddress *address)
@@ -185,7 +204,7 @@ static Err *session_try(DbConnection *connection, Arena *arena)
 {
     const MariadbAddress *to = &connection->address;
     const MariadbHost    *host = &to->hosts[connection->host];
-    connection->left = false;
+    connection->left = connection->unsure = false;
     if (connection->handle != NULL)
         mysql_close(connection->handle);
     connection->handle = mysql_init(NULL);
@@ -559,7 +578,8 @@ static Err *begin_once(DbConnection *connection, Arena *arena)
 static Err *transaction_begin(DbConnection *connection, Arena *arena, DbMode mode)
 {
     assert_that(mode == connection->mode);
-    if (!connection->left && begin_once(connection, arena) == NULL)
+    bool stays = !connection->left && !connection->unsure;
+    if (stays && begin_once(connection, arena) == NULL)
         return NULL;
     TRY(session_open(connection, arena));
     return begin_once(connection, arena);
