@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "base/beat.h"
 #include "base/log.h"
 #include "base/thread.h"
 
@@ -13,10 +14,8 @@ struct Owner {
     Arena *arena;
     Lease  lease;  // its address under the lock
     Str    name;
-    Thread thread;
     Lock   lock;
-    Signal ended;
-    bool   ends;
+    Beat  *beat;
 };
 
 Str owner_pepper_check(Arena *arena, const Pepper *pepper)
@@ -42,40 +41,18 @@ static Err *guard(DbTx *tx, void *context)
     return NULL;
 }
 
-static Err *keep(Owner *owner, Arena *arena)
+// Books that cannot be reached are tried again: as long as they are away nobody else takes the
+// lease either.
+static Err *keep(void *context, Arena *arena)
 {
-    bool kept;
+    Owner *owner = context;
+    bool   kept;
     lock_take(&owner->lock);
     Lease lease = owner->lease;
     lock_release(&owner->lock);
     TRY(lease_keep(owner->books, arena, &lease, &kept));
     if (!kept)
         lost();
-    return NULL;
-}
-
-static bool wait(Owner *owner)
-{
-    lock_take(&owner->lock);
-    if (!owner->ends)
-        signal_wait_us(&owner->ended, &owner->lock, LEASE_KEEP_S * INSTANT_SECOND_US);
-    bool ends = owner->ends;
-    lock_release(&owner->lock);
-    return !ends;
-}
-
-// Books that cannot be reached are tried again: as long as they are away nobody else takes the
-// lease either.
-static void *owner_run(void *argument)
-{
-    Owner *owner = argument;
-    while (wait(owner)) {
-        AUTO(Arena) arena = arena_open();
-        Err *err = keep(owner, arena);
-        if (err != NULL)
-            log_line(LOG_WARN, "serve: the lease of the usage is not kept: %.*s",
-                     STR_ARG(err->detail));
-    }
     return NULL;
 }
 
@@ -120,9 +97,9 @@ Err *owner_take(Arena *arena, Db *books, Str place, const Pepper *pepper, Owner 
     owner->lease.note = str_copy(owner->arena, lease.note);
     owner->name = str_print(owner->arena, "%lld", (long long)lease.fence);
     lock_open(&owner->lock);
-    signal_open(&owner->ended);
     db_guard(books, guard, owner);
-    thread_start(&owner->thread, "owner", owner_run, owner);
+    owner->beat = beat_open(&(BeatOptions){ "owner", "serve: the lease of the usage is not kept",
+                                            LEASE_KEEP_S * INSTANT_SECOND_US, keep, owner });
     *taken = owner;
     return NULL;
 }
@@ -144,17 +121,12 @@ void owner_give_up(Owner *owner)
 {
     if (owner == NULL)
         return;
-    lock_take(&owner->lock);
-    owner->ends = true;
-    signal_all(&owner->ended);
-    lock_release(&owner->lock);
-    thread_join(&owner->thread);
+    beat_close(owner->beat);
     Err *err = lease_give_up(owner->books, owner->arena, &owner->lease);
     if (err != NULL)
         log_line(LOG_WARN, "serve: the lease of the usage ends by itself: %.*s",
                  STR_ARG(err->detail));
     db_guard(owner->books, NULL, NULL);
-    signal_close(&owner->ended);
     lock_close(&owner->lock);
     arena_close(owner->arena);
     memory_release(owner);

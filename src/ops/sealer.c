@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/sealer.h"
 
+#include "base/beat.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/thread.h"
 #include "flow/ledger/ledger_seal.h"
 #include "operation/lease.h"
 
@@ -16,10 +16,7 @@ struct Sealer {
     Lease    lease;       // .holder.at is NULL: none is needed
     bool     has_lease;
     int64_t  asked_tick_us;  // when the lease was last kept or asked for
-    Thread   thread;
-    Lock     lock;
-    Signal   ended;
-    bool     ends;
+    Beat    *beat;
 };
 
 static Err *project_seal(Sealer *sealer, Arena *arena, ProjectId project)
@@ -55,8 +52,9 @@ static Err *lease_ask(Sealer *sealer, Arena *arena)
 
 // Two that seal at once would only undo each other's transactions: the chain's row tells who was
 // first.
-static Err *seal(Sealer *sealer, Arena *arena)
+static Err *seal(void *context, Arena *arena)
 {
+    Sealer *sealer = context;
     int64_t now = clock_tick_us();
     if (sealer->lease.holder.at == NULL)
         return projects_seal(sealer, arena);
@@ -68,28 +66,6 @@ static Err *seal(Sealer *sealer, Arena *arena)
     return sealer->has_lease ? projects_seal(sealer, arena) : NULL;
 }
 
-static bool wait(Sealer *sealer)
-{
-    lock_take(&sealer->lock);
-    if (!sealer->ends)
-        signal_wait_us(&sealer->ended, &sealer->lock, PAUSE_US);
-    bool ends = sealer->ends;
-    lock_release(&sealer->lock);
-    return !ends;
-}
-
-static void *sealer_run(void *argument)
-{
-    Sealer *sealer = argument;
-    while (wait(sealer)) {
-        AUTO(Arena) arena = arena_open();
-        Err *err = seal(sealer, arena);
-        if (err != NULL && err->code != ERR_STORE_BUSY)
-            log_line(LOG_WARN, "ledger: sealing: %.*s", STR_ARG(err->detail));
-    }
-    return NULL;
-}
-
 Sealer *sealer_open(Db *books, Catalog *catalog, Str holder)
 {
     Sealer *sealer = memory_take(sizeof *sealer);
@@ -99,9 +75,7 @@ Sealer *sealer_open(Db *books, Catalog *catalog, Str holder)
     sealer->lease = (Lease){ .name = STR("sealer"), .address = STR(""), .note = STR("") };
     if (holder.at != NULL)
         sealer->lease.holder = str_copy(sealer->arena, holder);
-    lock_open(&sealer->lock);
-    signal_open(&sealer->ended);
-    thread_start(&sealer->thread, "sealer", sealer_run, sealer);
+    sealer->beat = beat_open(&(BeatOptions){ "sealer", "ledger: sealing", PAUSE_US, seal, sealer });
     return sealer;
 }
 
@@ -109,18 +83,12 @@ void sealer_close(Sealer *sealer)
 {
     if (sealer == NULL)
         return;
-    lock_take(&sealer->lock);
-    sealer->ends = true;
-    signal_all(&sealer->ended);
-    lock_release(&sealer->lock);
-    thread_join(&sealer->thread);
+    beat_close(sealer->beat);
     Err *err = sealer->has_lease ? lease_give_up(sealer->books, sealer->arena, &sealer->lease)
                                  : NULL;
     if (err != NULL)
         log_line(LOG_WARN, "ledger: the sealer's lease ends by itself: %.*s",
                  STR_ARG(err->detail));
     arena_close(sealer->arena);
-    signal_close(&sealer->ended);
-    lock_close(&sealer->lock);
     memory_release(sealer);
 }

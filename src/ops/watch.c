@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/watch.h"
 
-#include "base/log.h"
-#include "base/thread.h"
+#include "base/beat.h"
 #include "ops/owner.h"
 
 enum { PAUSE_US = 1000000 };
 
 struct Watch {
     WatchOptions options;
-    Thread       thread;
-    Lock         lock;
-    Signal       ended;
-    bool         ends;
+    Beat        *beat;
 };
 
 // Whether the lease has ended does not matter: who is there answers, or nobody does.
@@ -26,44 +22,26 @@ static Err *owner_look(const WatchOptions *options, Arena *arena)
     return NULL;
 }
 
-static Err *look(const WatchOptions *options, Arena *arena)
+static Err *look(void *context, Arena *arena)
 {
+    const WatchOptions *options = context;
     if (options->forwarder != NULL)
         TRY(owner_look(options, arena));
     return catalog_refresh(options->catalog, arena);
 }
 
-static bool wait(Watch *watch)
-{
-    lock_take(&watch->lock);
-    if (!watch->ends)
-        signal_wait_us(&watch->ended, &watch->lock, PAUSE_US);
-    bool ends = watch->ends;
-    lock_release(&watch->lock);
-    return !ends;
-}
-
-static void *watch_run(void *argument)
-{
-    Watch *watch = argument;
-    while (wait(watch)) {
-        AUTO(Arena) arena = arena_open();
-        Err *err = look(&watch->options, arena);
-        if (err != NULL)
-            log_line(LOG_WARN, "serve: what other servers did is not known: %.*s",
-                     STR_ARG(err->detail));
-    }
-    return NULL;
-}
-
 Err *watch_open(Arena *arena, const WatchOptions *options, Watch **opened)
 {
-    TRY(look(options, arena));
     Watch *watch = memory_take(sizeof *watch);
+    Err   *err;
     watch->options = *options;
-    lock_open(&watch->lock);
-    signal_open(&watch->ended);
-    thread_start(&watch->thread, "watch", watch_run, watch);
+    err = look(&watch->options, arena);
+    if (err != NULL) {
+        memory_release(watch);
+        return err;
+    }
+    watch->beat = beat_open(&(BeatOptions){ "watch", "serve: what other servers did is not known",
+                                            PAUSE_US, look, &watch->options });
     *opened = watch;
     return NULL;
 }
@@ -72,12 +50,6 @@ void watch_close(Watch *watch)
 {
     if (watch == NULL)
         return;
-    lock_take(&watch->lock);
-    watch->ends = true;
-    signal_all(&watch->ended);
-    lock_release(&watch->lock);
-    thread_join(&watch->thread);
-    signal_close(&watch->ended);
-    lock_close(&watch->lock);
+    beat_close(watch->beat);
     memory_release(watch);
 }

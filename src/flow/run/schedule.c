@@ -57,8 +57,8 @@ static Err *expiry_is_due(DbTx *tx, const Wanted *wanted, bool *is_due)
     return NULL;
 }
 
-// In this order: what is due at once is revenue of the days on which it was used before it is
-// billed, and is billed before credit expires.
+// In this order, which their instants keep: what is due at once is revenue of the days on which it
+// was used before it is billed, and is billed before credit expires.
 static const Timetable timetable[] = {
     { .kind = RUN_ACCRUAL, .by_day = true, .pause_us = 1 },
     { .kind = RUN_BILLING, .waits = true, .is_due = billing_is_due },
@@ -98,11 +98,12 @@ static Err *due_work(DbTx *tx, void *context)
 static Err *start_work(DbTx *tx, void *context)
 {
     Wanted    *wanted = context;
+    int64_t    place = wanted->entry - timetable;
     RunStart   start = { .project = wanted->look->project,
                          .who = STR("scheduler"),
                          .kind = wanted->entry->kind,
                          .at = wanted->at,
-                         .now = wanted->look->real };
+                         .now = { wanted->look->real.us + place } };
     BillingRun run;
     wanted->started = false;
     TRY(due_work(tx, wanted));
