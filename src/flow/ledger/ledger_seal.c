@@ -14,13 +14,17 @@ typedef struct DayPart {
     int64_t      amount;
 } DayPart;
 
-enum { SEAL_WIDTH = 5, DAY_WIDTH = 7 };
+enum { DAY_WIDTH = 7 };
 enum { NEXT_ID, NEXT_CONTENT, NEXT_EFFECTIVE_AT };
 enum { LEG_ID, LEG_KIND, LEG_OWNER, LEG_AMOUNT, LEG_CURRENCY };
 // Ids begin with their time. Legs are read by ranges of ids; those that are alike up to here are of
 // the same half minute, so that one that was left behind long ago does not make a range of all that
 // was sealed since.
 enum { ALIKE_BYTES = 11, RANGE_MAX = 1000 };
+
+typedef struct Sealed {
+    DbValue id, position, hash;
+} Sealed;
 
 // What one step adds. It is made on a reader's view: what is committed does not change, and another
 // sealer would have moved the chain.
@@ -30,7 +34,7 @@ typedef struct Seal {
     VECTOR(DayPart) days;
     int64_t  before, position;  // of the last in the chain
     Digest   hash;
-    DbValue *sealed;  // SEAL_WIDTH for each of `count`
+    Sealed  *sealed;
     size_t   count;
 } Seal;
 
@@ -53,14 +57,11 @@ static DbValue hash_value(Arena *arena, const Digest *hash)
 
 static void one_seal(Arena *arena, Seal *seal, const DbRow *row)
 {
-    DbValue *set = seal->sealed + SEAL_WIDTH * seal->count++;
     seal->position++;
     seal->hash = chain_next(arena, &seal->hash, seal->position, row_blob(row, NEXT_CONTENT));
-    set[0] = db_whole(seal->position);
-    set[1] = hash_value(arena, &seal->hash);
-    set[2] = db_text(seal->project.tenant);
-    set[3] = db_text(seal->project.id);
-    set[4] = db_text(row_text(row, NEXT_ID));
+    seal->sealed[seal->count++] = (Sealed){ db_text(row_text(row, NEXT_ID)),
+                                            db_whole(seal->position),
+                                            hash_value(arena, &seal->hash) };
 }
 
 static Err *leg_add(Arena *arena, Seal *seal, const DbRow *leg, Instant effective_at)
@@ -132,7 +133,7 @@ static Err *make_work(DbTx *tx, void *context)
                 &rows));
     if (rows.count == 0)
         return NULL;
-    seal->sealed = arena_array(db_arena(tx), DbValue, SEAL_WIDTH * rows.count);
+    seal->sealed = arena_array(db_arena(tx), Sealed, rows.count);
     for (size_t i = 0; i < rows.count; i++)
         one_seal(db_arena(tx), seal, &rows.at[i]);
     for (size_t from = 0, count; from < rows.count; from += count) {
@@ -178,12 +179,29 @@ static Err *days_add(DbTx *tx, const Seal *seal)
                        (DbSets){ values, DAY_WIDTH, seal->days.count }, NULL);
 }
 
+// Some, from `first` on; behind the last of all, it is said again.
+static Err *some_seal(DbTx *tx, const Seal *seal, size_t first)
+{
+    enum { EACH = LEDGER_SEAL_TOGETHER, NAMES = 4 * EACH + 2, WIDTH = NAMES + EACH };
+    DbValue values[WIDTH];
+    values[NAMES - 2] = db_text(seal->project.tenant);
+    values[NAMES - 1] = db_text(seal->project.id);
+    for (size_t i = 0; i < EACH; i++) {
+        size_t        last = seal->count - 1;
+        const Sealed *sealed = &seal->sealed[first + i < last ? first + i : last];
+        values[2 * i] = values[2 * EACH + 2 * i] = values[NAMES + i] = sealed->id;
+        values[2 * i + 1] = sealed->position;
+        values[2 * EACH + 2 * i + 1] = sealed->hash;
+    }
+    return db_run(tx, &ledger_sql[LEDGER_SEAL], (DbValues){ values, WIDTH }, NULL);
+}
+
 static Err *seal_work(DbTx *tx, void *context)
 {
     const Seal *seal = context;
     TRY(chain_move(tx, seal));
-    TRY(db_run_many(tx, &ledger_sql[LEDGER_SEAL],
-                    (DbSets){ seal->sealed, SEAL_WIDTH, seal->count }, NULL));
+    for (size_t first = 0; first < seal->count; first += LEDGER_SEAL_TOGETHER)
+        TRY(some_seal(tx, seal, first));
     return days_add(tx, seal);
 }
 
