@@ -2,10 +2,14 @@
 """A MariaDB server of one's own, for tests: in a temporary directory, on a loopback port and a
 socket, as a user who is not root; gone with the process that asked for it.
 
-tools/mariadb.py COMMAND...   runs the command with TEST_BOOKS=mysql://…, under which it may make
-                              as many databases as it likes
+tools/mariadb.py [--OPTION=VALUE]... COMMAND...
+    runs the command with TEST_BOOKS=mysql://…, under which it may make as many databases as it
+    likes. Options before it are the server's: it is small, as tests need it, but for
+    --innodb-buffer-pool-size=1G --innodb-log-file-size=512M, say, as who measures does. Whatever
+    they are, a commit is on disk when it is answered.
 """
 import contextlib
+import itertools
 import os
 import pathlib
 import shutil
@@ -117,14 +121,16 @@ def server(options=()):
 
 
 def main():
-    if not sys.argv[1:]:
+    options = list(itertools.takewhile(lambda word: word.startswith("--"), sys.argv[1:]))
+    command = sys.argv[1 + len(options):]
+    if not command:
         print(__doc__)
         return 2
     if found() is None:
         print("mariadb: no mariadbd here; what needs one is skipped", file=sys.stderr)
-        return subprocess.run(sys.argv[1:]).returncode
-    with server() as one:
-        return subprocess.run(sys.argv[1:],
+        return subprocess.run(command).returncode
+    with server(options) as one:
+        return subprocess.run(command,
                               env=dict(os.environ, TEST_BOOKS=one.address())).returncode
 
 

@@ -34,7 +34,7 @@ const char BENCH_BILL_USAGE[] =
     "  --settle S         how long background work may take before (600)\n"
     "  --json             figures as JSON on stdout\n";
 
-enum { PAGE = 1000 };
+enum { PAGE = 1000, LOOK_US = 25000 };
 
 typedef struct Options {
     MarketOptions market;
@@ -113,7 +113,7 @@ static Err *look_work(DbTx *tx, void *context)
 static Err *wait_for_end(Bench *bench)
 {
     do {
-        usleep(5000);
+        usleep(LOOK_US);
         TRY(db_read(bench->market.books, bench->arena, look_work, bench));
     } while (!bench->run.has_ended);
     if (bench->run.status != OPERATION_SUCCEEDED)
