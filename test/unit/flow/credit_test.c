@@ -567,7 +567,7 @@ static void test_charges_wait_for_one_invoice(void **state)
     work_on(place, take_work, &waiting);
     assert_true(waiting.taken);
     assert_int_equal(waiting.count, 2);
-    assert_int_equal(waiting.found[0].amount.minor, 100);
+    assert_int_equal(waiting.found[0].amount.minor + waiting.found[1].amount.minor, 300);
     Waiting mine = waiting;
     work_on(place, waiting_work, &waiting);
     assert_int_equal(waiting.count, 1);
