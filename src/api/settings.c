@@ -26,8 +26,8 @@ static const Field body_fields[] = {
                  "credited at once. reopen: the period is listed, and billed again by hand."),
     FIELD(SettingsBody, recompute_horizon_days, "recomputeHorizonDays", WHOLE, .nullable = true,
           .least = 1, .most = RECOMPUTE_HORIZON_DAYS_MAX,
-          .doc = "Periods that ended longer ago are not billed again: usage for them is listed "
-                 "under /v1/usage/unbilled. 90 when absent."),
+          .doc = "A period is billed again for as long as it was itself after its end, and so many "
+                 "days longer; later usage is listed under /v1/usage/unbilled. 90 when absent."),
     FIELD(SettingsBody, billing, "billing", ENUM, .nullable = true, .choices = billing_mode_names,
           .doc = "manual (when absent): a run is made when it is asked for. automatic: the server "
                  "makes and finalizes the invoices that are due, by itself."),
@@ -89,7 +89,7 @@ static const Field settings_fields[] = {
     MEMBER("lateUsage", ENUM, .required = true, .choices = late_usage_names,
            .doc = "What becomes of usage that changes when its period was billed."),
     MEMBER("recomputeHorizonDays", WHOLE, .required = true,
-           .doc = "Periods that ended longer ago are not billed again."),
+           .doc = "So long, and its own length, after its end a period is not billed again."),
     MEMBER("billing", ENUM, .required = true, .choices = billing_mode_names,
            .doc = "Who starts billing runs."),
 };

@@ -118,7 +118,7 @@ static const Field row_fields[] = {
            .doc = "no_subscription: the account has none. outside_subscription: none is active at "
                   "ts, or usage is free in a pause. no_charge: no charge counts it. ignored: a "
                   "charge's meter does, but the event brings it no number. beyond_horizon: it came "
-                  "when its period was billed, longer ago than recomputeHorizonDays; or it was "
+                  "when its period was billed and beyond recomputeHorizonDays; or it was "
                   "refused with timestamp_too_old, of the newest refusals, by arrival."),
     MEMBER("events", WHOLE, .required = true, .doc = "How many."),
     MEMBER("accountCount", WHOLE, .required = true, .doc = "Of how many accounts."),

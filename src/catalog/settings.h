@@ -26,7 +26,7 @@ typedef struct ProjectSettings {
     BillingMode billing;
     int64_t   close_buffer_us;       // a run closes a boundary only so long after it
     LateUsage late_usage;
-    int64_t   recompute_horizon_us;  // periods that ended longer ago are not billed again
+    int64_t   recompute_horizon_us;  // and a period's length after its end it is not billed again
 } ProjectSettings;
 
 extern const ProjectSettings project_settings_usual;  // what holds until something is said

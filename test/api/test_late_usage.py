@@ -428,7 +428,7 @@ def test_pages_of_records(late):
         use(late, 100, MONTHS[0], f"late{month}")
         use(late, 100, MONTHS[month - 1])
     every = records(late)
-    assert len(every) == 3  # on the invoices of March, April and May: the horizon is 90 days
+    assert len(every) == 4  # on the invoices of March to June: a month and 90 days after its end
     page = late.get("/v1/reconciliation", query={"limit": 2})
     rest = late.get("/v1/reconciliation", query={"limit": 2, "cursor": page["nextCursor"]})
     assert page["data"] + rest["data"] == every and rest["nextCursor"] is None
@@ -456,6 +456,17 @@ def test_settings_are_put_as_a_whole(late):
     put = late.put("/v1/settings", other)
     assert put.items() >= other.items() and put == late.get("/v1/settings")
     assert late.put("/v1/settings", {"closeBufferSeconds": 60}).items() >= dict(usual, closeBufferSeconds=60).items()
+
+
+def test_the_next_invoice_corrects_a_period_that_is_longer_than_the_horizon(late):
+    policy(late, "nextInvoice", recomputeHorizonDays=30)
+    subscribe(late, PER_CALL, period={"every": 3, "unit": "month"})
+    use(late, 100, MONTHS[0])
+    bill_month(late, 4)
+    use(late, 200, MONTHS[2], "late")
+    use(late, 1, MONTHS[4])
+    assert [(line["of"]["period"]["start"], line["amount"]) for line in corrections(bill_month(late, 7))] == [
+        (MONTHS[0], "2.00")]
 
 
 def test_what_is_too_late_is_listed(late):

@@ -6,7 +6,7 @@
 // direction.
 //
 // The project's settings say what happens then (catalog/settings.h). Periods that ended longer ago
-// than the horizon are left alone, and unbilled.h lists their events.
+// than the horizon and their own length together are left alone, and unbilled.h lists their events.
 //
 // Each document that settles late usage leaves a record of every period: what changed, which
 // events, what it came to. Owns tables closed_period, reconciliation.
@@ -39,7 +39,7 @@ typedef struct Late {
     LatePeriod *at;      // ascending by start
     size_t      count;
     Instant     since;   // start of the first; INSTANT_END: none
-    Instant     horizon; // periods that ended up to here were not looked at
+    Instant     horizon; // of periods that ended up to here some were not looked at
     ClosedPeriod *closed;  // all that were, late or not
     size_t        closed_count;
 } Late;
@@ -103,11 +103,11 @@ Err *late_open(Arena *arena, const IssueQuery *query, Str account, LateRecord **
 
 // ---- closed periods, for unbilled usage
 
-// Of a subscription, ascending by start: those that end behind `after` and not behind `until`.
+// Of a subscription, ascending by start: those that the horizon `until` leaves alone.
 typedef struct ClosedQuery {
-    ProjectId      project;
-    Str            subscription;
-    Instant        after, until;
+    ProjectId project;
+    Str       subscription;
+    Instant   until;
 } ClosedQuery;
 Err *late_closed(DbTx *tx, const ClosedQuery *query, ClosedPeriod **closed,
                  size_t *count) MUST_CHECK;

@@ -27,6 +27,9 @@ enum {
 #define COLUMNS                                                                              \
     "id, account, subscription, period_start, period_end, document, state, sequence_from,"   \
     " sequence_to, currency, amount, content, created_at"
+// The end of a period as long as it behind it: from there on the horizon counts, so that the
+// invoice that comes next can correct it, however long its periods are.
+#define PERIOD_LATEST "2 * period_end - period_start"
 #define OF_PROJECT " where tenant = ? and project = ?"
 
 static const Statement sql[STATEMENTS] = {
@@ -42,14 +45,14 @@ static const Statement sql[STATEMENTS] = {
                       " and subscription = ? and period_start = ? and sequence > ?" },
     [CLOSED_OF] = { "select period_start, period_end, sequence, looked_at, invoice"
                     " from closed_period"
-                    OF_PROJECT " and subscription = ? and period_end > ? and period_end <= ?"
+                    OF_PROJECT " and subscription = ? and " PERIOD_LATEST " <= ?"
                     " order by period_start" },
     [CLOSED_WITHIN] = { "select c.period_start, c.period_end, c.sequence, c.looked_at, c.invoice,"
                         " s.late_usage, s.recompute_horizon_us from closed_period c"
                         " left join project_settings s"
                         " on s.tenant = c.tenant and s.project = c.project"
                         " where c.tenant = ? and c.project = ? and c.subscription = ?"
-                        " and c.period_end > ? - coalesce(s.recompute_horizon_us, ?)"
+                        " and " PERIOD_LATEST " > ? - coalesce(s.recompute_horizon_us, ?)"
                         " order by c.period_start" },
     [CLOSED_OF_ALL] = { "select period_start, period_end, sequence, looked_at, invoice,"
                         " subscription from closed_period" OF_PROJECT " and subscription in "
@@ -100,7 +103,7 @@ Err *late_closed(DbTx *tx, const ClosedQuery *query, ClosedPeriod **closed, size
     DbRows  rows;
     TRY(db_rows(tx, &sql[CLOSED_OF],
                 DB_VALUES(OF(query->project), db_text(query->subscription),
-                          db_whole(query->after.us), db_whole(query->until.us)),
+                          db_whole(query->until.us)),
                 &rows));
     *closed = closed_read(db_arena(tx), &rows, query->subscription);
     *count = rows.count;
@@ -130,6 +133,12 @@ Err *late_closed_of(DbTx *tx, const LateQuery *query, Late *late)
     return NULL;
 }
 
+// PERIOD_LATEST of a row.
+static int64_t period_latest(const DbRow *row)
+{
+    return 2 * row_whole(row, 1) - row_whole(row, 0);
+}
+
 // The rows of one subscription lie together, ascending.
 static size_t late_take(Arena *arena, const DbRows *rows, size_t first, Late *late)
 {
@@ -137,9 +146,10 @@ static size_t late_take(Arena *arena, const DbRows *rows, size_t first, Late *la
     size_t end = first;
     while (end < rows->count && str_equal(row_text(&rows->at[end], 5), subscription))
         end++;
-    while (first < end && row_whole(&rows->at[first], 1) <= late->horizon.us)
-        first++;
-    DbRows own = { .at = rows->at + first, .count = end - first };
+    DbRows own = { .at = arena_array(arena, DbRow, end - first) };
+    for (size_t i = first; i < end; i++)
+        if (period_latest(&rows->at[i]) > late->horizon.us)
+            own.at[own.count++] = rows->at[i];
     late->closed = closed_read(arena, &own, subscription);
     late->closed_count = own.count;
     return end;

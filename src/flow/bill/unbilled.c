@@ -194,7 +194,6 @@ static Err *closed_work(DbTx *tx, void *context)
     ClosedRead     *read = context;
     ProjectSettings settings;
     TRY(project_settings_get(tx, read->wanted.project, &settings));
-    read->wanted.after = INSTANT_FIRST;
     read->wanted.until =
         instant_within((Instant){ read->now.us - settings.recompute_horizon_us });
     for (size_t i = 0; i < read->count; i++) {
