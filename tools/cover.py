@@ -16,7 +16,9 @@ import subprocess
 import sys
 
 WHOLE = ("src/money", "src/time", "src/price")
-WHOLE_FILES = re.compile(r"src/flow/ledger/(ledger\w*|chain|rules)\.c")
+WHOLE_FILES = re.compile(r"src/flow/ledger/(ledger\w*|chain|rules|draw|charge|charge_store|pack_store|adjustment_store|"
+                         r"credit_store)\.c|src/flow/bill/(alike|tax_rate|credit_note_store|upcoming|timeline_read|"
+                         r"revenue_item)\.c")
 
 LISTED = ("src/flow/ledger", "src/flow/bill", "src/flow/run")
 
