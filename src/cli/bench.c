@@ -73,9 +73,13 @@ static bool number_option(CommandLine *line, int letter)
     case 'n': options->events = bench_number(&line->wrong, 1, most); return true;
     case 'b': options->batch = (uint32_t)bench_number(&line->wrong, 1, 10000); return true;
     case 'c': options->connections = (uint32_t)bench_number(&line->wrong, 1, 10000); return true;
-    case 'a': options->accounts = (uint32_t)bench_number(&line->wrong, 1, WORKLOAD_ACCOUNTS_MAX); return true;
+    case 'a':
+        options->accounts = (uint32_t)bench_number(&line->wrong, 1, WORKLOAD_ACCOUNTS_MAX);
+        return true;
     case 'r': options->rate = bench_number(&line->wrong, 1, most); return true;
-    case 'C': options->check_accounts = (uint32_t)bench_number(&line->wrong, 0, 1000000); return true;
+    case 'C':
+        options->check_accounts = (uint32_t)bench_number(&line->wrong, 0, 1000000);
+        return true;
     case 's': options->seed = bench_number(&line->wrong, 0, most); return true;
     case 'p': options->patience_s = (int)bench_number(&line->wrong, 1, 3600); return true;
     case 'S': options->settle_s = (int)bench_number(&line->wrong, 1, 36000); return true;
@@ -96,7 +100,9 @@ static void flag_option(CommandLine *line, int letter)
     case 'j': line->json = true; break;
     case 'q': options->quiet = true; break;
     case 'D': options->parent = str_of(optarg); break;
-    case 'B': options->baseline_events = optarg == NULL ? 500000 : bench_number(&line->wrong, 1, most); break;
+    case 'B':
+        options->baseline_events = optarg == NULL ? 500000 : bench_number(&line->wrong, 1, most);
+        break;
     case 'o':
         line->half = optarg == NULL;
         options->half_events = optarg == NULL ? 0 : bench_number(&line->wrong, 1, most);

@@ -81,7 +81,9 @@ static Options options_read(int argc, char **argv)
     for (int letter; (letter = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;)
         switch (letter) {
         case 'a': market->accounts = bench_number(&options.wrong, 1, 10000000); break;
-        case 'm': market->months = (uint32_t)bench_number(&options.wrong, 1, MARKET_MONTHS_MAX); break;
+        case 'm':
+            market->months = (uint32_t)bench_number(&options.wrong, 1, MARKET_MONTHS_MAX);
+            break;
         case 'n': market->events = bench_number(&options.wrong, 1, UINT64_C(10000000000)); break;
         case 'b': market->books = str_of(optarg); break;
         case 'D': options.parent = str_of(optarg); break;

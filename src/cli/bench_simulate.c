@@ -58,7 +58,10 @@ static void option_take(Options *options, int letter)
     case 'a': market->accounts = bench_number(&options->wrong, 1, 10000000); break;
     case 'm': market->months = (uint32_t)bench_number(&options->wrong, 1, MARKET_MONTHS_MAX); break;
     case 'n': market->events = bench_number(&options->wrong, 1, UINT64_C(10000000000)); break;
-    case 'b': market->seal_bits = (uint32_t)bench_number(&options->wrong, SEAL_BITS_LEAST, SEAL_BITS_MOST); break;
+    case 'b':
+        market->seal_bits = (uint32_t)bench_number(&options->wrong, SEAL_BITS_LEAST,
+                                                   SEAL_BITS_MOST);
+        break;
     case 's': market->seed = bench_number(&options->wrong, 0, UINT64_MAX); break;
     case 'S': options->settle_s = (int)bench_number(&options->wrong, 1, 36000); break;
     case 'D': options->parent = str_of(optarg); break;

@@ -16,7 +16,8 @@
 
 static const char THINGS[] =
     "-- migration 0001_things\n"
-    "create table thing (tenant {{KEY}} not null, project {{KEY}} not null, name {{KEY}} not null,\n"
+    "create table thing (tenant {{KEY}} not null, project {{KEY}} not null,\n"
+    " name {{KEY}} not null,\n"
     "  number {{BIGINT}} not null, primary key (tenant, project, name, number)) {{TABLE}};\n";
 
 enum { THING_ADD, THINGS_OF, THING_STATEMENTS };
