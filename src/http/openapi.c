@@ -39,6 +39,8 @@ static Refusals refusals_of(const Route *route)
     static const ErrCode everywhere[] = { ERR_REQUEST_MALFORMED, ERR_UNKNOWN_PARAMETER,
                                           ERR_PARAMETER_INVALID };  // a query may not decode
     static const ErrCode on_worker[] = { ERR_QUEUE_FULL };
+    static const ErrCode of_books[] = { ERR_STORE_BUSY, ERR_STORE_FAILED };
+    static const ErrCode of_changes[] = { ERR_OUTCOME_UNKNOWN };
     static const ErrCode not_at_owner[] = { ERR_USAGE_OWNER_UNREACHABLE };
     Refusals refusals = { 0 };
     refusals_add(&refusals, everywhere, sizeof everywhere / sizeof *everywhere);
@@ -49,6 +51,10 @@ static Refusals refusals_of(const Route *route)
         refusals_add(&refusals, with_body, sizeof with_body / sizeof *with_body);
     if (route->runs == RUNS_ON_WORKER)
         refusals_add(&refusals, on_worker, sizeof on_worker / sizeof *on_worker);
+    if (route->runs == RUNS_ON_WORKER && route->scope != NULL)
+        refusals_add(&refusals, of_books, sizeof of_books / sizeof *of_books);
+    if (route->runs == RUNS_ON_WORKER && route->scope != NULL && route->method != METHOD_GET)
+        refusals_add(&refusals, of_changes, sizeof of_changes / sizeof *of_changes);
     if (route->at != AT_ANY)
         refusals_add(&refusals, not_at_owner, sizeof not_at_owner / sizeof *not_at_owner);
     return refusals;

@@ -13,13 +13,12 @@ UNPROVOKED = {
     "store_busy": "needs the books' writer held up for seconds",
     "queue_full": "needs more waiting work than memory limits allow in a test; test/unit reaches it",
     "sealing_behind": "needs a disk slower than the network; test/unit reaches it",
-    "idempotency_key_running": "needs the same key twice within a transaction; "
-                               "test_the_same_key_at_the_same_moment_does_it_once tries",
     "not_ready": "only for the moment of starting and stopping",
     "request_timeout": "answered below the routes, before a path may be known: test_slow_clients_are_told",
     "headers_too_large": "answered below the routes: test_large_headers",
     "length_required": "answered below the routes",
-    "idempotency_key_running": "needs two requests of one key to meet while the first is in its transaction",
+    "idempotency_key_running": "needs two requests of one key to meet within a transaction; "
+                               "test_the_same_key_at_the_same_moment_does_it_once tries",
     "request_malformed": "answered below the routes: test_what_is_not_http, test_smuggling_is_refused",
 }
 # What the common machinery answers alike on every route that has a body, or a query, or a credential:
