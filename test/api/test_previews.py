@@ -135,6 +135,30 @@ def test_credit_that_an_overdue_invoice_gives_back_pays_the_next(shop):
     same(april, make(shop, "USD")["document"])
 
 
+@pytest.mark.parametrize("terms", [{"discounts": [{"id": "off", "amount": "9.00"}]}, {"maximum": {"amount": "35.00"}}])
+def test_what_comes_behind_the_boundary_changes_no_draw(shop, terms):
+    """Credit that begins within February pays its part of February's fee, billed in advance; made before or after
+    there is usage in February, which shares the plan's discount or maximum with the fee."""
+    shop.publish("plan", {"currency": "USD", "charges": [flat("28.00"), CALLS], **terms}, effective=START)
+    for account in ("first", "later"):
+        shop.put(f"/v1/accounts/{account}", {"currency": "USD"})
+        shop.subscribe(account, account, "plan", "2031-02-01T00:00:00Z")
+        shop.post("/v1/grants", {"account": account, "amount": "50.00", "currency": "USD", "kind": "promotional",
+                                 "effectiveAt": "2031-02-15T00:00:00Z"}, **keyed(account))
+    advance(shop, "2031-02-01T00:00:00Z")
+    draft = shop.post("/v1/accounts/first/invoices", None)
+    first = shop.post(f"/v1/invoices/{draft['id']}/finalize", None)["document"]
+    advance(shop, "2031-02-03T00:00:00Z")
+    for account in ("first", "later"):
+        shop.send([{"meter": "calls", "account": account, "uniqueId": account, "value": 60,
+                    "ts": "2031-02-02T00:00:00Z"}])
+    draft = shop.post("/v1/accounts/later/invoices", None)
+    later = shop.post(f"/v1/invoices/{draft['id']}/finalize", None)["document"]
+    names = ("at", "subtotal", "discounts", "total", "credits")
+    assert [first[name] for name in names] == [later[name] for name in names]
+    assert first["credits"] == "-14.00"  # a discount of an amount comes first, wherever the time is cut
+
+
 def test_a_void_invoice_is_due_again(sold):
     advance(sold, "2031-02-01T00:00:00Z")
     before = upcoming(sold)["USD"]
@@ -323,6 +347,12 @@ class Life:
                         "value": self.chance.randint(1, 40), "ts": self.at(seconds=-self.chance.randint(0, 1800))}
                        for _ in range(3)])
 
+    def correct(self):
+        """Usage that may be billed already."""
+        values = [f"k{number}" for number in range(1, self.count + 1)]
+        self.api.call("POST", "/v1/measurements/amend", [{"uniqueId": self.chance.choice(values or ["k1"]),
+                                                          "value": self.chance.randint(0, 60)}])
+
     def grant(self):
         chance = self.chance
         self.api.post("/v1/grants", {
@@ -421,10 +451,12 @@ class Life:
                 same(invoice, now[currency])
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(20))
 def test_every_invoice_is_shown_before_it_is_made(shop, seed):
     life = Life(shop, seed)
     deeds = [life.use, life.use, life.grant, life.charge, life.change, life.pay]
+    if seed % 2:
+        deeds += [life.correct, life.correct]
     for _ in range(12):
         for _ in range(life.chance.randint(1, 4)):
             life.chance.choice(deeds)()

@@ -30,7 +30,7 @@ static Instant known_at(const TimelineFacts *facts, Instant at)
     return earlier(at, facts->known_at);
 }
 
-static Err *timeline_at(Arena *arena, const TimelineFacts *facts, Instant at, Timeline *timeline)
+Err *invoice_timeline(Arena *arena, const TimelineFacts *facts, Instant at, Timeline *timeline)
 {
     TimelineFacts known = *facts;
     known.known_at = known_at(facts, at);
@@ -226,7 +226,7 @@ typedef struct State {
 static Err *state_of(Arena *arena, const InvoiceQuery *query, Instant at, State *state)
 {
     *state = (State){ .is_any = true, .at = at };
-    return timeline_at(arena, query->facts, at, &state->timeline);
+    return invoice_timeline(arena, query->facts, at, &state->timeline);
 }
 
 static Err *state_before(Arena *arena, const InvoiceQuery *query, Instant at, State *state)

@@ -47,6 +47,10 @@ Err *invoice_next(Arena *arena, const TimelineFacts *facts, Instant after, Insta
 // When a change is billed: when it counts, or when it became known, whichever is later.
 Instant invoice_of_change(const SubscriptionChange *change);
 
+// The subscription as it was known at X, which is what an invoice at X goes by.
+Err *invoice_timeline(Arena *arena, const TimelineFacts *facts, Instant at,
+                      Timeline *timeline) MUST_CHECK;
+
 // The one currency of all plans of a subscription.
 Err *invoice_currency(Arena *arena, const TimelineFacts *facts, Currency *currency) MUST_CHECK;
 

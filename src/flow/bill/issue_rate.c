@@ -136,7 +136,10 @@ Err *issue_billed_lines(Arena *arena, Db *books, const IssueBilled *wanted, Curr
                         InvoiceLines *lines)
 {
     BilledRead read = { .wanted = *wanted };
-    TRY(db_read(books, arena, billed_work, &read));
+    if (wanted->known != NULL)
+        issue_known_rows(arena, wanted, &read.rows, &read.count);
+    else
+        TRY(db_read(books, arena, billed_work, &read));
     if (wanted->ahead != NULL)
         issue_ahead_rows(arena, wanted, &read.rows, &read.count);
     return billed_sum(arena, read.rows, read.count, currency, lines);
@@ -210,10 +213,9 @@ static Err *lines_at(Arena *arena, const Search *search, const InvoiceQuery *rat
     if (since.since.us < next->natural.us)
         TRY(invoice_reach_since(arena, rated, &since, &wanted.from));
     next->from = since.since = wanted.from;
-    if (search->known != NULL && !next->progress.is_stored)
-        billed = (InvoiceLines){ 0 };  // the books have no invoice of it
-    else
-        TRY(issue_billed_lines(arena, query->books, &wanted, next->currency, &billed));
+    if (search->known != NULL)
+        wanted.known = issue_known_lines(search->known, &wanted);
+    TRY(issue_billed_lines(arena, query->books, &wanted, next->currency, &billed));
     return invoice_lines_since(arena, rated, &since, &billed, &next->lines);
 }
 
@@ -447,7 +449,8 @@ static Err *grants_work(DbTx *tx, void *context)
     return issue_ahead_grants(tx, read->ahead, &read->wallet, &read->grants);
 }
 
-// What each line came to where a grant begins or ends within it, while usage is at hand.
+// What each line came to where a grant begins or ends within it, while usage is at hand. With what
+// is due then, so that it does not depend on usage behind the boundary, whenever it is made.
 static Err *tables_fill(Arena *arena, const Search *search, const Timeline *timeline,
                         const GrantsRead *read, IssueDraft *draft)
 {
@@ -456,7 +459,8 @@ static Err *tables_fill(Arena *arena, const Search *search, const Timeline *time
                                 .moment = search->moment,
                                 .project = query->project,
                                 .timeline = timeline,
-                                .at = draft->boundary };
+                                .at = draft->boundary,
+                                .lines = search->of_thresholds ? LINES_ALL : LINES_DUE };
     PeriodSoFar      *so_far = NULL;
     Period            period = { 0 };
     for (size_t i = 0; i < draft->count; i++) {
@@ -544,7 +548,7 @@ static Err *part_add(Arena *arena, const Search *search, const Next *next, Issue
     GrantsRead read = {
         { search->query->project, search->account, draft->currency }, { 0 }, search->ahead
     };
-    TRY(timeline_fold(arena, next->facts, &timeline));
+    TRY(invoice_timeline(arena, next->facts, next->at, &timeline));
     for (size_t i = 0; i < next->lines.count; i++)
         draft->lines[draft->count++] = line_of(arena, next, &timeline, &next->lines.at[i]);
     TRY(late_add(arena, search, next, &timeline, draft));
