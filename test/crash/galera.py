@@ -27,6 +27,7 @@ from year_check import Wrong  # noqa: E402
 
 PROVIDERS = ["/usr/lib/galera/libgalera_smm.so", "/usr/lib/libgalera_smm.so"]
 READY_SECONDS = 90  # a watchdog
+READY, SIZE = "show status like 'wsrep_ready'", "show status like 'wsrep_cluster_size'"
 STATE = "show status like 'wsrep_cluster_status'"
 
 
@@ -60,7 +61,7 @@ class Node(mariadb.Server):
     def wait(self):
         super().wait()
         late = time.monotonic() + READY_SECONDS
-        while self.ask("show status like 'wsrep_ready'") != "ON":
+        while self.ask(READY) != "ON":
             if self.process.poll() is not None or time.monotonic() > late:
                 raise RuntimeError(f"{self.name} does not join:\n{self.log()}")
             time.sleep(0.1)
@@ -132,10 +133,10 @@ class Troubles:
             1: ("a node is killed", self.second.kill),
             2: ("it comes back", self.second.come_back),
             3: ("a node is cut off", lambda: self.third.cut_off(True)),
-            4: ("it is one of them again", lambda: self.third.cut_off(False)),
+            4: ("it is one of them again", lambda: self.join_again(self.third)),
             5: ("a node hangs for a while", lambda: self.hang_for(self.second, 15)),
             6: ("the node that is written to is cut off", lambda: self.first.cut_off(True)),
-            7: ("it is one of them again", lambda: self.first.cut_off(False)),
+            7: ("it is one of them again", lambda: self.join_again(self.first)),
             8: ("the node that was first is killed", self.first.kill),
             9: ("it comes back, and the second is killed", self.swap),
         }.get(month)
@@ -144,11 +145,23 @@ class Troubles:
         self.first.come_back()
         self.second.kill()
 
-    @staticmethod
-    def hang_for(node, seconds):
+    def join_again(self, node):
+        node.cut_off(False)
+        self.wait_for_all()
+
+    def hang_for(self, node, seconds):
         node.hang(True)
         time.sleep(seconds)
         node.hang(False)
+        self.wait_for_all()
+
+    def wait_for_all(self):
+        """A second failure while one is mended leaves no majority."""
+        late = time.monotonic() + READY_SECONDS
+        while any((node.ask(SIZE), node.ask(READY)) != ("3", "ON") for node in (self.first, self.second, self.third)):
+            if time.monotonic() > late:
+                raise RuntimeError("the nodes do not find each other again")
+            time.sleep(0.2)
 
 
 class ClusterYear(year.Year):
