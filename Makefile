@@ -158,7 +158,7 @@ $(foreach folder,test/sim test/cases test/api test/crash bench,$(eval $(call pro
 programs = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
 # Whoever calls the books calls that program's own functions first.
 $(BUILD)/test/api/failing_books: private LDFLAGS += \
-    $(addprefix -Wl$(COMMA)--wrap=,db_rows db_find db_run db_run_many db_insert db_read db_write \
+    $(addprefix -Wl$(COMMA)--wrap=,db_rows db_find db_run db_later db_run_many db_insert db_read db_write \
         json_parse_stored usage_moment_open usage_events timeline_fold period_bill invoice_currency invoice_next \
         invoice_total timeline_facts timeline_facts_of catalog_account_get catalog_histories \
         draw_begin)

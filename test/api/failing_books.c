@@ -93,6 +93,8 @@ WRAPPED(db_find, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values,
         (tx, sql, values, row))
 WRAPPED(db_run, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, uint64_t *changed),
         (tx, sql, values, changed))
+WRAPPED(db_later, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values),
+        (tx, sql, values))
 WRAPPED(db_run_many, db_arena(tx), (DbTx *tx, const Statement *sql, DbSets sets, bool *taken),
         (tx, sql, sets, taken))
 WRAPPED(db_insert, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, bool *added),

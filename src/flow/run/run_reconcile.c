@@ -6,7 +6,7 @@
 #include "flow/ledger/credit.h"
 #include "flow/run/run_kinds.h"
 
-enum { PAGE = 500, CURRENCIES_MAX = 64, TOLD_MAX = 10 };
+enum { PAGE = 500, TOLD_MAX = 10 };
 
 // Of one currency.
 typedef struct Sums {
@@ -19,7 +19,7 @@ typedef struct Sums {
 typedef struct Reconcile {
     const RunOne *one;
     DbTx         *tx;
-    Sums          sums[CURRENCIES_MAX];
+    Sums         *sums;
     size_t        count;
     Text          told;
     size_t        differences;
@@ -34,18 +34,20 @@ static void tell(Reconcile *reconcile, Str what)
     text_add(&reconcile->told, what);
 }
 
-static Err *sums_of(Reconcile *reconcile, Currency currency, Sums **sums)
+// Good until another currency is asked for.
+static Sums *sums_of(Reconcile *reconcile, Currency currency)
 {
-    size_t i = 0;
-    while (i < reconcile->count && !currency_equal(reconcile->sums[i].currency, currency))
-        i++;
-    if (i == CURRENCIES_MAX)
-        return refuse(db_arena(reconcile->tx), ERR_AMOUNT_TOO_LARGE, STR_NONE,
-                      "the account has more than %d currencies", CURRENCIES_MAX);
-    if (i == reconcile->count)
-        reconcile->sums[reconcile->count++] = (Sums){ .currency = currency };
-    *sums = &reconcile->sums[i];
-    return NULL;
+    size_t count = reconcile->count;
+    for (size_t i = 0; i < count; i++)
+        if (currency_equal(reconcile->sums[i].currency, currency))
+            return &reconcile->sums[i];
+    Sums *more = arena_array(db_arena(reconcile->tx), Sums, count + 1);
+    for (size_t i = 0; i < count; i++)
+        more[i] = reconcile->sums[i];
+    more[count] = (Sums){ .currency = currency };
+    reconcile->sums = more;
+    reconcile->count++;
+    return &more[count];
 }
 
 // ---- invoices
@@ -122,10 +124,9 @@ static Err *payments_check(Reconcile *reconcile, const IssuedInvoice *invoice)
 
 static Err *invoice_check(Reconcile *reconcile, const IssuedInvoice *invoice)
 {
-    Sums *sums;
     if (invoice->state == INVOICE_DRAFT)
         return NULL;
-    TRY(sums_of(reconcile, invoice->currency, &sums));
+    Sums *sums = sums_of(reconcile, invoice->currency);
     if (invoice->state == INVOICE_FINALIZED)
         TRY(amount_add(reconcile, invoice_remaining(invoice), &sums->remaining));
     TRY(posting_check(reconcile, invoice));
@@ -162,8 +163,7 @@ static Err *grants_check(Reconcile *reconcile)
         TRY(credit_grants(reconcile->tx, &page, &grants, &count));
         for (size_t i = 0; i < count; i++) {
             const CreditGrant *grant = &grants[i].grant;
-            Sums              *sums;
-            TRY(sums_of(reconcile, grant->currency, &sums));
+            Sums              *sums = sums_of(reconcile, grant->currency);
             TRY(amount_add(reconcile, grant->price - grant_cost(grant, grant->drawn),
                            &sums->credit));
         }
@@ -182,8 +182,7 @@ static Err *revenue_check(Reconcile *reconcile)
                            &items));
     for (size_t i = 0; i < items.count; i++) {
         const RevenueItem *item = &items.at[i];
-        Sums              *sums;
-        TRY(sums_of(reconcile, item->currency, &sums));
+        Sums              *sums = sums_of(reconcile, item->currency);
         TRY(amount_add(reconcile, item->amount - item->earned,
                        item->side == REVENUE_ACCRUED ? &sums->accrued : &sums->deferred));
     }
