@@ -91,6 +91,19 @@ def describe(one):
 
 # ---- one invoice
 
+class Due(Rated):
+    """Only what is due at T: fees in advance that have begun, everything else that has ended."""
+
+    def all_parts(self):
+        made = super().all_parts()
+        for term, parts in zip(self.terms, made):
+            for charge in term.document["charges"]:
+                edge = 0 if charge.get("timing") == "advance" else 1
+                parts[charge["id"]] = [part for part in parts.get(charge["id"], ())
+                                       if part.service[edge] <= self.rated_at]
+        return made
+
+
 class Reading:
     """One line of an invoice, beside what the oracle knows of its subscription."""
 
@@ -101,18 +114,18 @@ class Reading:
         self.net = units(line["amount"]) + units(line["discount"])
         self.timeline = self.one.timeline(account.zone, now) if self.one else None
 
-    def whole_period(self):
-        return self.timeline.period(self.start)
-
     def is_active(self):
         return self.timeline.starts <= self.start < self.timeline.ends
 
     def net_until(self, t):
         """Of this line, had the period ended at t."""
-        period = self.whole_period()
+        timeline = self.one.timeline(self.account.zone, self.boundary)  # as it was known then
+        if not timeline.starts <= self.start < timeline.ends:
+            return None
+        period = timeline.period(self.start)
         if t is not None:
             period = Period((period.service[0], t), period.full, period.index, period.zone)
-        rated = Rated(self.account.journal, self.timeline, period, None, self.boundary)
+        rated = Due(self.account.journal, timeline, period, None, self.boundary)
         return nets_of(rated).get(key_of(self.line))
 
     def so_far(self, t):
