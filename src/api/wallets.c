@@ -258,7 +258,7 @@ static const Field balance_fields[] = {
     MEMBER("notInForce", DECIMAL, .required = true,
            .doc = "Of those that begin later, and of those that only pay for usage before now."),
     MEMBER("expectedDraw", DECIMAL, .required = true,
-           .doc = "What the running periods' bills so far will draw of the others."),
+           .doc = "What the bills so far and charges that wait will draw of the others."),
     MEMBER("holds", DECIMAL, .required = true, .doc = "Kept for payments that were announced."),
     MEMBER("available", DECIMAL, .required = true,
            .doc = "posted - notInForce - expectedDraw - holds."),

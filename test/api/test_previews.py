@@ -266,6 +266,38 @@ def test_what_is_available_is_what_the_next_invoice_leaves(sold):
     assert sold.get(f"/v1/accounts/{ACCOUNT}/wallet")["balances"][0]["available"] == "0.00"
 
 
+def test_charges_that_wait_are_set_aside(sold):
+    """10.00 and 2.00 of tax, with the next invoice, which leaves what was available."""
+    charge = {"account": ACCOUNT, "currency": "USD", "amount": "10.00", "chargeKey": "c", "collect": "invoice"}
+    sold.post("/v1/charges", charge)
+    sold.post("/v1/grants", {"account": ACCOUNT, "amount": "20.00", "currency": "USD", "kind": "promotional",
+                             "appliesTo": {"meters": ["calls"]}}, **keyed("other"))
+    assert [row["available"] for row in sold.get(f"/v1/accounts/{ACCOUNT}/wallet")["balances"]] == ["20.00"]
+    sold.post("/v1/grants", {"account": ACCOUNT, "amount": "100.00", "currency": "USD", "kind": "paid",
+                             "expiresAt": "2031-02-01T00:00:00Z"}, **keyed("g"))
+    sold.post("/v1/charges", {**charge, "currency": "EUR"} | {"chargeKey": "d"})  # no credit pays it
+    balance, = sold.get(f"/v1/accounts/{ACCOUNT}/wallet")["balances"]
+    assert (balance["posted"], balance["expectedDraw"], balance["available"]) == ("120.00", "12.00", "108.00")
+    refused = sold.call("POST", "/v1/charges", {**charge, "amount": "88.01", "chargeKey": "e", "collect": "wallet"})
+    assert (refused.status, refused.code) == (402, "insufficient_balance")
+    advance(sold, "2031-02-01T00:00:00Z")
+    assert make(sold, "USD")["document"]["credits"] == "-12.00"  # February's fee was not used while it was in force
+    left = {grant["remaining"] for grant in sold.get("/v1/grants", query={"account": ACCOUNT})["data"]}
+    assert left == {"20.00", "88.00"}
+
+
+def test_what_is_set_aside_is_taxed_at_the_rates_of_the_boundary(sold):
+    sold.put("/v1/taxRates/vat", {"name": "VAT", "percent": "10", "effectiveFrom": "2031-01-20T00:00:00Z"})
+    sold.post("/v1/grants", {"account": ACCOUNT, "amount": "100.00", "currency": "USD", "kind": "paid",
+                             "appliesTo": {"meters": ["calls"]}}, **keyed("g"))
+    use(sold, 40, START, "a")
+    balance, = sold.get(f"/v1/accounts/{ACCOUNT}/wallet")["balances"]
+    assert (balance["expectedDraw"], balance["available"]) == ("22.00", "78.00")
+    advance(sold, "2031-02-01T00:00:00Z")
+    assert make(sold, "USD")["document"]["credits"] == "-22.00"
+    assert sold.get(f"/v1/accounts/{ACCOUNT}/wallet")["balances"][0]["available"] == "78.00"
+
+
 def test_a_rate_that_is_not_in_force_yet_cannot_be_told(shop):
     shop.put("/v1/taxRates/later", {"name": "VAT", "percent": "20", "effectiveFrom": "2032-01-01T00:00:00Z"})
     shop.put(f"/v1/accounts/{ACCOUNT}", {"currency": "USD", "taxRates": ["later"]})

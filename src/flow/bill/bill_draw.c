@@ -4,7 +4,9 @@
 #include "flow/bill/bill_draw.h"
 
 #include "flow/bill/issue_inside.h"
+#include "flow/bill/issue_waiting.h"
 #include "flow/bill/timeline_read.h"
+#include "flow/ledger/charge.h"
 
 // A period, and what it came to at instants within it.
 struct PeriodSoFar {
@@ -168,28 +170,39 @@ static OpenDraw *draw_of(const Opening *opening, Currency currency)
     OpenDraw *more = arena_array(opening->arena, OpenDraw, draws->count + 1);
     for (size_t i = 0; i < draws->count; i++)
         more[i < place ? i : i + 1] = draws->at[i];
-    more[place].currency = currency;
+    more[place] = (OpenDraw){ .currency = currency, .next = INSTANT_END };
     draws->at = more;
     draws->count++;
     return &more[place];
 }
 
-// `lines` has no categories where none of them has one.
-static void lines_add(const Opening *opening, Currency currency, const OpenDraw *lines)
+static Instant earlier(Instant a, Instant b)
 {
-    OpenDraw *draw = draw_of(opening, currency);
-    size_t    count = draw->count + lines->count;
-    DrawLine *all = arena_array(opening->arena, DrawLine, count);
-    Str      *categories = arena_array(opening->arena, Str, count);
-    for (size_t i = 0; i < count; i++) {
+    return a.us < b.us ? a : b;
+}
+
+static void lines_room(Arena *arena, OpenDraw *lines, size_t count)
+{
+    lines->lines = arena_array(arena, DrawLine, count);
+    lines->categories = arena_array(arena, Str, count);
+    lines->dues = arena_array(arena, Instant, count);
+}
+
+static void lines_add(const Opening *opening, const OpenDraw *lines)
+{
+    OpenDraw *draw = draw_of(opening, lines->currency);
+    OpenDraw  all = { .currency = draw->currency,
+                      .count = draw->count + lines->count,
+                      .next = earlier(draw->next, lines->next) };
+    lines_room(opening->arena, &all, all.count);
+    for (size_t i = 0; i < all.count; i++) {
         const OpenDraw *from = i < draw->count ? draw : lines;
         size_t          place = i < draw->count ? i : i - draw->count;
-        all[i] = from->lines[place];
-        categories[i] = from->categories == NULL ? STR_NONE : from->categories[place];
+        all.lines[i] = from->lines[place];
+        all.categories[i] = from->categories[place];
+        all.dues[i] = from->dues[place];
     }
-    draw->lines = all;
-    draw->categories = categories;
-    draw->count = count;
+    *draw = all;
 }
 
 // What invoices have of the line.
@@ -202,6 +215,12 @@ static int64_t billed_of(const InvoiceLines *billed, const Line *line)
     return net;
 }
 
+static Instant due_of(const Line *line)
+{
+    bool in_advance = line->charge != NULL && line->charge->timing == TIMING_ADVANCE;
+    return in_advance ? line->period.start : line->period.end;
+}
+
 static Err *period_add(const Opening *opening, const PeriodQuery *rated, const Period *period,
                        const InvoiceLines *billed)
 {
@@ -209,16 +228,20 @@ static Err *period_add(const Opening *opening, const PeriodQuery *rated, const P
     Bill        *bill = arena_new(arena, Bill);
     PeriodSoFar *so_far = period_so_far(arena, rated, period);
     TRY(period_bill(arena, rated, period, bill));
-    OpenDraw added = { .lines = arena_array(arena, DrawLine, bill->count),
-                       .categories = arena_array(arena, Str, bill->count),
-                       .count = bill->count };
+    OpenDraw added = { .currency = bill->currency, .count = bill->count, .next = INSTANT_END };
+    if (period->service.end.us > opening->query->open.at.us)
+        added.next = period->service.end;
+    lines_room(arena, &added, bill->count);
     for (size_t i = 0; i < bill->count; i++) {
         const Line *line = &bill->lines[i];
         int64_t     net = line->provisional ? 0 : line_net(line).minor - billed_of(billed, line);
         added.lines[i] = bill_draw_line(arena, so_far, line, net);
         added.categories[i] = issue_line_of(arena, opening->facts, rated->timeline, line).category;
+        added.dues[i] = due_of(line);
+        if (net != 0)
+            added.next = earlier(added.next, added.dues[i]);
     }
-    lines_add(opening, bill->currency, &added);
+    lines_add(opening, &added);
     return NULL;
 }
 
@@ -291,6 +314,76 @@ static Err *histories_add(const Opening *opening, Str account)
     return NULL;
 }
 
+// ---- charges that wait
+
+enum { CHARGES_MAX = 10000 };  // of an account and currency
+
+typedef struct ChargesRead {
+    CreditWallet   wallet;
+    Currency      *currencies;
+    size_t         currency_count;
+    AccountCharge *found;
+    size_t         count;
+} ChargesRead;
+
+static Err *currencies_work(DbTx *tx, void *context)
+{
+    ChargesRead *read = context;
+    return charges_waiting_in(tx, read->wallet.project, read->wallet.account, &read->currencies,
+                              &read->currency_count);
+}
+
+static Err *charges_work(DbTx *tx, void *context)
+{
+    ChargesRead *read = context;
+    return charges_waiting(tx, &read->wallet, CHARGES_MAX, &read->found, &read->count);
+}
+
+// With the next invoice, or by themselves when their month ends before it.
+static Err *charges_due(const Opening *opening, const Account *account, Currency currency,
+                        Instant *due)
+{
+    const OpenBillQuery *open = &opening->query->open;
+    IssueQuery           issue = { .project = open->project,
+                                   .catalog = open->catalog,
+                                   .books = opening->query->books,
+                                   .now = open->at };
+    WaitingQuery   query = { &issue, account->id, currency_code(&currency), account->time_zone };
+    WaitingCharges waiting;
+    bool           found;
+    TRY(issue_waiting(opening->arena, &query, &waiting, &found));
+    *due = draw_of(opening, currency)->next;
+    if (found)
+        *due = earlier(*due, waiting.due);
+    return NULL;
+}
+
+static Err *charges_add(const Opening *opening, const Account *account)
+{
+    Arena      *arena = opening->arena;
+    Db         *books = opening->query->books;
+    ChargesRead read = { .wallet = { .project = opening->query->open.project,
+                                     .account = account->id } };
+    TRY(db_read(books, arena, currencies_work, &read));
+    for (size_t i = 0; i < read.currency_count; i++) {
+        Instant due;
+        read.wallet.currency = read.currencies[i];
+        TRY(db_read(books, arena, charges_work, &read));
+        TRY(charges_due(opening, account, read.currencies[i], &due));
+        OpenDraw added = { .currency = read.currencies[i],
+                           .count = read.count,
+                           .next = INSTANT_END };
+        lines_room(arena, &added, read.count);
+        for (size_t k = 0; k < read.count; k++) {
+            added.lines[k] = (DrawLine){ .service = { read.found[k].at, read.found[k].at },
+                                         .net = read.found[k].amount.minor };
+            added.dues[k] = due;
+        }
+        lines_add(opening, &added);
+    }
+    return NULL;
+}
+
 Err *bill_draw_open(Arena *arena, const OpenDrawQuery *query, Str account, OpenDraws *draws)
 {
     Opening  opening = { .arena = arena, .query = query, .draws = draws };
@@ -301,6 +394,8 @@ Err *bill_draw_open(Arena *arena, const OpenDrawQuery *query, Str account, OpenD
     TRY(catalog_account_get(query->open.catalog, arena, query->open.project, account, &row));
     draws->buyer = row->billing;
     Err *err = histories_add(&opening, account);
+    if (err == NULL)
+        err = charges_add(&opening, row);
     if (err != NULL)
         bill_draw_close(draws);
     return err;
@@ -320,42 +415,71 @@ static const OpenDraw *open_draw_find(const OpenDraws *draws, Currency currency)
     return NULL;
 }
 
-// The lines as a draft would have them, less what credit before tax pays of them.
-static void draft_lines(Arena *arena, const OpenDraw *draw, const Drawing *drawing,
-                        IssueDraft *draft)
+// The lines of a boundary as a draft would have them, less what credit before tax pays of them.
+static size_t *draft_lines(Arena *arena, const OpenDraw *draw, const Drawing *drawing,
+                           IssueDraft *draft)
 {
+    size_t *places = arena_array(arena, size_t, draw->count);
     draft->currency = draw->currency;
-    draft->count = draw->count;
     draft->lines = arena_array(arena, IssueLine, draw->count);
-    for (size_t i = 0; i < draw->count; i++)
-        draft->lines[i] = (IssueLine){
+    for (size_t i = 0; i < draw->count; i++) {
+        if (draw->dues[i].us != draft->boundary.us)
+            continue;
+        places[draft->count] = i;
+        draft->lines[draft->count++] = (IssueLine){
             .category = draw->categories[i],
             .service = draw->lines[i].service,
             .amount = { draw->lines[i].net - draw_of_line(drawing, i), draw->currency },
             .discount = money_zero(draw->currency),
         };
+    }
+    return places;
+}
+
+typedef struct OpenTaxes {
+    const OpenDraws *draws;
+    const OpenDraw  *draw;
+    const Drawing   *drawing;
+    int64_t         *taxes;
+} OpenTaxes;
+
+static Err *boundary_taxes(DbTx *tx, const OpenTaxes *open, Instant boundary)
+{
+    IssueQuery  query = { .project = open->draws->project, .now = open->draws->now };
+    IssueDraft  draft = { .query = &query, .boundary = boundary, .buyer = open->draws->buyer };
+    IssuePriced priced;
+    size_t     *places = draft_lines(db_arena(tx), open->draw, open->drawing, &draft);
+    Err        *err = issue_price_taxes(tx, &draft, &priced);
+    if (err != NULL)
+        return err->code == ERR_TAX_RATE_NOT_FOUND ? NULL : err;
+    for (size_t i = 0; i < draft.count; i++) {
+        const TaxLine *line = &priced.lines[i];
+        int64_t        added = line->tax - (line->amount.minor - line->net);
+        open->taxes[places[i]] = added > 0 ? added : 0;
+    }
+    return NULL;
+}
+
+static bool is_first_due(const OpenDraw *draw, size_t number)
+{
+    for (size_t i = 0; i < number; i++)
+        if (draw->dues[i].us == draw->dues[number].us)
+            return false;
+    return true;
 }
 
 Err *open_draw_taxes(DbTx *tx, const OpenDraws *draws, Currency currency, const Drawing *drawing,
                      int64_t **taxes)
 {
     const OpenDraw *draw = open_draw_find(draws, currency);
-    IssueQuery      query = { .project = draws->project, .now = draws->now };
-    IssueDraft      draft = { .query = &query, .boundary = draws->now, .buyer = draws->buyer };
-    IssuePriced     priced;
     *taxes = NULL;
     if (draw == NULL)
         return NULL;
-    draft_lines(db_arena(tx), draw, drawing, &draft);
-    Err *err = issue_price_taxes(tx, &draft, &priced);
-    if (err != NULL)
-        return err->code == ERR_TAX_RATE_NOT_FOUND ? NULL : err;
-    *taxes = arena_array(db_arena(tx), int64_t, draw->count);
-    for (size_t i = 0; i < draw->count; i++) {
-        const TaxLine *line = &priced.lines[i];
-        int64_t        added = line->tax - (line->amount.minor - line->net);
-        (*taxes)[i] = added > 0 ? added : 0;
-    }
+    OpenTaxes open = { draws, draw, drawing, arena_array(db_arena(tx), int64_t, draw->count) };
+    *taxes = open.taxes;
+    for (size_t i = 0; i < draw->count; i++)
+        if (is_first_due(draw, i))
+            TRY(boundary_taxes(tx, &open, draw->dues[i]));
     return NULL;
 }
 

@@ -3,7 +3,8 @@
 //
 // `bill_draw_open` gives what an account's bills will draw that no invoice has yet: the lines so
 // far of the periods up to now, less what was billed of them, without what may still change with
-// time alone (provisional lines).
+// time alone (provisional lines), and one-off charges that wait. Fees of periods that have not
+// begun are not among them.
 #pragma once
 
 #include "flow/bill/bill_open.h"
@@ -36,7 +37,9 @@ typedef struct OpenDraw {
     Currency  currency;
     DrawLine *lines;
     Str      *categories;  // of tax, of each line
+    Instant  *dues;        // boundary of the invoice that will have it
     size_t    count;
+    Instant   next;        // first of the boundaries of its subscriptions; INSTANT_END: none comes
 } OpenDraw;
 
 typedef struct OpenDraws {
@@ -63,8 +66,8 @@ void bill_draw_close(const OpenDraws *draws);
 // Those of a currency; none when there are none.
 DrawLines open_draw_of(const OpenDraws *draws, Currency currency);
 
-// What each of those lines bears of tax beside its net, at the rates of now, once credit before tax
-// has paid (draw_before_tax of `drawing`): for draw_after_tax. NULL when there are none, or a rate
-// is not in force yet.
+// What each of those lines bears of tax beside its net, at the rates of its invoice's boundary,
+// once credit before tax has paid (draw_before_tax of `drawing`): for draw_after_tax. NULL when
+// there are none; 0 where a rate is not in force yet.
 Err *open_draw_taxes(DbTx *tx, const OpenDraws *draws, Currency currency, const Drawing *drawing,
                      int64_t **taxes) MUST_CHECK;
