@@ -3,15 +3,25 @@
 
 enum { BEFORE = 2 };  // values before the names
 
-static Err *piece_read(DbTx *tx, const Statement *statement, const DbNames *names, size_t from,
-                       DbRows *rows)
+typedef struct Asked {
+    const Statement *statement;
+    const DbNames   *names;
+    const DbValue   *behind;  // NULL: nothing
+} Asked;
+
+static Err *piece_read(DbTx *tx, const Asked *asked, size_t from, DbRows *rows)
 {
-    DbValue values[BEFORE + DB_NAMES_COUNT] = { db_text(names->tenant), db_text(names->project) };
+    const DbNames *names = asked->names;
+    DbValue values[BEFORE + DB_NAMES_COUNT + 1] = { db_text(names->tenant),
+                                                    db_text(names->project) };
+    size_t  count = BEFORE + DB_NAMES_COUNT;
+    if (asked->behind != NULL)
+        values[count++] = *asked->behind;
     for (size_t i = 0; i < DB_NAMES_COUNT; i++) {
         size_t number = from + i < names->count ? from + i : names->count - 1;
         values[BEFORE + i] = db_text(names->at[number]);
     }
-    return db_rows(tx, statement, (DbValues){ values, BEFORE + DB_NAMES_COUNT }, rows);
+    return db_rows(tx, asked->statement, (DbValues){ values, count }, rows);
 }
 
 static void rows_add(Arena *arena, DbRows *all, const DbRows *more)
@@ -24,18 +34,29 @@ static void rows_add(Arena *arena, DbRows *all, const DbRows *more)
     *all = (DbRows){ at, all->count + more->count };
 }
 
-Err *db_rows_of(DbTx *tx, const Statement *statement, DbNames names, DbRows *rows)
+static Err *pieces_read(DbTx *tx, const Asked *asked, DbRows *rows)
 {
     *rows = (DbRows){ 0 };
-    for (size_t from = 0; from < names.count; from += DB_NAMES_COUNT) {
+    for (size_t from = 0; from < asked->names->count; from += DB_NAMES_COUNT) {
         DbRows piece;
-        TRY(piece_read(tx, statement, &names, from, &piece));
+        TRY(piece_read(tx, asked, from, &piece));
         if (rows->count == 0)
             *rows = piece;
         else if (piece.count > 0)
             rows_add(db_arena(tx), rows, &piece);
     }
     return NULL;
+}
+
+Err *db_rows_of(DbTx *tx, const Statement *statement, DbNames names, DbRows *rows)
+{
+    return pieces_read(tx, &(Asked){ statement, &names, NULL }, rows);
+}
+
+Err *db_rows_behind(DbTx *tx, const Statement *statement, DbNames names, DbValue behind,
+                    DbRows *rows)
+{
+    return pieces_read(tx, &(Asked){ statement, &names, &behind }, rows);
 }
 
 Err *db_names_found(DbTx *tx, const Statement *statement, DbNames names, bool **found)

@@ -18,5 +18,8 @@ typedef struct DbNames {
 // The rows of a statement that takes tenant, project, and such a list: of one list of names after
 // the other, and in the statement's order within it.
 Err *db_rows_of(DbTx *tx, const Statement *statement, DbNames names, DbRows *rows) MUST_CHECK;
+// Of one that takes one more value behind the list.
+Err *db_rows_behind(DbTx *tx, const Statement *statement, DbNames names, DbValue behind,
+                    DbRows *rows) MUST_CHECK;
 // Which of the names are in the first column of such a statement's rows.
 Err *db_names_found(DbTx *tx, const Statement *statement, DbNames names, bool **found) MUST_CHECK;

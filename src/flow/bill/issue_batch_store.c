@@ -77,6 +77,35 @@ static void progress_take(const DbNames *names, const DbRows *rows, IssueProgres
     map_close(places);
 }
 
+// Behind the last invoice of each subscription: what the next one may correct lies there, but for
+// late usage. One whose last is long before the others', so that it may have had many lines since,
+// reads them when it needs them.
+static Instant lines_from(const IssueProgress *parts, size_t count)
+{
+    enum { DAYS_MAX = 62 };
+    Instant newest = INSTANT_FIRST, from = INSTANT_END;
+    for (size_t i = 0; i < count; i++)
+        if (parts[i].is_stored && parts[i].until.us > newest.us)
+            newest = parts[i].until;
+    Instant least = instant_within((Instant){ newest.us - DAYS_MAX * INSTANT_DAY_US });
+    for (size_t i = 0; i < count; i++)
+        if (parts[i].is_stored && parts[i].until.us >= least.us && parts[i].until.us < from.us)
+            from = parts[i].until;
+    return from;
+}
+
+static Err *lines_read(DbTx *tx, const DbNames *names, const IssueProgress *parts,
+                       IssueKnownLines *lines)
+{
+    Instant from = lines_from(parts, names->count);
+    if (from.us < INSTANT_END.us)
+        TRY(issue_lines_of_all(tx, names, from, lines));
+    for (size_t i = 0; i < names->count; i++)
+        if (!parts[i].is_stored)
+            lines[i] = (IssueKnownLines){ .from = INSTANT_FIRST };  // the books have none
+    return NULL;
+}
+
 static Err *known_work(DbTx *tx, void *context)
 {
     const KnownRead  *read = context;
@@ -88,11 +117,15 @@ static Err *known_work(DbTx *tx, void *context)
     DbRows            rows;
     bool             *grants;
     Late             *lates = arena_array(arena, Late, names.count);
+    IssueKnownLines  *lines = arena_array(arena, IssueKnownLines, names.count);
     TRY(db_rows_of(tx, &sql[PROGRESS], names, &rows));
     progress_take(&names, &rows, parts);
     TRY(late_closed_of_all(tx, read->query, &names, lates));
-    for (size_t i = 0; i < ids->count; i++)
+    TRY(lines_read(tx, &names, parts, lines));
+    for (size_t i = 0; i < ids->count; i++) {
         read->known[i].lates = lates + (read->known[i].parts - parts);
+        read->known[i].lines = lines + (read->known[i].parts - parts);
+    }
     TRY(db_names_found(tx, &sql[GRANTS], accounts, &grants));
     for (size_t i = 0; i < ids->count; i++)
         read->known[i].has_grants = grants[i];
@@ -105,6 +138,24 @@ size_t issue_known_part(const IssueKnown *known, Str subscription)
     while (!str_equal(known->parts[i].subscription, subscription))
         i++;
     return i;
+}
+
+const IssueKnownLines *issue_known_lines(const IssueKnown *known, const IssueBilled *wanted)
+{
+    const IssueKnownLines *lines =
+        &known->lines[issue_known_part(known, wanted->subscription)];
+    return lines->from.us <= wanted->from.us ? lines : NULL;
+}
+
+void issue_known_rows(Arena *arena, const IssueBilled *wanted, IssueLineRow **rows, size_t *count)
+{
+    const IssueKnownLines *known = wanted->known;
+    *rows = arena_array(arena, IssueLineRow, known->count);
+    *count = 0;
+    for (size_t i = 0; i < known->count; i++)
+        if (known->at[i].service_start.us >= wanted->from.us &&
+            known->at[i].boundary.us <= wanted->until.us)
+            (*rows)[(*count)++] = known->at[i];
 }
 
 Err *issue_known_read(Arena *arena, const IssueQuery *query, const AccountIds *ids,

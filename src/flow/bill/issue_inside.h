@@ -1,6 +1,7 @@
 // Between the files of flow/bill/issue.
 #pragma once
 
+#include "db/names.h"
 #include "flow/bill/bill_draw.h"
 #include "flow/bill/issue.h"
 #include "flow/bill/revenue_item.h"
@@ -106,6 +107,7 @@ struct IssueKnown {
     const AccountFile *file;  // of an account that there is
     IssueProgress     *parts;  // of its subscriptions, in their order
     struct Late       *lates;  // of each: closed periods (late.h)
+    struct IssueKnownLines *lines;  // of each
     bool               has_grants;
 };
 // The place of a subscription in both.
@@ -248,9 +250,22 @@ typedef struct IssueBilled {
     Str       subscription;
     Instant   from, until;
     const IssueAhead *ahead;  // NULL: only what is stored
+    const struct IssueKnownLines *known;  // NULL: they are read
 } IssueBilled;
 Err *issue_lines_billed(DbTx *tx, const IssueBilled *wanted, IssueLineRow **rows,
                         size_t *count) MUST_CHECK;
+// Those of one subscription that were read ahead: all of service from `from` on.
+typedef struct IssueKnownLines {
+    Instant       from;
+    IssueLineRow *at;
+    size_t        count;
+} IssueKnownLines;
+// Of many subscriptions, with one bound; lines[i] of names->at[i].
+Err *issue_lines_of_all(DbTx *tx, const DbNames *names, Instant from,
+                        IssueKnownLines *lines) MUST_CHECK;
+// NULL: what is wanted was not read ahead.
+const IssueKnownLines *issue_known_lines(const IssueKnown *known, const IssueBilled *wanted);
+void issue_known_rows(Arena *arena, const IssueBilled *wanted, IssueLineRow **rows, size_t *count);
 // What they come to, line by line of the bills: issue_rate.c.
 Err *issue_billed_lines(Arena *arena, Db *books, const IssueBilled *wanted, Currency currency,
                         InvoiceLines *lines) MUST_CHECK;

@@ -136,7 +136,10 @@ Err *issue_billed_lines(Arena *arena, Db *books, const IssueBilled *wanted, Curr
                         InvoiceLines *lines)
 {
     BilledRead read = { .wanted = *wanted };
-    TRY(db_read(books, arena, billed_work, &read));
+    if (wanted->known != NULL)
+        issue_known_rows(arena, wanted, &read.rows, &read.count);
+    else
+        TRY(db_read(books, arena, billed_work, &read));
     if (wanted->ahead != NULL)
         issue_ahead_rows(arena, wanted, &read.rows, &read.count);
     return billed_sum(arena, read.rows, read.count, currency, lines);
@@ -210,10 +213,9 @@ static Err *lines_at(Arena *arena, const Search *search, const InvoiceQuery *rat
     if (since.since.us < next->natural.us)
         TRY(invoice_reach_since(arena, rated, &since, &wanted.from));
     next->from = since.since = wanted.from;
-    if (search->known != NULL && !next->progress.is_stored)
-        billed = (InvoiceLines){ 0 };  // the books have no invoice of it
-    else
-        TRY(issue_billed_lines(arena, query->books, &wanted, next->currency, &billed));
+    if (search->known != NULL)
+        wanted.known = issue_known_lines(search->known, &wanted);
+    TRY(issue_billed_lines(arena, query->books, &wanted, next->currency, &billed));
     return invoice_lines_since(arena, rated, &since, &billed, &next->lines);
 }
 

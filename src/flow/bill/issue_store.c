@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every statement on invoices. What changes a row names the version that was read of it.
 #include "base/assert.h"
+#include "base/map.h"
+#include "db/names.h"
 #include "flow/bill/issue_inside.h"
 
 enum {
@@ -17,6 +19,7 @@ enum {
     LINES_FREE,
     LINES,
     LINES_BILLED,
+    LINES_OF_ALL,
     PROGRESS_GET,
     PROGRESS_ADD,
     PROGRESS_SET,
@@ -76,6 +79,13 @@ static const Statement sql[STATEMENTS] = {
                        " where tenant = ? and project = ? and subscription = ?"
                        " and service_start >= ? and boundary <= ? and counts = 1"
                        " order by boundary, invoice, number" },
+    // Their keys from the index alone first, for the same reason.
+    [LINES_OF_ALL] = { "select " LINE_COLUMNS " from (select tenant t, project p, invoice i,"
+                       " number n from invoice_line where tenant = ? and project = ?"
+                       " and subscription in " DB_NAMES " and service_start >= ?) found"
+                       " cross join invoice_line on tenant = t and project = p and invoice = i"
+                       " and number = n where counts = 1"
+                       " order by subscription, boundary, invoice, number" },
     [PROGRESS_GET] = { "select issued_until from invoice_progress"
                        " where tenant = ? and project = ? and subscription = ?" },
     [PROGRESS_ADD] = { "insert into invoice_progress (tenant, project, subscription, issued_until)"
@@ -330,6 +340,31 @@ Err *issue_lines_billed(DbTx *tx, const IssueBilled *wanted, IssueLineRow **line
                 &rows));
     lines_take(tx, &rows, lines, count);
     return NULL;
+}
+
+// The rows of one subscription lie together.
+Err *issue_lines_of_all(DbTx *tx, const DbNames *names, Instant from, IssueKnownLines *lines)
+{
+    DbRows        rows;
+    IssueLineRow *all;
+    size_t        count;
+    Map          *places = map_open();
+    Err          *err = db_rows_behind(tx, &sql[LINES_OF_ALL], *names, db_whole(from.us), &rows);
+    if (err == NULL)
+        lines_take(tx, &rows, &all, &count);
+    for (size_t i = 0; i < names->count; i++) {
+        lines[i] = (IssueKnownLines){ .from = from };
+        map_set(places, names->at[i], i);
+    }
+    for (size_t i = 0; err == NULL && i < count; i++) {
+        uint64_t place;
+        bool     is_there = map_find(places, all[i].subscription, &place);
+        assert_that(is_there);
+        if (lines[place].count++ == 0)
+            lines[place].at = &all[i];
+    }
+    map_close(places);
+    return err;
 }
 
 // ---- progress and numbers
