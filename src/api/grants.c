@@ -253,7 +253,7 @@ const Route api_grants_routes[] = {
       .status = 201,
       REFUSES(IDEMPOTENCY_REFUSES, ERR_UNKNOWN_MEMBER, ERR_FIELD_REQUIRED, ERR_FIELD_INVALID,
               ERR_INVALID_VALUE, ERR_INVALID_TIMESTAMP, ERR_ACCOUNT_NOT_FOUND,
-              ERR_INSUFFICIENT_BALANCE, ERR_LEDGER_MONTH_CLOSED),
+              ERR_INSUFFICIENT_BALANCE, ERR_LEDGER_MONTH_CLOSED, ERR_AMOUNT_TOO_LARGE),
       .handler = grant_post,
       .doc = "Give an account credit, paid for or not." },
     { .name = "getGrant",

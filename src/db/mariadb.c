@@ -87,6 +87,9 @@ static Err *refusal(DbConnection *connection, Arena *arena, unsigned code, const
     if (code == ER_OPTION_PREVENTS_STATEMENT || code == ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION ||
         code == ER_READ_ONLY_MODE)
         return refuse(arena, ERR_STORE_BUSY, STR_NONE, "the books' server takes no changes now");
+    if (code == ER_DATA_OUT_OF_RANGE || code == ER_WARN_DATA_OUT_OF_RANGE)
+        return refuse(arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,
+                      "an amount of the books is beyond 63 bits");
     if (code == ER_RECORD_FILE_FULL || code == ER_DISK_FULL)
         return refuse(arena, ERR_STORE_FAILED, STR_NONE, "the books cannot grow: the disk is full");
     return refuse(arena, ERR_STORE_FAILED, STR_NONE, "the books could not be %s", doing);

@@ -21,6 +21,9 @@ static Err *refusal(sqlite3 *handle, Arena *arena, const char *doing)
     log_line(LOG_ERROR, "books: %s: %s (sqlite %d)", doing, sqlite3_errmsg(handle), code);
     if ((code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED)
         return refuse(arena, ERR_STORE_BUSY, STR_NONE, "the books are in use by another process");
+    if (code == SQLITE_CONSTRAINT_DATATYPE)  // a sum that is no whole number of 64 bits any more
+        return refuse(arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,
+                      "an amount of the books is beyond 63 bits");
     if ((code & 0xff) == SQLITE_FULL)
         return refuse(arena, ERR_STORE_FAILED, STR_NONE, "the books cannot grow: the disk is full");
     return refuse(arena, ERR_STORE_FAILED, STR_NONE, "the books could not be %s", doing);

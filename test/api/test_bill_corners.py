@@ -271,6 +271,18 @@ def test_a_wallet_of_more_than_63_bits(api, n, account):
     assert sum(Decimal(entry["amount"]) for entry in entries) == 4 * Decimal(MOST)
 
 
+def test_paid_credit_of_more_than_63_bits(fresh):
+    api = fresh()
+    api.put("/v1/accounts/a", USD)
+    for number in range(4):
+        grant(api, "a", MOST, str(number), "paid")
+    answer = api.call("POST", "/v1/grants", {"account": "a", "amount": MOST, "kind": "paid", **USD}, **keyed("4"))
+    refused(answer, 422, "amount_too_large")
+    balance, = api.get("/v1/accounts/a/wallet")["balances"]
+    assert Decimal(balance["posted"]) == 4 * Decimal(MOST)
+    balanced(api)
+
+
 def test_lists_in_pages_of_one(api, n, account):
     grant(api, account, "100", n("grant"))
     for number in range(3):
