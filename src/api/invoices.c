@@ -312,7 +312,7 @@ static Err *invoice_finalize(Request *request, Response *response)
 
 // ---- deeds
 
-typedef Err *Deed(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice);
+typedef Err *Deed(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice, bool *was_done);
 
 typedef struct DeedDo {
     Request    *request;
@@ -325,8 +325,10 @@ typedef struct DeedDo {
 static Err *deed_work(DbTx *tx, void *context)
 {
     DeedDo *act = context;
-    TRY(act->what(tx, &act->deed, &act->shown.invoice));
-    TRY(money_audit(tx, act->request, act->action, act->deed.id));
+    bool    was_done;
+    TRY(act->what(tx, &act->deed, &act->shown.invoice, &was_done));
+    if (!was_done)
+        TRY(money_audit(tx, act->request, act->action, act->deed.id));
     return extras_read(tx, &act->shown);
 }
 

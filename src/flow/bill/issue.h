@@ -154,10 +154,12 @@ typedef struct InvoiceDeed {
     Instant   now;
 } InvoiceDeed;
 
-// INVOICE_HAS_PAYMENTS, INVOICE_STATE. Again is harmless.
-Err *issue_void(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice) MUST_CHECK;
-// What remains will not be paid. INVOICE_STATE. Again is harmless.
-Err *issue_write_off(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice) MUST_CHECK;
+// INVOICE_HAS_PAYMENTS, INVOICE_STATE. Again is harmless: it was done, and nothing happens.
+Err *issue_void(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice,
+                bool *was_done) MUST_CHECK;
+// What remains will not be paid. INVOICE_STATE. Again is harmless, as above.
+Err *issue_write_off(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice,
+                     bool *was_done) MUST_CHECK;
 
 // Money that came in elsewhere. What is more than remains becomes the customer's balance.
 typedef struct InvoicePayment {

@@ -114,12 +114,13 @@ static Err *period_free(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *
     return issue_lines_free(tx, deed->project, row->id);
 }
 
-Err *issue_void(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice)
+Err *issue_void(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice, bool *was_done)
 {
     TRY(issued_get(tx, deed->project, deed->id, invoice));
     IssuedInvoice *row = *invoice;
     bool           has_notes;
-    if (row->state == INVOICE_VOID)
+    *was_done = row->state == INVOICE_VOID;
+    if (*was_done)
         return NULL;
     if (row->state == INVOICE_UNCOLLECTIBLE)
         return wrong_state(tx, row, "be voided");
@@ -195,11 +196,12 @@ static Err *write_back_post(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoi
     return ledger_post(tx, &post, &posted);
 }
 
-Err *issue_write_off(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice)
+Err *issue_write_off(DbTx *tx, const InvoiceDeed *deed, IssuedInvoice **invoice, bool *was_done)
 {
     TRY(issued_get(tx, deed->project, deed->id, invoice));
     IssuedInvoice *row = *invoice;
-    if (row->state == INVOICE_UNCOLLECTIBLE)
+    *was_done = row->state == INVOICE_UNCOLLECTIBLE;
+    if (*was_done)
         return NULL;
     if (row->state != INVOICE_FINALIZED)
         return wrong_state(tx, row, "be written off");
