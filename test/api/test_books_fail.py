@@ -156,7 +156,10 @@ def test_a_subscription_is_billed_and_voided(api, server, subscribed, everywhere
     events, _ = reads(path, f"{path}?limit=1")
     assert [event["uniqueId"] for event in events["data"]] == ["ada0810", "ada0820"]
     gone = everywhere("POST", f"/v1/invoices/{first['id']}/void")
+    noted = server.rows("select count(*) from audit_entry where action = 'invoice.void'")
     assert gone["status"] == "void"
+    assert api.post(f"/v1/invoices/{first['id']}/void", None) == gone
+    assert server.rows("select count(*) from audit_entry where action = 'invoice.void'") == noted
     anew = api.post("/v1/accounts/ada/invoices", None)
     anew = everywhere("POST", f"/v1/invoices/{anew['id']}/finalize")
     assert (anew["at"], anew["total"], anew["credits"]) == (first["at"], first["total"], first["credits"])
@@ -302,6 +305,12 @@ DAMAGES = [  # table, what it becomes, who reads it
         '{"charge":"calls","kind":"usage","period":{"start":"2026-08-01T00:00:00Z","end":"x"}}')],
     ("invoice_line", 'content = \'{"kind":"x"}\'', ("/v1/accounts/billed/upcomingInvoice",)),
     ("invoice", "head = '{\"ratedAt\":\"x\"}'", ("/v1/invoices/{billed}/lines/2/events",)),
+    *[("invoice", f"head = '{head}'", ("/v1/invoices/{billed}",)) for head in (
+        "", "{}", "{", "[1]", '{"lines":[]}')],
+    *[("invoice_line", f"content = '{content}'", ("/v1/invoices/{billed}",)) for content in ("{", "1", "{},{}")],
+    *[("legal_entity", f"definition = '{party}'", ("/v1/accounts/billed/upcomingInvoice",)) for party in (
+        "{", '{"taxRounding":"x"}', '{"netDays":-1}')],
+    ("account", "billing = '{'", ("/v1/accounts/billed/upcomingInvoice",)),
     ("credit_note", "head = '{'", ("/v1/creditNotes",)),
     ("credit_note", "head = '{\"apply\":\"x\"}'", ("/v1/creditNotes",)),
     ("credit_note", "head = '{\"apply\":\"balance\",\"currency\":\"XXL\"}'", ("/v1/creditNotes",)),
@@ -323,6 +332,7 @@ def everything(server, subscribed):
     """At least one row of each table."""
     api = Api(server)
     account(api, "every")
+    api.put("/v1/legalEntity", {"legalName": "Seller"})
     usd = {"account": "every", **USD}
     account(api, "billed")
     api.subscribe("billed", "billed", "pro", START)
@@ -368,6 +378,16 @@ def test_nothing_is_built_on_rows_that_mean_nothing(server, everything):
         with server.damaged(table, change):
             before = server.tables()
             answer = bare.call("POST", path, body, headers=keyed(path))
+            assert (answer.status, answer.code) == (500, "store_failed"), answer
+            assert server.tables() == before
+    draft = bare.post("/v1/invoices", one_off("every", "3"), headers=keyed("every 3"))["id"]
+    finalize, void = f"/v1/invoices/{draft}/finalize", f"/v1/invoices/{everything['billed']}/void"
+    for table, change, path in (
+            ("invoice", "head = '{'", finalize), ("invoice_line", "content = '{'", finalize),
+            ("legal_entity", "definition = '{'", finalize), ("invoice_line", "content = '{'", void)):
+        with server.damaged(table, change):
+            before = server.tables()
+            answer = bare.call("POST", path)
             assert (answer.status, answer.code) == (500, "store_failed"), answer
             assert server.tables() == before
     with server.damaged("credit_grant", "applies_to = '{}'"):  # of nothing in particular

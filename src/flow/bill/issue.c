@@ -5,7 +5,6 @@
 #include "flow/bill/issue.h"
 
 #include "audit/audit.h"
-#include "base/assert.h"
 #include "base/random.h"
 #include "flow/bill/late_inside.h"
 
@@ -72,7 +71,6 @@ static void heading(const IssuedInvoice *invoice, Arena *arena, JsonOut *out)
 // The members of the head stand behind those of the heading.
 static void head_members(Str head, JsonOut *out)
 {
-    assert_that(head.length > 2);
     text_add_char(out->text, ',');
     text_add(out->text, (Str){ head.at + 1, head.length - 2 });
 }
@@ -97,13 +95,33 @@ Str issue_document(Arena *arena, const IssuedInvoice *invoice, const IssueLineRo
     return text_str(&text);
 }
 
+static Err *damaged(Arena *arena, const IssuedInvoice *invoice)
+{
+    return refuse(arena, ERR_STORE_FAILED, STR_NONE, "the invoice %.*s cannot be read",
+                  STR_ARG(invoice->id));
+}
+
+// What is stored stands in the document as it is: it is an object with as many lines, each one too.
+static Err *document_check(Arena *arena, const IssuedInvoice *invoice, Str document, size_t count)
+{
+    Json *root;
+    TRY(json_parse_stored(arena, document, &root));
+    const Json *lines = json_find(root, STR("lines"));
+    bool        is_whole = lines->count == count;
+    for (const Json *line = lines->first; line != NULL; line = line->next)
+        is_whole &= line->kind == JSON_OBJECT;
+    return is_whole ? NULL : damaged(arena, invoice);
+}
+
 Err *issued_document(DbTx *tx, ProjectId project, const IssuedInvoice *invoice, Str *document)
 {
     IssueLineRow *rows;
     size_t        count;
     TRY(issue_lines_read(tx, project, invoice->id, &rows, &count));
+    if (invoice->head.length <= sizeof "{}" - 1)
+        return damaged(db_arena(tx), invoice);
     *document = issue_document(db_arena(tx), invoice, rows, count);
-    return NULL;
+    return document_check(db_arena(tx), invoice, *document, count);
 }
 
 static Str digest_text(Arena *arena, Str document)
@@ -264,13 +282,13 @@ static Err *one_off_read(DbTx *tx, const IssuedInvoice *row, IssueDraft *draft)
     IssueLineRow *rows;
     Json         *head;
     TRY(issue_lines_read(tx, draft->query->project, row->id, &rows, &draft->count));
-    TRY(json_parse_copy(arena, row->head, &head));
+    TRY(json_parse_stored(arena, row->head, &head));
     draft->memo = text_of(head, "memo");
     draft->po_number = text_of(head, "poNumber");
     draft->lines = arena_array(arena, IssueLine, draft->count);
     for (size_t i = 0; i < draft->count; i++) {
         Json *content;
-        TRY(json_parse_copy(arena, rows[i].content, &content));
+        TRY(json_parse_stored(arena, rows[i].content, &content));
         draft->lines[i] = (IssueLine){ .subscription = STR(""),
                                        .revenue = rows[i].revenue,
                                        .category = text_of(content, "taxCategory"),
@@ -285,7 +303,7 @@ static Err *one_off_read(DbTx *tx, const IssuedInvoice *row, IssueDraft *draft)
 
 static Err *number_take(DbTx *tx, IssueFinal *final, const IssuePriced *priced)
 {
-    Str     prefix = issue_seller_text(db_arena(tx), priced, "invoicePrefix");
+    Str     prefix = issue_seller_text(priced, "invoicePrefix");
     int64_t number;
     if (prefix.at == NULL)
         prefix = STR("INV-");
@@ -302,13 +320,13 @@ static Err *row_finish(DbTx *tx, IssueFinal *final, const IssuePriced *priced)
     ProjectId      project = final->query->project;
     IssuedInvoice *row = final->row;
     IssueLineRow  *rows = issue_rows(arena, priced, true);
-    int64_t        days = issue_net_days(arena, priced);
     row->state = row->total - row->credits - row->balance_used == 0 ? INVOICE_PAID
                                                                      : INVOICE_FINALIZED;
     row->head = issue_head(arena, priced);
     row->is_issued = true;
     row->issued_at = final->query->now;
-    row->due_at = instant_within((Instant){ row->issued_at.us + days * INSTANT_DAY_US });
+    row->due_at =
+        instant_within((Instant){ row->issued_at.us + priced->net_days * INSTANT_DAY_US });
     row->is_paid = row->state == INVOICE_PAID;
     row->paid_at = row->issued_at;
     row->digest =

@@ -55,7 +55,7 @@ Err *issue_charges_release(DbTx *tx, ProjectId project, const IssueLineRow *rows
 {
     for (size_t i = 0; i < count; i++) {
         Json *content;
-        TRY(json_parse_copy(db_arena(tx), rows[i].content, &content));
+        TRY(json_parse_stored(db_arena(tx), rows[i].content, &content));
         const Json *id = json_find(content, STR("chargeId"));
         if (id != NULL)
             TRY(charge_release(tx, project, id->text, invoice));

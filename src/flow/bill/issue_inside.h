@@ -126,7 +126,9 @@ Err *issue_charges_take(DbTx *tx, const IssueDraft *draft, Str invoice) MUST_CHE
 
 typedef struct IssuePriced {
     const IssueDraft *draft;
-    Str               seller;  // party of the legal entity
+    const Json       *seller;  // party of the legal entity; NULL: it says nothing
+    const Json       *buyer;   // of the account; NULL: it says nothing
+    int64_t           net_days;  // 0 when it is not said
     StoredTaxRate    *stored;  // rates that its lines bear
     TaxQuery          tax;
     TaxSum           *sums;    // of each rate
@@ -149,10 +151,8 @@ Err *issue_price_taxes(DbTx *tx, const IssueDraft *draft, IssuePriced *priced) M
 Str issue_head(Arena *arena, const IssuePriced *priced);
 Str issue_line_content(Arena *arena, const IssuePriced *priced, size_t number);
 Str issue_line_taxes(Arena *arena, const IssuePriced *priced, size_t number);
-// A whole number of a party: netDays. 0 when it is not said.
-int64_t issue_net_days(Arena *arena, const IssuePriced *priced);
 // A text of the seller; STR_NONE: not said.
-Str issue_seller_text(Arena *arena, const IssuePriced *priced, const char *name);
+Str issue_seller_text(const IssuePriced *priced, const char *name);
 
 // ---- posting: issue_post.c
 

@@ -7,6 +7,8 @@
 #include "base/assert.h"
 #include "money/split.h"
 
+enum { NET_DAYS_MAX = 3650 };
+
 static Err *too_large(Arena *arena)
 {
     return refuse(arena, ERR_AMOUNT_TOO_LARGE, STR_NONE,
@@ -15,48 +17,49 @@ static Err *too_large(Arena *arena)
 
 // ---- parties
 
-static const Json *member_of(Arena *arena, Str party, const char *name)
-{
-    Json *object;
-    if (party.at == NULL)
-        return NULL;
-    Err *err = json_parse_copy(arena, party, &object);
-    assert_that(err == NULL);
-    return json_find(object, str_of(name));
-}
-
 // The buyer's, else the seller's.
-static const Json *either(Arena *arena, const IssuePriced *priced, const char *name)
+static const Json *either(const IssuePriced *priced, const char *name)
 {
-    const Json *member = member_of(arena, priced->draft->buyer, name);
-    return member != NULL ? member : member_of(arena, priced->seller, name);
+    const Json *member = json_find(priced->buyer, str_of(name));
+    return member != NULL ? member : json_find(priced->seller, str_of(name));
 }
 
-int64_t issue_net_days(Arena *arena, const IssuePriced *priced)
+Str issue_seller_text(const IssuePriced *priced, const char *name)
 {
-    const Json *days = either(arena, priced, "netDays");
-    uint64_t    number = 0;
-    if (days != NULL && !str_whole(days->text, 3650, &number))
-        number = 0;
-    return (int64_t)number;
-}
-
-Str issue_seller_text(Arena *arena, const IssuePriced *priced, const char *name)
-{
-    const Json *member = member_of(arena, priced->seller, name);
+    const Json *member = json_find(priced->seller, str_of(name));
     return member == NULL ? STR_NONE : member->text;
 }
 
-// ---- rates
-
-static void rounding_read(Arena *arena, IssuePriced *priced)
+static Err *party_read(Arena *arena, Str party, const Json **object)
 {
-    const Json *rounding = member_of(arena, priced->seller, "taxRounding");
-    if (rounding != NULL) {
-        bool is_known = tax_rounding_find(rounding->text, &priced->tax.rounding);
-        assert_that(is_known);
-    }
+    Json *read;
+    *object = NULL;
+    if (party.at == NULL)
+        return NULL;
+    TRY(json_parse_stored(arena, party, &read));
+    *object = read;
+    return NULL;
 }
+
+// The parties, and what they say of how an invoice is made.
+static Err *parties_read(DbTx *tx, const IssueDraft *draft, IssuePriced *priced)
+{
+    Arena   *arena = db_arena(tx);
+    Str      seller;
+    uint64_t days = 0;
+    TRY(issue_seller(tx, draft->query->project, draft->facts, &seller));
+    TRY(party_read(arena, seller, &priced->seller));
+    TRY(party_read(arena, draft->buyer, &priced->buyer));
+    const Json *rounding = json_find(priced->seller, STR("taxRounding"));
+    const Json *net_days = either(priced, "netDays");
+    if ((rounding != NULL && !tax_rounding_find(rounding->text, &priced->tax.rounding)) ||
+        (net_days != NULL && !str_whole(net_days->text, NET_DAYS_MAX, &days)))
+        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "a party of invoices cannot be read");
+    priced->net_days = (int64_t)days;
+    return NULL;
+}
+
+// ---- rates
 
 // Its place among the rates of the invoice: a version of a rate stands there once.
 static size_t rate_place(IssuePriced *priced, TaxRate *rates, const StoredTaxRate *rate)
@@ -115,12 +118,11 @@ static Err *rates_read(DbTx *tx, IssuePriced *priced)
 {
     Arena            *arena = db_arena(tx);
     const IssueDraft *draft = priced->draft;
-    const Json       *status = member_of(arena, draft->buyer, "taxStatus");
-    const Json       *ids = either(arena, priced, "taxRates");
+    const Json       *status = json_find(priced->buyer, STR("taxStatus"));
+    const Json       *ids = either(priced, "taxRates");
     size_t            most = ids == NULL ? 0 : ids->count;
     priced->is_taxable = status == NULL || str_equal(status->text, STR("taxable"));
     priced->tax.currency = draft->currency;
-    rounding_read(arena, priced);
     priced->lines = arena_array(arena, TaxLine, draft->count);
     for (size_t i = 0; i < draft->count; i++) {
         priced->lines[i] = (TaxLine){ 0 };
@@ -264,7 +266,7 @@ static void drawing_end(Arena *arena, IssuePriced *priced)
 Err *issue_price(DbTx *tx, const IssueDraft *draft, IssuePriced *priced)
 {
     *priced = (IssuePriced){ .draft = draft };
-    TRY(issue_seller(tx, draft->query->project, draft->facts, &priced->seller));
+    TRY(parties_read(tx, draft, priced));
     TRY(rates_read(tx, priced));
     if (!lines_begin(db_arena(tx), priced))
         return too_large(db_arena(tx));
@@ -280,7 +282,7 @@ Err *issue_price(DbTx *tx, const IssueDraft *draft, IssuePriced *priced)
 Err *issue_price_taxes(DbTx *tx, const IssueDraft *draft, IssuePriced *priced)
 {
     *priced = (IssuePriced){ .draft = draft };
-    TRY(issue_seller(tx, draft->query->project, draft->facts, &priced->seller));
+    TRY(parties_read(tx, draft, priced));
     TRY(rates_read(tx, priced));
     if (!lines_begin(db_arena(tx), priced))
         return too_large(db_arena(tx));
@@ -309,15 +311,15 @@ static void text_member(Writing *to, const char *name, Str text)
         json_string_member(&to->out, name, text);
 }
 
-static void party_member(Writing *to, const char *name, Str party, Str fallback)
+static void party_member(Writing *to, const char *name, const Json *party, Str fallback)
 {
     static const char *const shown[] = { "address", "taxIds" };
-    const Json *legal = member_of(to->arena, party, "legalName");
+    const Json *legal = json_find(party, STR("legalName"));
     json_name(&to->out, str_of(name));
     json_object(&to->out);
     text_member(to, "name", legal != NULL ? legal->text : fallback);
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
-        const Json *member = member_of(to->arena, party, shown[i]);
+        const Json *member = json_find(party, str_of(shown[i]));
         json_name(&to->out, str_of(shown[i]));
         if (member == NULL)
             json_null(&to->out);
@@ -347,9 +349,9 @@ static void rates_member(Writing *to)
     json_array_end(&to->out);
 }
 
-static Str tax_status(Arena *arena, const IssueDraft *draft)
+static Str tax_status(const IssuePriced *priced)
 {
-    const Json *status = member_of(arena, draft->buyer, "taxStatus");
+    const Json *status = json_find(priced->buyer, STR("taxStatus"));
     return status == NULL ? STR("taxable") : status->text;
 }
 
@@ -366,17 +368,17 @@ Str issue_head(Arena *arena, const IssuePriced *priced)
     const IssueDraft *draft = priced->draft;
     Text              text = text_open(arena);
     Writing           to = { arena, priced, json_out(&text) };
-    const Json       *order = member_of(arena, draft->buyer, "poNumber");
-    Str memo = draft->memo.at != NULL ? draft->memo : issue_seller_text(arena, priced, "memo");
+    const Json       *order = json_find(priced->buyer, STR("poNumber"));
+    Str memo = draft->memo.at != NULL ? draft->memo : issue_seller_text(priced, "memo");
     Str po_number = draft->po_number.at != NULL || order == NULL ? draft->po_number : order->text;
     json_object(&to.out);
     party_member(&to, "seller", priced->seller, STR_NONE);
-    party_member(&to, "buyer", draft->buyer,
+    party_member(&to, "buyer", priced->buyer,
                  draft->buyer_name.at == NULL ? draft->account : draft->buyer_name);
     json_string_member(&to.out, "timeZone", time_zone(draft));
     text_member(&to, "poNumber", po_number);
     text_member(&to, "memo", memo);
-    json_string_member(&to.out, "taxStatus", tax_status(arena, draft));
+    json_string_member(&to.out, "taxStatus", tax_status(priced));
     json_string_member(&to.out, "taxRounding",
                        str_of(tax_rounding_names[priced->tax.rounding]));
     rates_member(&to);
