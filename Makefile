@@ -160,7 +160,7 @@ programs = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
 $(BUILD)/test/api/failing_books: private LDFLAGS += \
     $(addprefix -Wl$(COMMA)--wrap=,db_rows db_find db_run db_later db_run_many db_insert db_read db_write \
         json_parse_stored usage_moment_open usage_events timeline_fold period_bill invoice_currency invoice_next \
-        invoice_total timeline_facts timeline_facts_of catalog_account_get catalog_histories \
+        timeline_facts timeline_facts_of catalog_account_get catalog_histories \
         draw_begin)
 
 UNIT_TESTS := $(call programs,test/unit/*/*_test.c test/sim/*_test.c)

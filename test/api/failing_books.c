@@ -137,7 +137,6 @@ WRAPPED(invoice_currency, arena, (Arena *arena, const TimelineFacts *facts, Curr
 WRAPPED(invoice_next, arena,
         (Arena *arena, const TimelineFacts *facts, Instant after, Instant *at, bool *found),
         (arena, facts, after, at, found))
-WRAPPED(invoice_total, arena, (Arena *arena, Invoice *invoice), (arena, invoice))
 
 // ---- writing: the work goes to another thread, and may be done again from its beginning
 

@@ -23,22 +23,6 @@ typedef struct InvoiceLines {
     size_t count;
 } InvoiceLines;
 
-// What an invoice has of one subscription.
-typedef struct InvoicePart {
-    Str          subscription;
-    InvoiceLines lines;  // amount and discount are what is due now: a step `billed` says the rest
-} InvoicePart;
-
-typedef struct Invoice {
-    Currency     currency;
-    Instant      at;  // X
-    InvoicePart *parts;
-    size_t       count;
-    Money        subtotal, discounts, tax;
-    Money        total;       // never below 0
-    Money        to_balance;  // >= 0: subtotal + discounts + tax = total - to_balance
-} Invoice;
-
 // The first instant after `after` at which something may be due; false: none any more. Of a
 // subscription that was made with a start in the past these are also the instants it missed.
 Err *invoice_next(Arena *arena, const TimelineFacts *facts, Instant after, Instant *at,
@@ -85,6 +69,3 @@ Err *invoice_due(Arena *arena, const InvoiceQuery *query, Instant at,
 // Of `due` what is above what was billed, line by line; what was billed of others stays as it is.
 Err *invoice_lines_above(Arena *arena, const InvoiceLines *due, const InvoiceLines *billed,
                          InvoiceLines *lines) MUST_CHECK;
-
-// Fills in the totals of an invoice that has everything else. AMOUNT_TOO_LARGE.
-Err *invoice_total(Arena *arena, Invoice *invoice) MUST_CHECK;
