@@ -83,6 +83,19 @@ def test_a_charge_that_waits_keeps_credit_too(tested):
     assert tested.get(f"/v1/grants/{made['id']}")["state"] == "active"
 
 
+def test_only_what_was_used_by_then_keeps_credit(tested):
+    world(tested)
+    lone = tested.put("/v1/accounts/lone", USD)["id"]
+    over = [grant(tested, lone, amount, "2031-01-20T00:00:00Z")["id"] for amount in ("10.00", "4.00")]
+    stays = grant(tested, lone, "3.00", "2031-03-01T00:00:00Z")["id"]
+    advance(tested, "2031-01-25T00:00:00Z")
+    tested.expect(201, "POST", "/v1/charges", {"account": lone, "amount": "4", **USD, "chargeKey": "later"})
+    done = items(tested, run(tested, "expiry", "one"))
+    assert [(item["account"], item["status"]) for item in done] == [("lone", "done")] * 2
+    assert [tested.get(f"/v1/grants/{id}")["state"] for id in (*over, stays)] == ["expired", "expired", "active"]
+    assert balance(tested, "wallet", "lone") == -3
+
+
 def test_accrual(tested):
     world(tested)
     tested.send([{"meter": "calls", "account": "acct", "uniqueId": "a", "value": 300}])

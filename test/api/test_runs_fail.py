@@ -73,6 +73,42 @@ def test_a_run_that_fails_anywhere(server):
     server.start()
 
 
+def test_a_run_of_accounts_that_have_more_than_a_fee(server):
+    """Drafts, credit, taxes of their own; one began in the middle of a month."""
+    api = Api(server)
+    world(api, 1)
+    for number in range(5):
+        api.put(f"/v1/taxRates/tax{number}", {"percent": str(number + 1)})
+    for name, rates in (("acct_0", (0, 1, 2)), ("middle", (0, 3, 4))):
+        api.put(f"/v1/accounts/{name}", {"currency": "USD", "taxRates": [f"tax{number}" for number in rates]})
+    api.subscribe("sub_middle", "middle", "team", "1971-01-15T00:00:00Z")
+    grant = api.post("/v1/grants", {"account": "middle", "amount": "5000", "kind": "paid", "currency": "USD",
+                                    "effectiveAt": month(0)}, headers={"Idempotency-Key": "grant"})["id"]
+    for number, call in enumerate(itertools.count(1, 3)):
+        assert call < CALLS_MAX
+        api.call("POST", "/v1/accounts/acct_0/invoices")  # unless the last one could not be billed
+        server.fail(call, THREADS)
+        run = start(api, number)
+        while server.left > 0 and run["status"] not in ENDED:
+            run = api.get(f"/v1/runs/{run['id']}")
+        was_refused = server.left == 0
+        server.fail(0)
+        run = waited(api, run)
+        if not was_refused:
+            break
+    assert (run["status"], run["failed"]) == ("succeeded", 0)
+    assert number > 10, "the books were asked for less than that"
+    billed = all_of(api, "/v1/invoices", account="middle", status="paid")
+    assert {invoice["total"] for invoice in billed} == {"6.02", "11.00"}
+    assert Decimal(api.get(f"/v1/grants/{grant}")["remaining"]) == 5000 - sum(
+        Decimal(invoice["total"]) for invoice in billed)
+    assert {invoice["total"] for invoice in all_of(api, "/v1/invoices", account="acct_0", status="finalized")} == {
+        "10.60"}
+    server.stop()
+    server.verify()
+    server.start()
+
+
 def test_runs_are_read_and_asked_for(server):
     api, bare = Api(server), Api(server)
     world(api, 2)
