@@ -163,8 +163,9 @@ static const Shape tax_shape = SHAPE("InvoiceTax", tax_fields, .doc = "One rate 
         MEMBER("balanceUsed", TEXT, .required = true, .doc = "What the balance pays: 0 or below."),\
         MEMBER("amountDue", TEXT, .required = true, .doc = "What was owed when it was issued."),   \
         MEMBER("lines", ARRAY, .required = true, .of = KIND_JSON,                                  \
-               .doc = "As lines of bills, with number, subscription, taxCategory and taxes; those "\
-                      "that correct a closed period say of which invoice, line and period.")
+               .doc = "As lines of bills, with number, subscription, taxCategory and taxes, and "  \
+                      "sku and metadata of the charge; those that correct a closed period say of " \
+                      "which invoice, line and period.")
 
 static const Field document_fields[] = {
     MEMBER("id", TEXT, .required = true, .doc = "The invoice's id."),

@@ -104,6 +104,7 @@ typedef struct Charge {
     Str          name;  // STR_NONE when it has none; a line then shows the id
     Str          tax_category;  // STR_NONE: none; which tax rates its lines bear
     Str          sku;  // STR_NONE: none; the seller's own name of what it sells
+    Str          metadata;  // STR_NONE: none; JSON object of the seller's own texts
     Str          revenue_account;  // STR_NONE: plan/charge; whose revenue its lines are
     ChargeSource source;
     Str          meter;     // SOURCE_METER

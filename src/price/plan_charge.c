@@ -359,7 +359,7 @@ static void own_period_read(Place place, Charge *charge)
 
 enum { METADATA_MEMBERS = 50, METADATA_KEY = 40, METADATA_VALUE = 500 };
 
-static void metadata_read(Place place)
+static void metadata_read(Place place, Str *metadata)
 {
     if (place.json == NULL || !place_object(place))
         return;
@@ -372,6 +372,10 @@ static void metadata_read(Place place)
                     "metadata is an object of at most %d texts of at most %d bytes, under names "
                     "of 1 to %d",
                     METADATA_MEMBERS, METADATA_VALUE, METADATA_KEY);
+    Text    text = text_open(place.faults->arena);
+    JsonOut out = json_out(&text);
+    json_value(&out, place.json);
+    *metadata = text_str(&text);
 }
 
 static void books_read(Place place, Charge *charge)
@@ -379,7 +383,7 @@ static void books_read(Place place, Charge *charge)
     place_id(place_member(place, "taxCategory"), &charge->tax_category);
     place_text(place_member(place, "sku"), &charge->sku);
     place_id(place_member(place, "revenueAccount"), &charge->revenue_account);
-    metadata_read(place_member(place, "metadata"));
+    metadata_read(place_member(place, "metadata"), &charge->metadata);
 }
 
 static Str definition_of(Arena *arena, const Json *charge)

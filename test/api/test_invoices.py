@@ -183,6 +183,27 @@ def test_an_invoice_below_zero_becomes_balance_and_is_used_first(api, n, account
     balanced(api)
 
 
+def test_a_line_has_sku_and_metadata_of_its_charge(api, n, account):
+    """Also when it takes back what is gone."""
+    def publish(id, *charges):
+        api.publish(n(id), {"currency": "USD", "charges": list(charges)})
+
+    def lines(document):
+        return {line["charge"]: (line["sku"], line["metadata"], line["net"]) for line in document["lines"]}
+    box = {"id": "box", "model": "flat", "amount": "30.00", "timing": "advance", "sku": "BOX-1",
+           "metadata": {"warehouse": "Łódź 7", "erp": "4711"}}
+    publish("old", box, {"id": "bare", "model": "flat", "amount": "1.00", "timing": "advance"})
+    publish("new", {"id": "other", "model": "flat", "amount": "20.00", "timing": "advance", "sku": "O-1"})
+    api.subscribe(n("sub"), account, n("old"), START)
+    made = finalize(api, make(api, account))
+    assert lines(made["document"]) == {"box": ("BOX-1", box["metadata"], "30.00"), "bare": (None, {}, "1.00")}
+    assert lines(api.get(f"/v1/invoices/{made['id']}")["document"]) == lines(made["document"])
+    dry = api.post(f"/v1/subscriptions/{n('sub')}/change", {"plan": n("new"), "effectiveAt": START, "dryRun": True})
+    assert lines(dry["invoice"])["box"][:2] == ("BOX-1", box["metadata"])
+    single = one_off(api, n, account)
+    assert [(line["sku"], line["metadata"]) for line in single["document"]["lines"]] == [(None, {})]
+
+
 def test_what_is_paid_beyond_becomes_balance(api, n, account):
     done = finalize(api, one_off(api, n, account))
     paid = api.post(f"/v1/invoices/{done['id']}/pay", {"amount": "120"}, **keyed(done["id"]))

@@ -18,6 +18,7 @@ typedef struct IssueLine {
     Str         subscription;  // "": of none
     Str         revenue;       // its account in the ledger: "plan/charge", or what the charge says
     Str         category;      // of tax; STR_NONE: none
+    Str         sku, metadata; // of its charge; STR_NONE: none
     Str         charge;        // STR_NONE: of the plan, or of none
     Str         charge_id;     // of a one-off charge; STR_NONE: it is none
     Texts       meters;        // that its charge reads

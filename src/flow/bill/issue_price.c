@@ -464,6 +464,8 @@ Str issue_line_content(Arena *arena, const IssuePriced *priced, size_t number)
                 line->subscription.length == 0 ? STR_NONE : line->subscription);
     text_member(&to, "timeZone", line->time_zone);
     text_member(&to, "taxCategory", line->category);
+    text_member(&to, "sku", line->sku);
+    json_raw_member(&to.out, "metadata", line->metadata.at == NULL ? STR("{}") : line->metadata);
     line_taxes(&to, number);
     if (line->line == NULL) {
         one_off_members(&to, line, tax);

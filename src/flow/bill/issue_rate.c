@@ -38,6 +38,16 @@ static Str text_of(const Json *content, const char *name)
     return member == NULL || member->kind != JSON_STRING ? STR_NONE : member->text;
 }
 
+static Str member_print(Arena *arena, const Json *content, const char *name)
+{
+    const Json *member = json_find(content, str_of(name));
+    Text        text = text_open(arena);
+    JsonOut     out = json_out(&text);
+    if (member != NULL)
+        json_value(&out, member);
+    return member == NULL ? STR_NONE : text_str(&text);
+}
+
 // Only what makes it the same line, and what it shows when it is gone.
 static void charge_read(Arena *arena, const Json *content, Line *line)
 {
@@ -46,6 +56,8 @@ static void charge_read(Arena *arena, const Json *content, Line *line)
     line->charge = charge;
     charge->id = text_of(content, "charge");
     charge->name = line->description;
+    charge->sku = text_of(content, "sku");
+    charge->metadata = member_print(arena, content, "metadata");
     if (group == NULL || group->kind != JSON_OBJECT)
         return;
     Str *names = arena_array(arena, Str, group->count);
@@ -61,9 +73,8 @@ static void charge_read(Arena *arena, const Json *content, Line *line)
 static Err *stored_read(Arena *arena, const IssueLineRow *row, Currency currency, Stored *stored)
 {
     Json       *content;
-    const Json *period, *group;
+    const Json *period;
     Line       *line = &stored->line;
-    Text        group_text = text_open(arena);
     TRY(json_parse_stored(arena, row->content, &content));
     *line = (Line){ .description = text_of(content, "description"),
                     .usage = rational_zero(),
@@ -73,20 +84,15 @@ static Err *stored_read(Arena *arena, const IssueLineRow *row, Currency currency
                     .discount = { row->discount, currency },
                     .tax = money_zero(currency) };
     period = json_find(content, STR("period"));
-    group = json_find(content, STR("group"));
     if (!line_kind_find(text_of(content, "kind"), &line->kind) || period == NULL ||
         !instant_parse(text_of(period, "start"), &line->period.start) ||
         !instant_parse(text_of(period, "end"), &line->period.end))
         return unreadable(arena, row->subscription);
     if (text_of(content, "charge").at != NULL)
         charge_read(arena, content, line);
-    if (group != NULL) {
-        JsonOut out = json_out(&group_text);
-        json_value(&out, group);
-    }
     stored->key = str_print(arena, "%d\n%lld\n%.*s\n%.*s", (int)line->kind,
-                            (long long)line->period.start.us,
-                            STR_ARG(text_of(content, "charge")), STR_ARG(text_str(&group_text)));
+                            (long long)line->period.start.us, STR_ARG(text_of(content, "charge")),
+                            STR_ARG(member_print(arena, content, "group")));
     return NULL;
 }
 
@@ -419,6 +425,8 @@ static IssueLine line_of(Arena *arena, const Next *next, const Timeline *timelin
     if (made.category.at == NULL && term != NULL)
         made.category = term->plan->tax_category;
     made.charge = charge == NULL ? STR_NONE : charge->id;
+    made.sku = charge == NULL ? STR_NONE : charge->sku;
+    made.metadata = charge == NULL ? STR_NONE : charge->metadata;
     made.meters = meters_of(arena, charge);
     Str name = charge == NULL ? str_of(line_kind_name(line->kind)) : charge->id;
     made.revenue = str_print(arena, "%.*s/%.*s", STR_ARG(plan), STR_ARG(name));
@@ -449,8 +457,8 @@ static Err *grants_work(DbTx *tx, void *context)
     return issue_ahead_grants(tx, read->ahead, &read->wallet, &read->grants);
 }
 
-// What each line came to where a grant begins or ends within it, while usage is at hand. With what
-// is due then, so that it does not depend on usage behind the boundary, whenever it is made.
+// What each line came to where a grant begins or ends within it, while usage is at hand. Usage that
+// is not due at the boundary has no part in it, whenever the invoice is made.
 static Err *tables_fill(Arena *arena, const Search *search, const Timeline *timeline,
                         const GrantsRead *read, IssueDraft *draft)
 {
