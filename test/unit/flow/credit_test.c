@@ -250,10 +250,23 @@ typedef struct Restored {
     int64_t       restored;
 } Restored;
 
+// Foreseen as it is done, grant by grant.
 static Err *restore_work(DbTx *tx, void *context)
 {
-    Restored *restored = context;
-    return credit_restore(tx, &restored->wanted, &restored->restored);
+    Restored   *restored = context;
+    CreditBack *parts;
+    size_t      count;
+    int64_t     foreseen = 0;
+    TRY(credit_restore_parts(tx, &restored->wanted, &parts, &count));
+    TRY(credit_restore(tx, &restored->wanted, &restored->restored));
+    for (size_t i = 0; i < count; i++) {
+        StoredGrant after;
+        TRY(credit_grant_get(tx, restored->wanted.wallet.project, parts[i].grant.id, &after));
+        assert_int_equal(after.grant.drawn, parts[i].grant.drawn - parts[i].amount);
+        foreseen += parts[i].amount;
+    }
+    assert_int_equal(foreseen, restored->restored);
+    return NULL;
 }
 
 static int64_t restore(Place *place, const char *of, const char *source, int64_t amount)
