@@ -153,15 +153,6 @@ Err *credit_draw(DbTx *tx, const CreditUse *use, const Drawing *drawing, int64_t
     return NULL;
 }
 
-Err *credit_is_drawn(DbTx *tx, const CreditWallet *wallet, Str source, bool *is_drawn)
-{
-    CreditDrawn *drawn;
-    size_t       count;
-    TRY(credit_drawn_of(tx, wallet, source, &drawn, &count));
-    *is_drawn = count > 0;
-    return NULL;
-}
-
 // ---- restoring
 
 static Err *restore_post(DbTx *tx, const CreditRestore *wanted, int64_t amount, int64_t cost)

@@ -72,9 +72,6 @@ enum { CREDIT_SOURCE_BYTES = 100 };
 // says, and posts it. The caller sees to it that a source comes only once. *drawn: in all.
 Err *credit_draw(DbTx *tx, const CreditUse *use, const Drawing *drawing, int64_t *drawn) MUST_CHECK;
 
-// True when that source drew before.
-Err *credit_is_drawn(DbTx *tx, const CreditWallet *wallet, Str source, bool *is_drawn) MUST_CHECK;
-
 // Takes a draw for an invoice back, the grant that was drawn last first: at most `amount`
 // (INT64_MAX: all of it), less what was taken back before. A grant that has ended since is active
 // again and pays what was used while it was in force, until it expires once more.

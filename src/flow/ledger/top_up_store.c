@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules and what they asked for. A pending top-up has its rule in pending_of, which is unique: of
 // two who find the wallet low at once, one makes the row.
+#include "base/assert.h"
 #include "base/random.h"
 #include "flow/ledger/top_up.h"
 
@@ -169,7 +170,8 @@ Err *top_up_check(DbTx *tx, const CreditWallet *wallet, int64_t available, Insta
                 &rows));
     for (size_t i = 0; i < rows.count; i++) {
         TopUpRule rule;
-        TRY(rule_read(db_arena(tx), &rows.at[i], &rule));
+        Err *err = rule_read(db_arena(tx), &rows.at[i], &rule);
+        assert_that(err == NULL);  // its currency is the wallet's
         TopUp wanted = { .amount = rule.amount, .available = available, .at = at };
         if (wanted.amount == 0 && __builtin_sub_overflow(rule.target, available, &wanted.amount))
             return refuse(db_arena(tx), ERR_AMOUNT_TOO_LARGE, STR_NONE,

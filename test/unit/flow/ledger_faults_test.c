@@ -544,6 +544,27 @@ static void test_days_are_of_utc(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_open, place_close)
 
+// Rows that are read in one range: their ids begin alike, and they are no more than a range takes.
+static void test_how_many_are_of_one_range(void **state)
+{
+    (void)state;
+    enum { COUNT = RANGE_MAX + 2 };
+    AUTO(Arena) arena = arena_open();
+    DbRows   rows = { arena_array(arena, DbRow, COUNT), COUNT };
+    DbValue *ids = arena_array(arena, DbValue, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        rows.at[i] = (DbRow){ &ids[i], 1 };
+        ids[i] = db_text(str_print(arena, "txn_01M7WWRXX%04zu", i));
+    }
+    assert_int_equal(range_cut(&rows, 0), RANGE_MAX);
+    assert_int_equal(range_cut(&rows, RANGE_MAX), 2);
+    ids[2] = db_text(STR("txn_02M7WWRXX0002"));
+    assert_int_equal(range_cut(&rows, 0), 2);
+    ids[1] = db_text(STR("txn"));
+    assert_int_equal(range_cut(&rows, 0), 1);
+    assert_int_equal(range_cut(&rows, 1), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -560,6 +581,7 @@ int main(void)
         TEST(test_accounts_come_by_kind_owner_and_currency),
         TEST(test_what_is_a_month),
         TEST(test_days_are_of_utc),
+        cmocka_unit_test(test_how_many_are_of_one_range),
     };
     return cmocka_run_group_tests_name("ledger on bad books", tests, NULL, NULL);
 }
