@@ -57,6 +57,11 @@ class FailingServer(Server):
     def left(self):
         return struct.unpack("=q", self.faults[0:8])[0]
 
+    @property
+    def counted(self):
+        """Calls since fail()."""
+        return struct.unpack("=q", self.faults[8:16])[0]
+
     def connect(self):
         if self.books:
             return connect_books(self.books, self.books.rpartition("/")[2])
