@@ -171,27 +171,18 @@ static Err *subscription_rate(Accrual *accrual, const SubscriptionHistory *histo
     return NULL;
 }
 
+// All of them, as of one moment.
 static Err *subscriptions_rate(Accrual *accrual)
 {
-    CatalogPage page = { .project = accrual->query->project, .limit = 1000,
-                         .account = accrual->account->id };
-    do {
-        SubscriptionHistory *rows;
-        size_t               count;
-        TRY(catalog_histories(accrual->query->catalog, accrual->arena, &page, &rows, &count));
-        IssueProgress *parts = arena_array(accrual->arena, IssueProgress,
-                                           accrual->part_count + count);
-        Instant *opened = arena_array(accrual->arena, Instant, accrual->part_count + count);
-        for (size_t i = 0; i < accrual->part_count; i++) {
-            parts[i] = accrual->parts[i];
-            opened[i] = accrual->opened[i];
-        }
-        accrual->parts = parts;
-        accrual->opened = opened;
-        for (size_t i = 0; i < count; i++)
-            TRY(subscription_rate(accrual, &rows[i]));
-        page.after = count < page.limit ? STR_NONE : rows[count - 1].first->id;
-    } while (page.after.at != NULL);
+    CatalogPage          page = { .project = accrual->query->project, .limit = INT32_MAX,
+                                  .account = accrual->account->id };
+    SubscriptionHistory *rows;
+    size_t               count;
+    TRY(catalog_histories(accrual->query->catalog, accrual->arena, &page, &rows, &count));
+    accrual->parts = arena_array(accrual->arena, IssueProgress, count);
+    accrual->opened = arena_array(accrual->arena, Instant, count);
+    for (size_t i = 0; i < count; i++)
+        TRY(subscription_rate(accrual, &rows[i]));
     return NULL;
 }
 

@@ -54,16 +54,13 @@ static Err *row_look(Arena *arena, Waiting *waiting, const SubscriptionHistory *
 
 static Err *rows_look(Arena *arena, Waiting *waiting)
 {
-    CatalogPage          page = { .project = waiting->query->project, .limit = 1000,
+    CatalogPage          page = { .project = waiting->query->project, .limit = INT32_MAX,
                                   .account = waiting->account };
     SubscriptionHistory *rows;
     size_t               count;
-    do {
-        TRY(catalog_histories(waiting->query->catalog, arena, &page, &rows, &count));
-        for (size_t i = 0; i < count; i++)
-            TRY(row_look(arena, waiting, &rows[i]));
-        page.after = count < page.limit ? STR_NONE : rows[count - 1].first->id;
-    } while (page.after.at != NULL);
+    TRY(catalog_histories(waiting->query->catalog, arena, &page, &rows, &count));
+    for (size_t i = 0; i < count; i++)
+        TRY(row_look(arena, waiting, &rows[i]));
     return NULL;
 }
 

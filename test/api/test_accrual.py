@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accrual where bills are not of one fee and one meter, and on books that fail: currencies, minimums, seats, what is
+billed within a month, and what a change in the past takes back. The project's clock is a test one."""
+from decimal import Decimal
+
+import pytest
+from client import Api
+from clock import advance, set_clock, test_project as project_folder
+from failing import FailingServer
+from test_late_fail import run_in_spite
+from test_revenue import accrue, balanced, ledger, revenue, run, used
+from test_runs import all_of, waited
+
+JANUARY = "2026-01-01T00:00:00Z"
+USD = {"currency": "USD"}
+
+
+def keyed(key):
+    return {"Idempotency-Key": key}
+
+
+@pytest.fixture
+def server(tmp_path):
+    with FailingServer(data=project_folder(tmp_path)) as server:
+        yield server
+        server.stop()
+        server.verify()
+
+
+CALLS = {"id": "calls", "meter": "calls", "model": "perUnit", "unitPrice": "0.01"}
+
+
+@pytest.fixture
+def api(server):
+    api = Api(server)
+    set_clock(api, JANUARY)
+    api.meter("calls")
+    api.publish("pro", {**USD, "minimum": {"amount": "40"}, "charges": [
+        {"id": "fee", "model": "flat", "amount": "31.00", "timing": "advance"},
+        {"id": "seats", "quantity": "seats", "model": "perUnit", "unitPrice": "3.10"},
+        {"id": "desks", "quantity": "seats", "model": "perUnit", "unitPrice": "6.20", "timing": "advance"},
+        CALLS]}, effective=JANUARY)
+    api.meter("mails")
+    api.publish("east", {"currency": "EUR", "charges": [{**CALLS, "meter": "mails"}]}, effective=JANUARY)
+    api.put("/v1/accounts/ada", USD)
+    api.subscribe("sub", "ada", "pro", JANUARY, quantities={"seats": "2"})
+    return api
+
+
+def of(api, kind, currency):
+    return sum(Decimal(row["balance"]) for row in all_of(api, "/v1/ledger/accounts", kind=kind, owner="bob")
+               if row["currency"] == currency)
+
+
+def test_two_currencies_and_more_than_usage(api):
+    api.put("/v1/accounts/bob", {"name": "Bob"})  # of no currency
+    api.subscribe("dollars", "bob", "pro", JANUARY, quantities={"seats": "2"})
+    api.subscribe("euros", "bob", "east", JANUARY)
+    used(api, "usage", 300, "2026-01-01T00:00:00Z", "bob")
+    api.send([{"meter": "mails", "account": "bob", "uniqueId": "mails", "value": 600, "ts": JANUARY}])
+    accrue(api, "2026-01-02T00:00:00Z")
+    assert (of(api, "unbilled", "EUR"), of(api, "unbilled", "USD")) == (6, 3)
+    advance(api, "2026-01-10T12:00:00Z")
+    api.put("/v1/accounts/bob", {"name": "Bob", "timeZone": "Asia/Tokyo"})
+    used(api, "more", 100, "2026-01-04T00:00:00Z", "bob")
+    run(api, "accrual", at="2026-01-05T00:00:00Z")  # in the zone of then
+    assert (of(api, "unbilled", "EUR"), of(api, "unbilled", "USD")) == (6, 4)
+    run(api, "reconcile")
+
+
+def test_a_change_in_the_past_takes_back_what_was_accrued(api):
+    api.publish("seatless", {**USD, "charges": [{**CALLS, "revenueAccount": "4000-calls"}]}, effective=JANUARY)
+    used(api, "one", 300, "2026-01-01T00:00:00Z")
+    accrue(api, "2026-01-02T00:00:00Z")
+    assert (ledger(api, "unbilled"), revenue(api)) == (3, {"pro/calls": 3})
+    api.post("/v1/subscriptions/sub/change", {"plan": "seatless", "effectiveAt": JANUARY}, headers=keyed("change"))
+    accrue(api, "2026-01-03T00:00:00Z")
+    assert (ledger(api, "unbilled"), revenue(api, "4000")) == (3, {"4000-calls": 3})
+    assert revenue(api, "pro") == {}
+    balanced(api)
+
+
+def test_an_end_in_the_past_ends_what_was_accrued(server, api):
+    used(api, "one", 300, "2026-01-01T00:00:00Z")
+    accrue(api, "2026-01-02T00:00:00Z")
+    ends = {row[0] for row in server.rows("select service_end from revenue_item where side = 'accrued'")}
+    assert len(ends) == 1
+    api.post("/v1/subscriptions/sub/cancel", {"at": "2026-01-20T00:00:00Z"}, headers=keyed("cancel"))
+    run(api, "accrual")
+    after = {row[0] for row in server.rows("select service_end from revenue_item where side = 'accrued'")}
+    assert len(after) == 1 and max(after) < min(ends)
+
+
+def test_what_is_billed_within_the_month_is_accrued_no_more(server, api):
+    api.put("/v1/settings", {"billing": "automatic", "closeBufferSeconds": 0})
+    api.publish("team", {**USD, "invoiceThreshold": {"amount": "20"}, "charges": [CALLS]}, effective=JANUARY)
+    api.put("/v1/accounts/bob", USD)
+    api.subscribe("soon", "bob", "team", JANUARY)
+
+    def go(to):
+        for id in advance(api, to)["runs"]:
+            assert waited(api, {"id": id, "status": "queued"})["failed"] == 0
+    used(api, "a", 1500, JANUARY, "bob")
+    go("2026-01-02T00:00:00Z")
+    assert ledger(api, "unbilled", "bob") == 15
+    used(api, "b", 900, "2026-01-02T00:00:00Z", "bob")
+    go("2026-01-03T00:00:00Z")
+    go("2026-01-04T00:00:00Z")
+    [billed] = all_of(api, "/v1/invoices", account="bob")
+    assert (billed["total"], ledger(api, "unbilled", "bob")) == ("24.00", 0)
+    used(api, "c", 100, "2026-01-04T00:00:00Z", "bob")
+    go("2026-01-05T00:00:00Z")
+    assert (ledger(api, "unbilled", "bob"), revenue(api, "team")) == (1, {"team/calls": 25})
+    balanced(api)
+
+
+def test_months_that_were_left_out_on_books_that_fail(server, api):
+    invoice = api.post("/v1/accounts/ada/invoices", None)
+    api.post(f"/v1/invoices/{invoice['id']}/finalize", None)
+    accrue(api, "2026-01-02T00:00:00Z")
+    used(api, "one", 300, JANUARY)
+    advance(api, "2026-03-02T00:00:00Z")
+    run_in_spite(server, api, "accrual")
+    assert revenue(api)["pro/calls"] == 3
+    balanced(api)
