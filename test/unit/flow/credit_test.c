@@ -295,12 +295,6 @@ static void test_a_pack_of_100_for_90(void **state)
     assert_int_equal(drifts(place), 0);
 }
 
-static Err *undo_work(DbTx *tx, void *context)
-{
-    Restored *restored = context;
-    return credit_restore_undo(tx, &restored->wanted);
-}
-
 static void test_a_draw_comes_back(void **state)
 {
     Place *place = *state;
@@ -322,13 +316,6 @@ static void test_a_draw_comes_back(void **state)
     assert_int_equal(posted(place, LEDGER_RECEIVABLE, "acme"), 0);
     assert_int_equal(posted(place, LEDGER_PROMOTION, "credit"), 0);
     assert_int_equal(posted(place, LEDGER_WALLET, "acme"), -100);
-    Restored last = { { place->wallet, STR("invoice:1"), STR("void:1"), 0, day(3), day(3) }, 0 };
-    for (int times = 0; times < 2; times++) {  // it is drawn again, once
-        work_on(place, undo_work, &last);
-        assert_int_equal(left_of(place, "a"), 0);
-        assert_int_equal(left_of(place, "b"), 800);
-        assert_int_equal(posted(place, LEDGER_RECEIVABLE, "acme"), -500);
-    }
     assert_int_equal(drifts(place), 0);
 }
 
