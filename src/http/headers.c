@@ -20,10 +20,16 @@ enum { STRANGER_BYTES = 64 * 1024, OVERSIZE_READ = 4 };
 
 enum { LINE_END = 2 };  // CR and LF
 
+// What one reader takes from the first and another from the last is sent once at most.
+enum { ONCE_COUNT = 7 };
+static const char *const once[ONCE_COUNT] = { "Content-Length", "Content-Type", "Host",
+                                              "Authorization", "Idempotency-Key", "If-Match",
+                                              "If-None-Match" };
+
 typedef struct HeaderScan {
     bool        malformed;
     const char *next;  // where the next name must begin
-    unsigned    lengths, codings, hosts, credentials, types;
+    unsigned    seen[ONCE_COUNT], codings;
     bool        chunked;
     Str         length;
 } HeaderScan;
@@ -73,14 +79,10 @@ static enum MHD_Result header_scan(void *closure, enum MHD_ValueKind kind, const
         return MHD_NO;
     }
     scan->next = value + value_size + LINE_END;
+    for (size_t i = 0; i < ONCE_COUNT; i++)
+        scan->seen[i] += strcasecmp(name, once[i]) == 0;
     if (strcasecmp(name, "Content-Length") == 0)
-        scan->lengths++, scan->length = (Str){ value, value_size };
-    else if (strcasecmp(name, "Content-Type") == 0)
-        scan->types++;
-    else if (strcasecmp(name, "Host") == 0)
-        scan->hosts++;
-    else if (strcasecmp(name, "Authorization") == 0)
-        scan->credentials++;
+        scan->length = (Str){ value, value_size };
     else if (strcasecmp(name, "Transfer-Encoding") == 0)
         scan->codings++, scan->chunked = strcasecmp(value, "chunked") == 0;
     return MHD_YES;
@@ -106,20 +108,19 @@ static Err *framing_check(Exchange *exchange, const char *version)
     if (scan.malformed || (count > 0 && !ends_empty(scan.next)) ||
         !is_value(exchange->target.at, exchange->target.length))
         return malformed(exchange, "a header line or the request line is not well-formed");
-    if (scan.lengths > 1)
-        return malformed(exchange, "the request has several Content-Length headers");
-    if (scan.types > 1)
-        return malformed(exchange, "the request has several Content-Type headers");
-    if (scan.hosts > 1)
-        return malformed(exchange, "the request has several Host headers");
-    if (scan.credentials > 1)
-        return malformed(exchange, "the request has several Authorization headers");
+    for (size_t i = 0; i < ONCE_COUNT; i++)
+        if (scan.seen[i] > 1) {
+            exchange->refuse_now = true;
+            return refuse(exchange->request.arena, ERR_REQUEST_MALFORMED, STR_NONE,
+                          "the request has several %s headers", once[i]);
+        }
+    bool has_length = scan.length.at != NULL;
     if (scan.codings > 1 || (scan.codings == 1 && !scan.chunked))
         return malformed(exchange, "the only Transfer-Encoding taken is chunked");
-    if (scan.codings == 1 && scan.lengths == 1)
+    if (scan.codings == 1 && has_length)
         return malformed(exchange, "the request has both Content-Length and Transfer-Encoding");
     exchange->announced = 0;
-    if (scan.lengths == 1 && !str_whole(scan.length, INT64_MAX, &exchange->announced))
+    if (has_length && !str_whole(scan.length, INT64_MAX, &exchange->announced))
         return malformed(exchange, "the Content-Length is no number");
     exchange->has_body = scan.chunked || exchange->announced > 0;
     return NULL;
