@@ -80,6 +80,22 @@ def test_a_change_in_the_past_takes_back_what_was_accrued(api):
     balanced(api)
 
 
+def test_a_change_within_the_month(api):
+    api.publish("west", {**USD, "charges": [{**CALLS, "unitPrice": "0.02"}]}, effective=JANUARY)
+    used(api, "one", 300, JANUARY)
+    api.post("/v1/subscriptions/sub/change", {"plan": "west", "effectiveAt": "2026-01-15T00:00:00Z"},
+             headers=keyed("change"))
+    accrue(api, "2026-01-03T00:00:00Z")
+    assert revenue(api) == {"pro/calls": 3}
+    advance(api, "2026-01-15T00:00:00Z")
+    draft = api.post("/v1/accounts/ada/invoices", None)
+    api.post(f"/v1/invoices/{draft['id']}/finalize", None)
+    used(api, "two", 100, "2026-01-15T00:00:00Z")
+    accrue(api, "2026-01-16T00:00:00Z")
+    assert revenue(api, "west") == {"west/calls": 2}
+    balanced(api)
+
+
 def test_an_end_in_the_past_ends_what_was_accrued(server, api):
     used(api, "one", 300, "2026-01-01T00:00:00Z")
     accrue(api, "2026-01-02T00:00:00Z")

@@ -47,6 +47,7 @@ def server(tmp_path_factory):
         for number in range(2):
             api.subscribe(f"sub{number}", "ada", "team", NOW)
         waited(api, api.expect(202, "POST", "/v1/runs", {"kind": "billing"}, headers=keyed("billing")))
+        [server.fees] = [row["id"] for row in api.get("/v1/invoices?account=ada")["data"] if row["total"] == "62.00"]
         for amount in ("5", "7"):
             api.post("/v1/grants", {"account": "ada", "amount": amount, "kind": "paid", **USD},
                      headers=keyed(f"grant {amount}"))
@@ -152,3 +153,12 @@ def test_a_row_that_cannot_be_read_is_said(server, api):
         assert set(found) == {"ada"} and found["ada"]["code"] == "store_failed", found
 
 
+@pytest.mark.parametrize("content", [
+    "{}", '{"kind":5}', '{"kind":"x"}', '{"kind":"fee"}', '{"kind":"fee","period":{}}',
+    '{"kind":"fee","period":{"start":"2031-01-01T00:00:00Z","end":"soon"}}'])
+def test_a_line_that_cannot_be_read_is_not_undone(server, api, content):
+    with server.damaged("invoice_line", f"content = '{content}' where subscription <> ''"):
+        answer = api.call("POST", f"/v1/invoices/{server.fees}/void")
+        assert (answer.status, answer.code) == (500, "store_failed"), answer
+    assert api.get(f"/v1/invoices/{server.fees}")["status"] == "finalized"
+    assert told(api) == {}

@@ -85,12 +85,6 @@ static void draft_add(Arena *arena, IssueDraft *draft, const IssueLine *line)
     draft->lines[draft->count++] = *line;
 }
 
-static bool is_usage(const Line *line)
-{
-    return line->charge != NULL && line->kind == LINE_USAGE &&
-           line->charge->timing == TIMING_ARREARS;
-}
-
 typedef struct Open {
     const TimelineFacts *facts;
     Timeline             timeline;
@@ -98,7 +92,8 @@ typedef struct Open {
     IssueDraft          *draft;
 } Open;
 
-// A period of which something is not billed: its bill as if no usage came after the day.
+// A period of which something is not billed: its bill as if no usage came after the day. Of usage:
+// what a meter counts is billed in arrears.
 static Err *period_rate(Accrual *accrual, const Open *open, const Period *period)
 {
     PeriodQuery query = { .catalog = accrual->query->catalog,
@@ -111,7 +106,7 @@ static Err *period_rate(Accrual *accrual, const Open *open, const Period *period
     TRY(period_bill(accrual->arena, &query, period, bill));
     for (size_t i = 0; i < bill->count; i++) {
         const Line *line = &bill->lines[i];
-        if (!is_usage(line) || line->period.start.us >= accrual->day.us ||
+        if (line->kind != LINE_USAGE || line->period.start.us >= accrual->day.us ||
             line->period.end.us <= open->progress.until.us)
             continue;
         IssueLine made = issue_line_of(accrual->arena, open->facts, &open->timeline, line);

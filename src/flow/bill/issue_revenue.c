@@ -116,27 +116,30 @@ typedef struct Stored {
 
 static Str text_of(const Json *object, const char *name)
 {
-    const Json *member = object == NULL ? NULL : json_find(object, str_of(name));
+    const Json *member = json_find(object, str_of(name));
     return member == NULL || member->kind != JSON_STRING ? STR_NONE : member->text;
 }
 
-// *found is false: it is of no bill.
+// *found is false: it is of no bill. STORE_FAILED: it cannot be read.
 static Err *stored_read(Arena *arena, const IssueLineRow *row, Stored *stored, bool *found)
 {
     Json *content;
     *found = false;
     if (row->subscription.length == 0)
         return NULL;
-    TRY(json_parse_copy(arena, row->content, &content));
+    TRY(json_parse_stored(arena, row->content, &content));
     const Json *period = json_find(content, STR("period"));
     *stored = (Stored){ .key = { .side = REVENUE_DEFERRED,
                                  .subscription = row->subscription,
                                  .charge = text_of(content, "charge"),
                                  .start = row->service_start } };
-    *found = line_kind_find(text_of(content, "kind"), &stored->key.kind) &&
+    *found = line_kind_find(text_of(content, "kind"), &stored->key.kind) && period != NULL &&
              instant_parse(text_of(period, "start"), &stored->period.start) &&
              instant_parse(text_of(period, "end"), &stored->period.end);
-    return NULL;
+    return *found ? NULL
+                  : refuse(arena, ERR_STORE_FAILED, STR_NONE,
+                           "a line of the subscription %.*s cannot be read",
+                           STR_ARG(row->subscription));
 }
 
 Err *issue_revenue_key(Arena *arena, const IssueLineRow *row, RevenueKey *key, bool *found)

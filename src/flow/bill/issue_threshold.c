@@ -27,9 +27,8 @@ Err *issue_has_threshold(Arena *arena, const TimelineFacts *facts, bool *has)
 // Its price never goes back, and its service has begun.
 static bool may_be_billed(const Line *line, Instant at)
 {
-    return line->kind == LINE_USAGE && line->charge != NULL &&
-           line->charge->model->by_event != EVENTS_NOT && line->period.start.us <= at.us &&
-           line->amount.minor > 0;
+    return line->kind == LINE_USAGE && line->charge->model->by_event != EVENTS_NOT &&
+           line->period.start.us <= at.us && line->amount.minor > 0;
 }
 
 static InvoiceLines lines_pick(Arena *arena, const Bill *bill, Instant at)
