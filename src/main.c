@@ -42,7 +42,7 @@ static void help_print(FILE *to)
     fputs("Toll " TOLL_VERSION ": exact usage billing. toll COMMAND ...\n\n", to);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(to, "  toll %-8s%s\n", commands[i].name, commands[i].help);
-    fputs("\nA command tells its options when it is called with none that it knows.\n", to);
+    fputs("\ntoll COMMAND --help tells its options.\n", to);
 }
 
 int main(int argc, char **argv)

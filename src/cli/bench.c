@@ -15,6 +15,7 @@
 #include "cli/bench_simulate.h"
 #include "cli/bench_rate.h"
 #include "cli/bench_workload.h"
+#include "cli/config.h"
 
 static const char USAGE[] =
     "usage: toll bench ingest [options]\n"
@@ -163,6 +164,8 @@ static int told(Arena *arena, Figures *figures, const Err *failure, bool json)
 
 static int ingest(int argc, char **argv)
 {
+    if (cli_helped(argc, argv, USAGE))
+        return 0;
     CommandLine line = command_line_read(argc, argv);
     if (line.wrong) {
         fputs(USAGE, stderr);
@@ -182,6 +185,8 @@ static int rate(int argc, char **argv)
                                              { NULL, 0, NULL, 0 } };
     CommandLine line = { 0 };
     RateBench   bench = { .bills = 500000, .seed = 1 };
+    if (cli_helped(argc, argv, USAGE))
+        return 0;
     optind = 1;
     for (int letter; (letter = getopt_long(argc, argv, "", options, NULL)) != -1;)
         switch (letter) {
@@ -214,10 +219,12 @@ int cli_bench(int argc, char **argv)
         return ingest(argc - 1, argv + 1);
     if (argc >= 2 && strcmp(argv[1], "rate") == 0)
         return rate(argc - 1, argv + 1);
-    fputs(USAGE, stderr);
-    fputs(BENCH_SIMULATE_USAGE, stderr);
-    fputs(BENCH_BILL_USAGE, stderr);
-    fputs(BENCH_CHARGE_USAGE, stderr);
-    fputs(BENCH_LEDGER_USAGE, stderr);
+    AUTO(Arena) arena = arena_open();
+    Str   all = str_print(arena, "%s%s%s%s%s", USAGE, BENCH_SIMULATE_USAGE, BENCH_BILL_USAGE,
+                          BENCH_CHARGE_USAGE, BENCH_LEDGER_USAGE);
+    char *usage = str_terminated(arena, all);
+    if (cli_helped(argc, argv, usage))
+        return 0;
+    fputs(usage, stderr);
     return 2;
 }

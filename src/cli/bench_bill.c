@@ -18,6 +18,7 @@
 #include "cli/bench_folder.h"
 #include "cli/bench_market.h"
 #include "cli/bench_option.h"
+#include "cli/config.h"
 #include "flow/ledger/ledger_seal.h"
 #include "flow/run/run_walk.h"
 #include "ops/sealer.h"
@@ -311,6 +312,8 @@ static Err *bench_in_folder(Bench *bench, Options *options)
 
 int bench_bill(int argc, char **argv)
 {
+    if (cli_helped(argc, argv, BENCH_BILL_USAGE))
+        return 0;
     Options options = options_read(argc, argv);
     Figures figures = { 0 };
     if (options.wrong) {

@@ -22,6 +22,7 @@
 #include "cli/bench_folder.h"
 #include "cli/bench_option.h"
 #include "cli/bench_target.h"
+#include "cli/config.h"
 
 const char BENCH_CHARGE_USAGE[] =
     "usage: toll bench charge [options]\n"
@@ -385,6 +386,8 @@ static Err *run_in_folder(Arena *arena, Bench *bench)
 
 int bench_charge(int argc, char **argv)
 {
+    if (cli_helped(argc, argv, BENCH_CHARGE_USAGE))
+        return 0;
     Options options = options_read(argc, argv);
     if (options.wrong) {
         fputs(BENCH_CHARGE_USAGE, stderr);

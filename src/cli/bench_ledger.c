@@ -18,6 +18,7 @@
 #include "cli/bench_figures.h"
 #include "cli/bench_folder.h"
 #include "cli/bench_option.h"
+#include "cli/config.h"
 #include "flow/ledger/ledger_seal.h"
 #include "ops/books.h"
 
@@ -298,6 +299,8 @@ static Err *bench_run(Arena *arena, const Options *options, Figures *figures)
 
 int bench_ledger(int argc, char **argv)
 {
+    if (cli_helped(argc, argv, BENCH_LEDGER_USAGE))
+        return 0;
     Options options = options_read(argc, argv);
     if (options.wrong) {
         fputs(BENCH_LEDGER_USAGE, stderr);

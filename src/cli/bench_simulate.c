@@ -17,6 +17,7 @@
 #include "cli/bench_folder.h"
 #include "cli/bench_market.h"
 #include "cli/bench_option.h"
+#include "cli/config.h"
 #include "flow/simulate/report.h"
 #include "flow/simulate/simulate_run.h"
 
@@ -316,6 +317,8 @@ static Err *bench_in_folder(Bench *bench, Options *options)
 
 int bench_simulate(int argc, char **argv)
 {
+    if (cli_helped(argc, argv, BENCH_SIMULATE_USAGE))
+        return 0;
     Options options = options_read(argc, argv);
     Figures figures = { 0 };
     if (options.wrong) {

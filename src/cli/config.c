@@ -12,6 +12,8 @@
 #include "db/mariadb_address.h"
 #include "http/listener.h"
 
+static const char usage_text[] = "toll config check|show [--config FILE] [--json]\n";
+
 typedef struct CommandLine {
     bool        shows;
     bool        as_json;
@@ -111,11 +113,23 @@ void cli_tell(const Err *err)
     }
 }
 
+bool cli_helped(int argc, char **argv, const char *usage)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            fputs(usage, stdout);
+            return true;
+        }
+    return false;
+}
+
 int cli_config(int argc, char **argv)
 {
     CommandLine line;
+    if (cli_helped(argc, argv, usage_text))
+        return 0;
     if (!command_line_read(argc, argv, &line)) {
-        fputs("toll config check|show [--config FILE] [--json]\n", stderr);
+        fputs(usage_text, stderr);
         return 2;
     }
     AUTO(Arena) arena = arena_open();

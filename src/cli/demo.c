@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "cli/bench_folder.h"
 #include "cli/bench_target.h"
+#include "cli/config.h"
 #include "cli/demo_bill.h"
 #include "cli/demo_usage.h"
 #include "cli/usage_sender.h"
@@ -370,10 +371,13 @@ static bool options_read(int argc, char **argv, Demo *demo)
 
 int cli_demo(int argc, char **argv)
 {
+    static const char usage[] = "toll demo [--keep] [--json]\n";
     AUTO(Arena) arena = arena_open();
     Demo demo = { .arena = arena };
+    if (cli_helped(argc, argv, usage))
+        return 0;
     if (!options_read(argc, argv, &demo)) {
-        fputs("toll demo [--keep] [--json]\n", stderr);
+        fputs(usage, stderr);
         return 2;
     }
     signal(SIGINT, stop);

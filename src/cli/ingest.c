@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/config.h"
 #include "cli/usage_sender.h"
 
 enum { READ_BYTES = 256 * 1024, BATCH_BYTES = 4 * 1024 * 1024, BATCH_MOST = 10000, SHOWN_MOST =
@@ -144,15 +145,12 @@ static Err *input_feed(Arena *arena, Feed *feed, Input *input)
 
 // ---- the command
 
-static int usage_tell(void)
-{
-    fputs("toll ingest -f FILE|- [--url URL] [--key KEY] [--batch N] [--wait SECONDS] [--plain] "
-          "[--json]\n"
-          "  FILE   JSON: one event a line, or one array\n"
-          "  URL    else TOLL_URL, else http://127.0.0.1:8080\n"
-          "  KEY    else TOLL_KEY, which no list of processes shows\n", stderr);
-    return 2;
-}
+static const char usage_text[] =
+    "toll ingest -f FILE|- [--url URL] [--key KEY] [--batch N] [--wait SECONDS] [--plain] "
+    "[--json]\n"
+    "  FILE   JSON: one event a line, or one array\n"
+    "  URL    else TOLL_URL, else http://127.0.0.1:8080\n"
+    "  KEY    else TOLL_KEY, which no list of processes shows\n";
 
 static bool options_whole(const Options *options)
 {
@@ -250,8 +248,12 @@ int cli_ingest(int argc, char **argv)
                         .wait_s = 30, .coding = BODY_GZIP };
     if (options.url == NULL)
         options.url = "http://127.0.0.1:8080";
-    if (!options_read(argc, argv, &options))
-        return usage_tell();
+    if (cli_helped(argc, argv, usage_text))
+        return 0;
+    if (!options_read(argc, argv, &options)) {
+        fputs(usage_text, stderr);
+        return 2;
+    }
 
     bool  is_stdin = strcmp(options.file, "-") == 0;
     Input input = { .fd = is_stdin ? STDIN_FILENO : open(options.file, O_RDONLY | O_CLOEXEC),

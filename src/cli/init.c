@@ -117,6 +117,8 @@ int cli_init(int argc, char **argv)
 {
     CommandLine line;
     Made        made = { 0 };
+    if (cli_helped(argc, argv, usage))
+        return 0;
     if (!command_line_read(argc, argv, &line)) {
         fputs(usage, stderr);
         return 2;

@@ -152,6 +152,8 @@ int cli_migrate(int argc, char **argv)
     CommandLine line;
     bool        is_known = false;
     size_t      work = 0;
+    if (cli_helped(argc, argv, usage))
+        return 0;
     if (command_line_read(argc, argv, &line))
         while (work < sizeof works / sizeof *works && !is_known)
             is_known = strcmp(works[work++].name, line.what) == 0;

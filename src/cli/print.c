@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/vector.h"
 #include "catalog/scope.h"
+#include "cli/config.h"
 #include "flow/ledger/ledger.h"
 #include "price/step.h"
 
@@ -237,23 +238,28 @@ static const Page *page_find(const char *name)
     return NULL;
 }
 
-static int usage_tell(void)
+static const char *usage_print(Arena *arena)
 {
-    fputs("toll print", stderr);
+    Text text = text_open(arena);
+    text_add(&text, STR("toll print"));
     for (size_t i = 0; i < PAGE_COUNT; i++)
-        fprintf(stderr, "%c%s", i == 0 ? ' ' : '|', pages[i].name);
-    fputs(" [--json]\n", stderr);
-    return 2;
+        text_print(&text, "%c%s", i == 0 ? ' ' : '|', pages[i].name);
+    text_add(&text, STR(" [--json]\n"));
+    return str_terminated(arena, text_str(&text));
 }
 
 int cli_print(int argc, char **argv)
 {
     bool as_json = argc == 3 && strcmp(argv[2], "--json") == 0;
     const Page *page = argc == 2 || as_json ? page_find(argv[1]) : NULL;
-    if (page == NULL)
-        return usage_tell();
-
     AUTO(Arena) arena = arena_open();
+    if (cli_helped(argc, argv, usage_print(arena)))
+        return 0;
+    if (page == NULL) {
+        fputs(usage_print(arena), stderr);
+        return 2;
+    }
+
     Text  text = text_open(arena);
     Sheet sheet = { .arena = arena };
     if (page->fill == NULL) {

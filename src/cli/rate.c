@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/config.h"
 #include "price/rate_request.h"
 
 enum { FILE_BYTES_MAX = 64 * 1024 * 1024, EXIT_FINE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
@@ -103,6 +104,8 @@ static void refusal_print(const Err *err)
 int cli_rate(int argc, char **argv)
 {
     Options options = { 0 };
+    if (cli_helped(argc, argv, usage_text))
+        return 0;
     if (!options_read(argc, argv, &options)) {
         fputs(usage_text, stderr);
         return EXIT_USAGE;

@@ -268,6 +268,8 @@ static void running_close(Running *running)
 int cli_serve(int argc, char **argv)
 {
     CommandLine line;
+    if (cli_helped(argc, argv, usage))
+        return 0;
     if (!command_line_read(argc, argv, &line)) {
         fputs(usage, stderr);
         return 2;

@@ -103,6 +103,8 @@ int cli_verify(int argc, char **argv)
 {
     const char *folder = NULL, *file = NULL;
     bool        as_json = false;
+    if (cli_helped(argc, argv, usage_text))
+        return 0;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--data") == 0 && i + 1 < argc) {
             folder = argv[++i];

@@ -108,6 +108,22 @@ def test_commands_exit_2_on_wrong_usage_and_1_on_failure(tmp_path):
     assert run_toll("verify", "--data", nothing, check=False).returncode == 1
 
 
+COMMANDS = ("init", "serve", "demo", "ingest", "rate", "verify", "migrate", "config", "print", "bench", "bench ingest",
+            "bench rate", "bench simulate", "bench bill", "bench charge", "bench ledger")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_tells_its_usage_when_it_is_asked(command):
+    for asking in (("--help",), ("-h",), ("--colour", "red", "--help")):
+        done = run_toll(*command.split(), *asking)
+        assert done.stderr == b"" and f"toll {command}".encode() in done.stdout, (asking, done)
+
+
+def test_every_command_is_asked_for_its_usage():
+    listed = re.findall(r"^  toll (\w+)", run_toll("--help").stdout.decode(), re.M)
+    assert set(listed) == {command.split()[0] for command in COMMANDS}
+
+
 def told(*args, **more):
     done = run_toll(*args, check=False, **more)
     return done.returncode, done.stderr.decode()
