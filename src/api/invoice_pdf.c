@@ -25,6 +25,7 @@
 typedef struct Sheet {
     Arena        *arena;
     const Json   *document;
+    const InvoicePdf *drawn;
     cairo_t      *cairo;
     PangoContext *context;
     double        y;
@@ -63,6 +64,24 @@ static PangoLayout *text_lay(const Sheet *sheet, Place place, Str text)
     return layout;
 }
 
+// An amount stands on one line: set smaller where it is wider than its column.
+static Place fitted(const Sheet *sheet, Place place, Str text)
+{
+    for (; place.size > 4; place.size -= 0.5) {
+        Place        endless = place;
+        PangoLayout *layout;
+        int          width;
+        endless.width = 10 * PAGE_WIDTH;
+        endless.is_right = false;
+        layout = text_lay(sheet, endless, text);
+        pango_layout_get_size(layout, &width, NULL);
+        g_object_unref(layout);
+        if ((double)width / PANGO_SCALE <= place.width)
+            break;
+    }
+    return place;
+}
+
 static double text_height(const Sheet *sheet, Place place, Str text)
 {
     PangoLayout *layout = text_lay(sheet, place, text);
@@ -82,6 +101,11 @@ static double text_put(const Sheet *sheet, Place place, double y, Str text)
     pango_layout_get_size(layout, NULL, &height);
     g_object_unref(layout);
     return (double)height / PANGO_SCALE;
+}
+
+static void amount_put(const Sheet *sheet, Place place, double y, Str amount)
+{
+    text_put(sheet, fitted(sheet, place, amount), y, amount);
 }
 
 static void rule(const Sheet *sheet, double y)
@@ -193,11 +217,12 @@ static void head_put(Sheet *sheet)
     const Json *document = sheet->document;
     Place       title = { MARGIN + 300, INSIDE - 300, TITLE_SIZE, true, true };
     Place       seller = { MARGIN, 280, TEXT_SIZE, false, false };
-    bool        is_draft = member(document, "number").at == NULL;
     const Zone *zone = zone_of(document);
     double      facts = sheet->y;
-    facts += text_put(sheet, title, facts, is_draft ? STR("Draft") : STR("Invoice")) + 6;
+    facts += text_put(sheet, title, facts, str_of(sheet->drawn->title)) + 6;
     facts = fact_put(sheet, facts, "Number", member(document, "number"));
+    facts = fact_put(sheet, facts, "Invoice", member(document, "of"));
+    facts = fact_put(sheet, facts, "Reason", member(document, "reason"));
     facts = fact_put(sheet, facts, "Issued",
                      day_of(sheet, zone, member(document, "issuedAt"), 0));
     facts = fact_put(sheet, facts, "Due", day_of(sheet, zone, member(document, "dueAt"), 0));
@@ -243,6 +268,10 @@ enum { STEPS_SHOWN = 12 };
 
 static bool step_add(Text *text, const Json *step)
 {
+    if (str_equal(member(step, "op"), STR("billed"))) {
+        text_print(text, "\nless %.*s billed before", STR_ARG(member(step, "billed")));
+        return true;
+    }
     for (size_t i = 0; i < sizeof step_texts / sizeof *step_texts; i++) {
         const StepText *told = &step_texts[i];
         Str             count = member(step, told->count), each = member(step, told->each);
@@ -270,7 +299,20 @@ static void steps_add(Text *text, const Json *line)
         text_add(text, STR("\n…"));
 }
 
-// Its time, its group, its prices, what was taken off it.
+// Which line of which invoice it corrects.
+static void corrected_add(const Sheet *sheet, Text *text, const Json *line)
+{
+    const Json *of = json_find(line, STR("of"));
+    Str         id = member(of, "invoice");
+    const Json *number = of == NULL ? NULL : json_find(of, STR("line"));
+    for (size_t i = 0; id.at != NULL && i < sheet->drawn->name_count; i++)
+        if (str_equal(sheet->drawn->names[i].id, id))
+            text_print(text, "\nCorrects %.*s", STR_ARG(sheet->drawn->names[i].number));
+    if (id.at != NULL && number != NULL && number->kind == JSON_NUMBER)
+        text_print(text, ", line %.*s", STR_ARG(number->text));
+}
+
+// Its time, its group, what it corrects, its prices, what was taken off it.
 static Str line_details(const Sheet *sheet, const Json *line)
 {
     Text        text = text_open(sheet->arena);
@@ -281,6 +323,7 @@ static Str line_details(const Sheet *sheet, const Json *line)
     for (const Json *value = has_group ? group->first : NULL; value != NULL; value = value->next)
         text_print(&text, "  %.*s: %.*s", STR_ARG(value->name),
                    STR_ARG(value->kind == JSON_STRING ? value->text : STR("-")));
+    corrected_add(sheet, &text, line);
     steps_add(&text, line);
     if (discount.length > 0 && discount.at[0] == '-')
         text_print(&text, "\nDiscount %.*s", STR_ARG(discount));
@@ -297,9 +340,9 @@ static void line_put(Sheet *sheet, const Json *line)
     Str   name = member(line, "description"), details = line_details(sheet, line);
     if (room(sheet, text_height(sheet, what, name) + text_height(sheet, more, details)))
         table_head(sheet);
-    text_put(sheet, quantity, sheet->y, member(line, "quantity"));
-    text_put(sheet, amount, sheet->y, member(line, "amount"));
-    text_put(sheet, tax, sheet->y, member(line, "tax"));
+    amount_put(sheet, quantity, sheet->y, member(line, "quantity"));
+    amount_put(sheet, amount, sheet->y, member(line, "amount"));
+    amount_put(sheet, tax, sheet->y, member(line, "tax"));
     sheet->y += text_put(sheet, what, sheet->y, name);
     sheet->y += text_put(sheet, more, sheet->y, details) + 5;
 }
@@ -329,6 +372,8 @@ static void sum_if(Sheet *sheet, const char *name, const char *from)
 static void taxes_put(Sheet *sheet)
 {
     const Json *taxes = json_find(sheet->document, STR("taxes"));
+    if (taxes == NULL)
+        sum_if(sheet, "Tax", "tax");
     for (const Json *tax = taxes == NULL ? NULL : taxes->first; tax != NULL; tax = tax->next) {
         const Json *inclusive = json_find(tax, STR("inclusive"));
         bool        is_within = inclusive != NULL && inclusive->kind == JSON_TRUE;
@@ -359,8 +404,9 @@ static void sums_put(Sheet *sheet)
     sum_if(sheet, "To the customer's balance", "toBalance");
     sum_if(sheet, "Credit", "credits");
     sum_if(sheet, "From the customer's balance", "balanceUsed");
-    sum_put(sheet, str_print(sheet->arena, "Amount due %.*s", STR_ARG(currency)),
-            member(sheet->document, "amountDue"), true);
+    if (member(sheet->document, "amountDue").at != NULL)
+        sum_put(sheet, str_print(sheet->arena, "Amount due %.*s", STR_ARG(currency)),
+                member(sheet->document, "amountDue"), true);
     if (memo.length > 0) {
         room(sheet, text_height(sheet, whole, memo) + 20);
         sheet->y += 20;
@@ -418,11 +464,11 @@ static bool run(Sheet *sheet, PangoFontMap *fonts, Text *pdf)
     return is_drawn;
 }
 
-Err *invoice_pdf(Arena *arena, Str document, Text *pdf)
+Err *invoice_pdf(Arena *arena, const InvoicePdf *drawn, Text *pdf)
 {
-    Sheet sheet = { .arena = arena };
+    Sheet sheet = { .arena = arena, .drawn = drawn };
     Json *parsed;
-    TRY(json_parse_copy(arena, document, &parsed));
+    TRY(json_parse_stored(arena, drawn->document, &parsed));
     sheet.document = parsed;
     PangoFontMap *fonts = pango_cairo_font_map_get_default();  // of this thread, kept by Pango
     bool          is_drawn = run(&sheet, fonts, NULL);

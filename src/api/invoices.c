@@ -3,7 +3,6 @@
 // off, voided, and read.
 #include "api/cursor.h"
 #include "api/idempotency.h"
-#include "api/invoice_pdf.h"
 #include "api/invoice_shape.h"
 #include "api/money_body.h"
 #include "api/page.h"
@@ -59,15 +58,6 @@ static Err *show(Request *request, Response *response, Str id)
 static Err *invoice_get(Request *request, Response *response)
 {
     return show(request, response, request_path(request, "id"));
-}
-
-// The document alone is drawn: what it says never changes, so neither do the bytes.
-static Err *invoice_draw(Request *request, Response *response)
-{
-    Shown shown = { .project = project_of(request), .id = request_path(request, "id") };
-    TRY(db_read(server_of(request)->books, request->arena, show_work, &shown));
-    response->media = "application/pdf";
-    return invoice_pdf(request->arena, shown.extras.document, &response->body);
 }
 
 // ---- lists
@@ -549,14 +539,6 @@ const Route api_invoices_routes[] = {
       REFUSES(ERR_INVOICE_NOT_FOUND),
       .handler = invoice_get,
       .doc = "One invoice with its document." },
-    { .name = "getInvoicePdf",
-      .method = METHOD_GET,
-      .path = "/v1/invoices/{id}/pdf",
-      .scope = "invoices:read",
-      .gives_media = "application/pdf",
-      REFUSES(ERR_INVOICE_NOT_FOUND),
-      .handler = invoice_draw,
-      .doc = "The invoice's document as a PDF." },
     { .name = "listInvoiceLineEvents",
       .method = METHOD_GET,
       .path = "/v1/invoices/{id}/lines/{number}/events",

@@ -9,7 +9,7 @@
 Router *api_router_open(void)
 {
     const RouteList lists[] = {
-        LIST(tax_rates), LIST(invoices), LIST(credit_notes),
+        LIST(tax_rates), LIST(invoices), LIST(credit_notes), LIST(documents),
         LIST(measurements), LIST(voids), LIST(usage), LIST(meters), LIST(accounts), LIST(plans),
         LIST(migrations), LIST(subscriptions), LIST(subscription_changes), LIST(rate), LIST(bills),
         LIST(unbilled), LIST(settings), LIST(reconciliation), LIST(operations),

@@ -14,6 +14,7 @@
 API_RESOURCE(tax_rates)
 API_RESOURCE(invoices)
 API_RESOURCE(credit_notes)
+API_RESOURCE(documents)
 API_RESOURCE(measurements)
 API_RESOURCE(voids)
 API_RESOURCE(usage)

@@ -113,6 +113,7 @@ SCOPES = {"usage:write": [("POST", "/v1/measurements"), ("POST", "/ingest/usage"
           "ledger:write": [("POST", "/v1/ledger/months/{month}/close"), ("POST", "/v1/ledger/months/{month}/open")],
           "invoices:read": [("GET", "/v1/invoices"), ("GET", "/v1/invoices/{id}"), ("GET", "/v1/taxRates"),
                             ("GET", "/v1/invoices/{id}/lines/{number}/events"), ("GET", "/v1/invoices/{id}/pdf"),
+                            ("GET", "/v1/creditNotes/{id}/pdf"),
                             ("GET", "/v1/taxRates/{id}"), ("GET", "/v1/legalEntity"),
                             ("GET", "/v1/creditNotes"), ("GET", "/v1/creditNotes/{id}"), ("GET", "/v1/runs"),
                             ("GET", "/v1/runs/{id}"), ("GET", "/v1/runs/{id}/items"), ("GET", "/v1/settings"),

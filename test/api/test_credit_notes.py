@@ -4,7 +4,7 @@ import datetime
 from decimal import Decimal
 
 import pytest
-from test_invoices import account, balanced, finalize, keyed, n, one_off, owed, rate, refused  # noqa: F401
+from test_invoices import account, balanced, finalize, keyed, n, one_off, owed, pdf_text, rate, refused  # noqa: F401
 
 
 @pytest.fixture
@@ -47,6 +47,18 @@ def test_all_of_it_leaves_nothing(api, invoice, account):
     assert api.get("/v1/creditNotes", query={"invoice": invoice["id"]})["data"] == [note]
     assert note["id"] in [row["id"] for row in api.get("/v1/creditNotes", query={"limit": 1000})["data"]]
     balanced(api)
+
+
+def test_a_note_as_a_pdf(api, invoice):
+    note = credit(api, invoice, "pdf", [(1, "5")], apply="balance", memo="twice").json
+    drawn = api.call("GET", f"/v1/creditNotes/{note['id']}/pdf").body
+    text = pdf_text(drawn)
+    for told in ("Credit note", note["number"], invoice["number"], "duplicate", "A ", "5.00", "0.17", "Total USD",
+                 "5.17", "twice"):
+        assert told in text, (told, text)
+    assert "Amount due" not in text
+    assert api.call("GET", f"/v1/creditNotes/{note['id']}/pdf").body == drawn
+    refused(api.call("GET", "/v1/creditNotes/cn_none/pdf"), 404, "credit_note_not_found")
 
 
 def test_a_refund(api, invoice, account):

@@ -578,6 +578,17 @@ def test_a_pdf_tells_local_dates_and_what_was_multiplied(api, n):
         assert told in text, (told, text)
 
 
+def test_a_pdf_of_a_void_invoice_says_so(api, n, account):
+    draft = one_off(api, n, account, [{"description": "Work", "amount": "123456789012345.67"}])
+    path = f"/v1/invoices/{draft['id']}/pdf"
+    assert "Draft" in pdf_text(api.call("GET", path).body)
+    finalize(api, draft)
+    text = pdf_text(api.call("GET", path).body)
+    assert "Void" not in text and "123456789012345.67" in text
+    api.post(f"/v1/invoices/{draft['id']}/void", None)
+    assert "Void invoice" in pdf_text(api.call("GET", path).body)
+
+
 def test_a_pdf_of_many_scripts_and_pages(api, n, rate):
     account = api.put(f"/v1/accounts/{n('acct')}", {
         "currency": "EUR", "legalName": "شركة الحوسبة 計算株式会社 Υπολογιστική", "taxRates": [rate],

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Usage that changes when its period was billed: what it comes to, where it stands, and that all documents of a
 period sum to its last bill. The project's clock is a test one: the months are those of 2031."""
+import subprocess
 import threading
 import time
 from decimal import Decimal
@@ -406,6 +407,18 @@ def test_each_document_leaves_a_record(late):
     again = bill(late)
     assert [(record["state"], record["document"]) for record in records(late, account=ACCOUNT)] == [
         ("settled", again["id"]), ("void", march["id"])]
+
+
+def test_a_pdf_tells_what_a_line_corrects(late):
+    subscribe(late, PER_CALL)
+    use(late, 1000, MONTHS[0])
+    february = bill_month(late, 2)
+    use(late, 500, MONTHS[0], "late")
+    march = bill_month(late, 3)
+    text = subprocess.run(["pdftotext", "-layout", "-", "-"], stdout=subprocess.PIPE,
+                          input=late.call("GET", f"/v1/invoices/{march['id']}/pdf").body).stdout.decode()
+    for told in (f"Corrects {february['number']}, line 1", "1500 x 0.01", "less 10.00 billed before"):
+        assert told in text, (told, text)
 
 
 def test_a_credit_note_leaves_a_record(late):
