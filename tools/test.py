@@ -18,7 +18,7 @@ import sys
 import time
 
 # Of one step: a watchdog against a hang, not a limit on speed.
-SECONDS_MAX = int(os.environ.get("STEP_SECONDS_MAX", 600))
+SECONDS_MAX = int(os.environ.get("STEP_SECONDS_MAX", 900))
 BUILD = os.environ.get("BUILD", "build")
 ASAN = ["BUILD=%s/asan" % BUILD, "MODE=asan"]
 
@@ -33,7 +33,7 @@ STEPS = [
     ("api", ["-j2", "api"], {}),
     ("unit-mariadb", ["-j2", "unit-mariadb"], {}),
     ("api-mariadb", ["-j2", "api-mariadb"], {}),
-    ("model", ["model"], {}),
+    ("model", ["model"], {"T": os.environ.get("T", "200")}),
     ("crash", ["crash"], {"N": "10"}),
     ("faults", ["faults"], {"N": "1"}),
     ("second-server", ["second-server"], {"N": "4"}),

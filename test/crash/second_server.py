@@ -258,9 +258,9 @@ def main():
     with mariadb.server() as books:
         os.environ["TEST_BOOKS"] = books.address()
         world = run(seed, kills)
-    print(f"total second server: {kills} kills, {world.reads} bills compared, {len(world.invoices)} invoices, "
-          f"{sum(world.charged.values())} charged; {world.alone} answers about money and {world.unreachable} refusals "
-          f"while the usage was away; seed={seed}")
+    print(f"total second server: {world.reads + len(world.invoices)} passed, 0 failed ({kills} kills, {world.reads} "
+          f"bills and {len(world.invoices)} invoices compared, {sum(world.charged.values())} charged; {world.alone} "
+          f"answers about money and {world.unreachable} refusals while the usage was away; SEED={seed})")
     return 0
 
 
