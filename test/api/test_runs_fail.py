@@ -109,6 +109,22 @@ def test_a_run_of_accounts_that_have_more_than_a_fee(server):
     server.start()
 
 
+@pytest.mark.parametrize("kind", ["billing", "accrual"])
+def test_a_server_that_stops_in_the_middle_of_a_run(server, kind):
+    api = Api(server)
+    names = world(api, 150)
+    run = api.expect(202, "POST", "/v1/runs", {"kind": kind, "at": month(0)}, headers={"Idempotency-Key": kind})
+    while run["status"] == "queued":
+        run = api.get(f"/v1/runs/{run['id']}")
+    server.stop()
+    server.start()
+    api.drop_connection()
+    run = waited(api, run)
+    assert (run["status"], run["accounts"], run["failed"]) == ("succeeded", 150, 0)
+    if kind == "billing":
+        books_are_right(api, names, 1)
+
+
 def test_runs_are_read_and_asked_for(server):
     api, bare = Api(server), Api(server)
     world(api, 2)

@@ -94,6 +94,29 @@ def test_more_accounts_are_marked_than_are_read_at_once(server, api):
     assert [invoice["account"] for invoice in all_of(api, "/v1/invoices")] == ["ada"]
 
 
+def test_an_account_that_is_not_there_stops_no_other(server, api):
+    api.put("/v1/accounts/bob", USD)
+    api.subscribe("other", "bob", "team", START)
+    base = server.connect()
+    base.cursor().execute("insert into account_due select tenant, project, 'nobody', due_at, 0, 1 from account_due"
+                          " where account = 'ada'")
+    base.close()
+    api.put("/v1/settings", {"billing": "automatic"})
+    api.expect(200, "POST", "/v1/testClock/advance", {"bySeconds": DAY})
+    all_ended(api)
+    api.expect(200, "POST", "/v1/testClock/advance", {"bySeconds": DAY})
+    all_ended(api)
+    assert {invoice["account"] for invoice in all_of(api, "/v1/invoices")} == {"ada", "bob"}
+
+
+def test_a_charge_of_no_currency_is_not_billed(server, api):
+    api.put("/v1/accounts/lone", USD)
+    charge(api, "lone", "one")
+    with server.damaged("charge", "currency = 'XXL'"):
+        answer = api.call("POST", "/v1/accounts/lone/invoices")
+        assert (answer.status, answer.code) == (500, "store_failed"), answer
+
+
 def test_a_zone_that_nobody_knows(server, api):
     api.put("/v1/accounts/bob", USD)
     api.subscribe("other", "bob", "team", START)

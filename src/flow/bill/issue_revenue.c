@@ -153,12 +153,11 @@ Err *issue_revenue_key(Arena *arena, const IssueLineRow *row, RevenueKey *key, b
     return NULL;
 }
 
+// The id of a charge is never empty; that of none is.
 static bool same_item(const Stored *a, const Stored *b)
 {
-    bool has_charge = a->key.charge.at != NULL && b->key.charge.at != NULL;
     return a->key.kind == b->key.kind && a->key.start.us == b->key.start.us &&
-           (has_charge ? str_equal(a->key.charge, b->key.charge)
-                       : a->key.charge.at == b->key.charge.at);
+           str_equal(a->key.charge, b->key.charge);
 }
 
 typedef struct Undoing {

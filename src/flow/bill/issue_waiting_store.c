@@ -37,11 +37,14 @@ Err *issue_waiting(Arena *arena, const WaitingQuery *query, WaitingCharges *wait
     for (size_t i = 0; i < rows.count; i++) {
         Str     code = row_text(&rows.at[i], 0);
         Instant due = month_end(zone, (Instant){ row_whole(&rows.at[i], 1) });
-        bool    is_wanted = query->currency.at == NULL || str_equal(code, query->currency);
-        if (is_wanted && (!*found || due.us < waiting->due.us))
-            *found = currency_find(code, &waiting->currency);
-        if (*found && is_wanted && str_equal(code, currency_code(&waiting->currency)))
-            waiting->due = due;
+        if (query->currency.at != NULL && !str_equal(code, query->currency))
+            continue;
+        if (*found && due.us >= waiting->due.us)
+            continue;
+        if (!currency_find(code, &waiting->currency))
+            return refuse(arena, ERR_STORE_FAILED, STR_NONE, "a charge has no currency");
+        *found = true;
+        waiting->due = due;
     }
     return NULL;
 }

@@ -6,8 +6,6 @@
 #include "flow/ledger/credit.h"
 #include "flow/run/run_kinds.h"
 
-enum { GRANTS_PAGE = 500 };
-
 static bool has_account(const RunAccounts *accounts, Str account)
 {
     for (size_t i = accounts->count; i > 0; i--)
@@ -37,7 +35,6 @@ Err *run_expiry_accounts(DbTx *tx, const BillingRun *run, size_t limit, RunAccou
 
 typedef struct Expiring {
     const RunOne *one;
-    Str           after;
     StoredGrant  *grants;
     size_t        count;
 } Expiring;
@@ -48,8 +45,7 @@ static Err *grants_work(DbTx *tx, void *context)
     GrantPage page = { .project = expiring->one->query->project,
                        .account = expiring->one->account,
                        .only_active = true,
-                       .after = expiring->after,
-                       .limit = GRANTS_PAGE };
+                       .limit = INT32_MAX };
     return credit_grants(tx, &page, &expiring->grants, &expiring->count);
 }
 
@@ -115,13 +111,9 @@ static Err *grant_expire(Arena *arena, const RunOne *one, const CreditGrant *gra
 
 Err *run_expiry_account(Arena *arena, const RunOne *one)
 {
-    Expiring expiring = { .one = one, .after = STR_NONE };
-    do {
-        TRY(db_read(one->query->books, arena, grants_work, &expiring));
-        for (size_t i = 0; i < expiring.count; i++)
-            TRY(grant_expire(arena, one, &expiring.grants[i].grant));
-        if (expiring.count > 0)
-            expiring.after = expiring.grants[expiring.count - 1].grant.id;
-    } while (expiring.count == GRANTS_PAGE);
+    Expiring expiring = { .one = one };
+    TRY(db_read(one->query->books, arena, grants_work, &expiring));
+    for (size_t i = 0; i < expiring.count; i++)
+        TRY(grant_expire(arena, one, &expiring.grants[i].grant));
     return NULL;
 }

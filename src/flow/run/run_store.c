@@ -100,19 +100,20 @@ const char *const run_item_state_names[] = { "finalized", "failed", "nothingDue"
 static int name_index(const char *const *names, Str name)
 {
     int index = 0;
-    while (names[index] != NULL && !str_equal(str_of(names[index]), name))
+    while (!str_equal(str_of(names[index]), name)) {
         index++;
-    assert_that(names[index] != NULL);
+        assert_that(names[index] != NULL);
+    }
     return index;
 }
 
 static OperationStatus status_of(Str name)
 {
     OperationStatus status = OPERATION_QUEUED;
-    while (status < OPERATION_STATUS_COUNT &&
-           !str_equal(name, str_of(operation_status_name(status))))
+    while (!str_equal(name, str_of(operation_status_name(status)))) {
         status++;
-    assert_that(status < OPERATION_STATUS_COUNT);
+        assert_that(status < OPERATION_STATUS_COUNT);
+    }
     return status;
 }
 
@@ -192,7 +193,8 @@ Err *run_last_scheduled(DbTx *tx, ProjectId project, RunKind kind, BillingRun *r
     DbRow   row;
     *found = false;
     TRY(db_find(tx, &sql[RUN_SLOT], DB_VALUES(OF(project), name), &row));
-    if (row.columns == NULL || row_is_null(&row, 0))
+    assert_that(row.columns != NULL);  // of a maximum
+    if (row_is_null(&row, 0))
         return NULL;
     TRY(db_find(tx, &sql[RUN_AT_SLOT],
                 DB_VALUES(OF(project), name, db_whole(row_whole(&row, 0))), &row));
