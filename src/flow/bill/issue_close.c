@@ -3,6 +3,7 @@
 // done again alone.
 #include "base/random.h"
 #include "flow/bill/issue_inside.h"
+#include "flow/bill/issue_waiting.h"
 
 enum { TRIES_MAX = 5 };
 
@@ -71,13 +72,27 @@ static Err *batch_work(DbTx *tx, void *context)
     return batch->close->also(tx, batch->close->context, rows, batch->count);
 }
 
+// Charges that wait in another currency, or were too many for the invoice, are due by themselves.
+// What cannot be read now is met when the account is looked at again.
+static bool has_waiting(Arena *arena, const Batch *batch, const IssueDraft *made)
+{
+    WaitingQuery   wanted = { batch->query, made->account, STR_NONE, made->time_zone };
+    WaitingCharges waiting;
+    bool           found;
+    if (made->facts != NULL && !made->facts->has_charges)
+        return false;
+    return issue_waiting(arena, &wanted, &waiting, &found) != NULL ||
+           (found && waiting.due.us <= batch->close->until.us);
+}
+
 static Err *batch_write(Arena *arena, Batch *batch)
 {
     TRY(db_write(batch->query->books, arena, (DbWrite){ .work = batch_work, .context = batch }));
     for (size_t i = 0; i < batch->count; i++) {
-        IssueClosed *closed = batch->at[i]->closed;
+        IssueClosed      *closed = batch->at[i]->closed;
+        const IssueDraft *made = &batch->at[i]->final.rated;
         closed->invoice = batch->at[i]->final.row;
-        closed->is_last = batch->at[i]->final.rated.is_last;
+        closed->is_last = made->is_last && !has_waiting(arena, batch, made);
     }
     return NULL;
 }

@@ -7,6 +7,7 @@
 #include "flow/bill/issue_inside.h"
 #include "flow/bill/issue_threshold.h"
 #include "flow/bill/issue_waiting.h"
+#include "flow/ledger/charge.h"
 
 enum { PAGE = 1000, THRESHOLD_PAUSE_S = 60 };
 
@@ -182,18 +183,29 @@ static Err *rows_currencies(Arena *arena, const IssueQuery *query, Str account,
     return NULL;
 }
 
+typedef struct ChargesRead {
+    ProjectId project;
+    Str       account;
+    Currency *currencies;
+    size_t    count;
+} ChargesRead;
+
+static Err *charges_work(DbTx *tx, void *context)
+{
+    ChargesRead *read = context;
+    return charges_waiting_in(tx, read->project, read->account, &read->currencies, &read->count);
+}
+
 Err *issue_currencies(Arena *arena, const IssueQuery *query, Str account, Currency **currencies,
                       size_t *count)
 {
-    WaitingQuery   wanted = { query, account, STR_NONE, STR_NONE };
-    WaitingCharges waiting;
-    Currencies     found = { 0 };
-    bool           waits;
-    Err           *err = rows_currencies(arena, query, account, &found);
+    ChargesRead waiting = { .project = query->project, .account = account };
+    Currencies  found = { 0 };
+    Err        *err = rows_currencies(arena, query, account, &found);
     if (err == NULL)
-        err = issue_waiting(arena, &wanted, &waiting, &waits);
-    if (err == NULL && waits)
-        currency_add(&found, waiting.currency);
+        err = db_read(query->books, arena, charges_work, &waiting);
+    for (size_t i = 0; err == NULL && i < waiting.count; i++)
+        currency_add(&found, waiting.currencies[i]);
     *currencies = arena_copy(arena, found.at, found.count * sizeof *found.at);
     *count = found.count;
     vector_release(&found);
