@@ -28,7 +28,7 @@ def one_off(api, account, amount, key, currency="USD"):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """ada: invoices of three currencies, two payments of one, a void and a draft, two grants, two fees in advance.
-    many: twelve invoices."""
+    many: twelve invoices, and some of other currencies."""
     with FailingServer(data=project_folder(tmp_path_factory.mktemp("reconcile"))) as server:
         api = Api(server)
         set_clock(api, NOW)
@@ -51,6 +51,8 @@ def server(tmp_path_factory):
         for amount in ("5", "7"):
             api.post("/v1/grants", {"account": "ada", "amount": amount, "kind": "paid", **USD},
                      headers=keyed(f"grant {amount}"))
+        for currency in ("AUD", "CAD", "CHF", "EUR", "SEK"):
+            one_off(api, "many", "2.00", f"many {currency}", currency)
         for number in range(12):
             one_off(api, "many", "1.00", f"many {number}")
         yield server
@@ -162,3 +164,23 @@ def test_a_line_that_cannot_be_read_is_not_undone(server, api, content):
         assert (answer.status, answer.code) == (500, "store_failed"), answer
     assert api.get(f"/v1/invoices/{server.fees}")["status"] == "finalized"
     assert told(api) == {}
+
+
+def swept(api, key):
+    """What a sweep says of all of the project."""
+    run = waited(api, api.expect(202, "POST", "/v1/runs", {"kind": "sweep"}, headers=keyed(f"sweep {key}")))
+    assert run["status"] == "succeeded", run
+    return [item["error"]["detail"] for item in items(api, run, status="failed")]
+
+
+def test_a_sweep_says_no_more_than_can_be_read(server, api):
+    assert swept(api, "right") == []
+    with server.damaged("ledger_balance", "amount = amount + 1"):
+        [detail] = swept(api, "balances")
+    assert detail.count("; ") == 9, detail
+
+
+def test_a_sweep_reads_the_audit_chain(server, api):
+    with server.damaged("audit_entry", "action = 'nothing'"):
+        [detail] = swept(api, "audit")
+    assert "audit" in detail, detail
