@@ -166,6 +166,42 @@ def test_a_subscription_is_billed_and_voided(api, server, subscribed, everywhere
     balanced(api)
 
 
+def test_a_year_in_advance_is_lost_paid_and_credited(api, everywhere):
+    account(api, "year")
+    api.put("/v1/legalEntity", {"legalName": "Seller", "creditNotePrefix": "G-"})
+    api.publish("year", {**USD, "period": {"every": 1, "unit": "year"}, "charges": [
+        {"id": "fee", "model": "flat", "amount": "50.00", "timing": "advance"}]})
+    everywhere("PUT", "/v1/subscriptions/year", {"account": "year", "plan": "year", "startsAt": START})
+    draft = api.post("/v1/accounts/year/invoices", None)
+    path = f"/v1/invoices/{draft['id']}"
+    api.post(f"{path}/finalize", None)
+    assert everywhere("POST", f"{path}/writeOff")["status"] == "uncollectible"
+    assert everywhere("POST", f"{path}/pay", {}, headers=keyed("year"))["amountPaid"] == "24.94"
+    note = everywhere("POST", "/v1/creditNotes", {"invoice": draft["id"], "reasonCode": "x", "apply": "refund"},
+                      headers=keyed("year note"))
+    assert (note["total"], note["number"]) == ("24.94", "G-000001")
+    balanced(api)
+
+
+def test_what_an_invoice_gave_to_the_balance_is_taken_back(api, everywhere):
+    account(api, "gives")
+    draft = api.post("/v1/invoices", one_off("gives", "-10.00"), headers=keyed("gives"))
+    done = api.post(f"/v1/invoices/{draft['id']}/finalize", None)
+    assert done["document"]["toBalance"] == "11.90"
+    assert everywhere("POST", f"/v1/invoices/{done['id']}/void")["status"] == "void"
+    balanced(api)
+
+
+def test_a_level_that_is_taken_away_from_later_bills(api, everywhere):
+    account(api, "level")
+    api.meter("disk", "timeWeighted", unit="hour")
+    api.publish("level", {**USD, "charges": [{"id": "disk", "meter": "disk", "model": "perUnit", "unitPrice": "1"}]})
+    api.subscribe("level", "level", "level", START)
+    api.send([{"meter": "disk", "account": "level", "uniqueId": "level", "value": 1, "ts": START}])
+    gone = everywhere("POST", "/v1/measurements/void", {"uniqueIds": ["level"], "dryRun": True}, transactions=0)
+    assert {bill["subscription"] for bill in gone["bills"]} == {"level"} and len(gone["bills"]) > 2
+
+
 def test_events_taken_away_from_bills(api, server, subscribed, everywhere):
     gone = everywhere("POST", "/v1/measurements/void", {"uniqueIds": ["ada1010"], "dryRun": True}, transactions=0)
     assert gone
