@@ -34,8 +34,6 @@ static Err *balance_check(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice
 {
     LedgerName name = { LEDGER_CUSTOMER_BALANCE, row->account, row->currency };
     int64_t    balance;
-    if (given == 0)
-        return NULL;
     TRY(ledger_balance(tx, deed->project, &name, &balance));
     if (-balance >= given)
         return NULL;
