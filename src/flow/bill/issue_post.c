@@ -50,17 +50,19 @@ static Err *invoice_post(DbTx *tx, const IssuePriced *priced, const IssuedInvoic
 static Err *credit_use(DbTx *tx, const IssuePriced *priced, const IssuedInvoice *row)
 {
     const IssueDraft *draft = priced->draft;
+    LedgerPost        post;
     CreditUse use = { .wallet = { draft->query->project, draft->account, draft->currency },
                       .source = str_print(db_arena(tx), "invoice:%.*s:credit", STR_ARG(row->id)),
                       .rule = POSTING_CREDIT_DRAW,
                       .at = draft->query->now,
-                      .effective_at = draft->query->now };
+                      .effective_at = draft->query->now,
+                      .post = &post };
     int64_t drawn;
     if (priced->credits == 0)
         return NULL;
     TRY(credit_draw(tx, &use, &priced->drawing, &drawn));
     assert_that(drawn == priced->credits);
-    return NULL;
+    return issue_post_put(tx, draft->facts, &post);
 }
 
 // The customer's balance pays what it can.

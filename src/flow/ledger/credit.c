@@ -94,11 +94,12 @@ static CreditEntryKind entry_of(PostingRule rule)
 // An adjustment takes away what nobody paid for without a trace in the ledger: it was never there.
 static Err *draw_post(DbTx *tx, const CreditUse *use, int64_t amount, int64_t cost)
 {
+    enum { LEGS = 3 };
     const CreditWallet *wallet = &use->wallet;
     bool                is_adjustment = use->rule == POSTING_ADJUSTMENT, posted;
     LedgerKind          against = use->rule == POSTING_CREDIT_DRAW ? LEDGER_RECEIVABLE
                                                                    : LEDGER_REVENUE;
-    LedgerLeg           legs[] = {
+    const LedgerLeg     legs[LEGS] = {
         { LEDGER_WALLET, wallet->account, cost },
         { against, against == LEDGER_REVENUE ? use->revenue : wallet->account,
           is_adjustment ? -cost : -amount },
@@ -111,9 +112,12 @@ static Err *draw_post(DbTx *tx, const CreditUse *use, int64_t amount, int64_t co
                         .at = use->at,
                         .effective_at = use->effective_at,
                         .account = wallet->account,
-                        .legs = legs,
-                        .count = is_adjustment ? 2 : 3 };
-    return ledger_post(tx, &post, &posted);
+                        .legs = arena_copy(db_arena(tx), legs, sizeof legs),
+                        .count = is_adjustment ? 2 : LEGS };
+    if (use->post == NULL)
+        return ledger_post(tx, &post, &posted);
+    *use->post = post;
+    return NULL;
 }
 
 static const CreditGrant *grant_of(const Drawing *drawing, Str id)

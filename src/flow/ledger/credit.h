@@ -65,6 +65,7 @@ typedef struct CreditUse {
     PostingRule  rule;    // CREDIT_DRAW: against receivable; CHARGE, ADJUSTMENT: revenue:{revenue}
     Str          revenue; // of the latter two
     Instant      at, effective_at;
+    LedgerPost  *post;    // NULL: it is posted; else the caller posts what is put here
 } CreditUse;
 enum { CREDIT_SOURCE_BYTES = 100 };
 

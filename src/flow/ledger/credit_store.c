@@ -230,34 +230,33 @@ Err *credit_row_add(DbTx *tx, ProjectId project, const StoredGrant *stored)
 static Err *entry_add(DbTx *tx, const CreditMove *move, int64_t cost)
 {
     const CreditGrant *grant = move->before;
-    return db_run(tx, &sql[ENTRY_ADD],
-                  DB_VALUES(db_text(move->project.tenant), db_text(move->project.id),
-                            db_text(grant->account), db_text(currency_code(&grant->currency)),
-                            db_text(random_id(db_arena(tx), "cre_")), db_text(grant->id),
-                            db_text(str_of(credit_entry_kinds[move->kind])), db_text(move->source),
-                            db_whole(move->amount), db_whole(cost), db_whole(move->at.us)),
-                  NULL);
+    // The caller's grant may be gone when the entry is sent.
+    Str currency = str_copy(db_arena(tx), currency_code(&grant->currency));
+    return db_later(tx, &sql[ENTRY_ADD],
+                    DB_VALUES(db_text(move->project.tenant), db_text(move->project.id),
+                              db_text(grant->account), db_text(currency),
+                              db_text(random_id(db_arena(tx), "cre_")), db_text(grant->id),
+                              db_text(str_of(credit_entry_kinds[move->kind])),
+                              db_text(move->source), db_whole(move->amount), db_whole(cost),
+                              db_whole(move->at.us)));
 }
 
+// The grant was read, and locked, in this transaction.
 Err *credit_move(DbTx *tx, const CreditMove *move, int64_t *cost)
 {
     const CreditGrant *grant = move->before;
     int64_t            drawn = grant->drawn - move->amount;
-    uint64_t           changed;
     assert_that(drawn >= 0 && drawn <= grant->amount);
     DbValue tenant = db_text(move->project.tenant), project = db_text(move->project.id);
     if (move->state == GRANT_ACTIVE && move->kind != ENTRY_RESTORE)
-        TRY(db_run(tx, &sql[GRANT_DRAWN],
-                   DB_VALUES(db_whole(drawn), tenant, project, db_text(grant->id),
-                             db_whole(grant->drawn)),
-                   &changed));
+        TRY(db_later(tx, &sql[GRANT_DRAWN],
+                     DB_VALUES(db_whole(drawn), tenant, project, db_text(grant->id),
+                               db_whole(grant->drawn))));
     else
-        TRY(db_run(tx, &sql[GRANT_MOVE],
-                   DB_VALUES(db_whole(drawn), db_text(str_of(states[move->state])),
-                             db_whole(move->expires_at.us), tenant, project, db_text(grant->id),
-                             db_whole(grant->drawn)),
-                   &changed));
-    assert_that(changed == 1);  // it was read, and locked, in this transaction
+        TRY(db_later(tx, &sql[GRANT_MOVE],
+                     DB_VALUES(db_whole(drawn), db_text(str_of(states[move->state])),
+                               db_whole(move->expires_at.us), tenant, project,
+                               db_text(grant->id), db_whole(grant->drawn))));
     *cost = grant_cost(grant, grant->drawn) - grant_cost(grant, drawn);
     return entry_add(tx, move, *cost);
 }
