@@ -405,8 +405,15 @@ static Err *month_set(Request *request, Response *response, bool is_closed)
     return NULL;
 }
 
+// Of a month that runs, the next invoice or payment would be refused.
 static Err *month_close(Request *request, Response *response)
 {
+    Str month = request_path(request, "month");
+    Str now = instant_print(request->arena, now_of(request));
+    if (ledger_month_is(month) && str_compare(month, (Str){ now.at, month.length }) >= 0)
+        return refuse(request->arena, ERR_LEDGER_MONTH_NOT_OVER, STR_NONE,
+                      "by the project's clock it is %.*s: only a month that is over (UTC) can be "
+                      "closed", STR_ARG(now));
     return month_set(request, response, true);
 }
 
@@ -495,8 +502,9 @@ const Route api_ledger_routes[] = {
       .path = "/v1/ledger/months/{month}/close",
       .scope = "ledger:write",
       .gives = &ledger_month_shape,
+      REFUSES(ERR_LEDGER_MONTH_NOT_OVER),
       .handler = month_close,
-      .doc = "From now on no entry may be effective in this month." },
+      .doc = "From now on no entry may be effective in this month, which must be over (UTC)." },
     { .name = "openLedgerMonth",
       .method = METHOD_POST,
       .path = "/v1/ledger/months/{month}/open",

@@ -18,5 +18,12 @@ def set_clock(api, now):
     return api.expect(200, "POST", "/v1/testClock", {"now": now})
 
 
+def into_closed_month(api, month="2026-01"):
+    """Closes a month that is over in real time, and puts the clock of the project, set for the first time, into it."""
+    api.expect(200, "POST", f"/v1/ledger/months/{month}/close")
+    set_clock(api, f"{month}-01T00:00:00Z")
+    return month
+
+
 def advance(api, to):
     return api.expect(200, "POST", "/v1/testClock/advance", {"to": to})

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Credit notes: whole and in parts, with exactly the tax; where they go; what they refuse."""
-import datetime
 from decimal import Decimal
 
 import pytest
+from clock import into_closed_month, test_project as project_folder
 from test_invoices import account, balanced, finalize, keyed, n, one_off, owed, pdf_text, rate, refused  # noqa: F401
+from test_runs import waited
 
 
 @pytest.fixture
@@ -96,13 +97,12 @@ def test_refusals(api, n, account, invoice):
     refused(api.call("GET", "/v1/creditNotes", query={"cursor": "x"}), 400, "cursor_invalid")
 
 
-def test_a_closed_month_takes_no_note_and_numbers_have_no_gap(fresh, n):
-    api = fresh()
-    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m")
+def test_a_closed_month_takes_no_note_and_numbers_have_no_gap(fresh, n, tmp_path):
+    api = fresh(data=project_folder(tmp_path))
     api.put("/v1/accounts/a", {"currency": "USD"})
     api.put("/v1/legalEntity", {"creditNotePrefix": "G-"})
     done = finalize(api, one_off(api, n, "a"))
-    api.post(f"/v1/ledger/months/{now}/close", None)
+    now = into_closed_month(api)
     refused(credit(api, done, "a"), 409, "ledger_month_closed")
     api.post(f"/v1/ledger/months/{now}/open", None)
     assert credit(api, done, "b").json["number"] == "G-000001"

@@ -5,6 +5,7 @@ import threading
 from decimal import Decimal
 
 import pytest
+from clock import into_closed_month, test_project as project_folder
 
 
 USD = {"currency": "USD"}
@@ -99,11 +100,10 @@ def test_currencies_have_their_places(api, n, account):
     assert [b["currency"] for b in api.get(f"/v1/accounts/{account}/wallet")["balances"]] == ["JPY", "KWD", "USD"]
 
 
-def test_grants_in_closed_months_are_refused(fresh, n):
-    api = fresh()
+def test_grants_in_closed_months_are_refused(fresh, n, tmp_path):
+    api = fresh(data=project_folder(tmp_path))
     api.put("/v1/accounts/a", {})
-    month = dt.datetime.now(dt.timezone.utc).strftime("%Y-%m")
-    api.expect(200, "POST", f"/v1/ledger/months/{month}/close")
+    into_closed_month(api)
     body = {"account": "a", "amount": "1", "currency": "USD", "kind": "paid"}
     refused(api.call("POST", "/v1/grants", body, headers=keyed(n)), 409, "ledger_month_closed")
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Invoices in the books: made at boundaries or of single lines, finalized, paid, written off, voided; taxes;
 numbers; what is posted of them."""
-import datetime
 import hashlib
 import subprocess
 import threading
@@ -9,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from client import Api
+from clock import into_closed_month, test_project as project_folder
 
 START = "2026-08-01T00:00:00Z"
 
@@ -251,14 +251,13 @@ def test_a_draft_that_is_not_next_any_more_is_stale(api, subscribed, account, n)
     finalize(api, again)
 
 
-def test_a_closed_month_takes_no_invoice(fresh, n):
-    api = fresh()
-    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m")
+def test_a_closed_month_takes_no_invoice(fresh, n, tmp_path):
+    api = fresh(data=project_folder(tmp_path))
     api.put("/v1/accounts/a", {"currency": "USD"})
     drafts = [one_off(api, n, "a", key=str(i)) for i in range(4)]
     done = [finalize(api, draft) for draft in drafts[1:]]
     api.post(f"/v1/invoices/{done[0]['id']}/writeOff", None)
-    api.post(f"/v1/ledger/months/{now}/close", None)
+    now = into_closed_month(api)
     refused(api.call("POST", f"/v1/invoices/{drafts[0]['id']}/finalize"), 409, "ledger_month_closed")
     refused(api.call("POST", f"/v1/invoices/{done[1]['id']}/void"), 409, "ledger_month_closed")
     refused(api.call("POST", f"/v1/invoices/{done[1]['id']}/writeOff"), 409, "ledger_month_closed")

@@ -6,6 +6,7 @@ import time
 import pytest
 from books import Books
 from client import Api, Server, quote
+from clock import advance, set_clock, test_project as project_folder
 from ledger_books import LedgerBooks
 
 DAY = 86_400_000_000
@@ -211,6 +212,20 @@ def test_months_close_and_open(as_key):
     for _ in range(2):
         assert api.post(path + "/open", None) == {"month": "2026-08", "closed": False}
     assert [row["month"] for row in api.get("/v1/ledger/months")["data"]] == ["2026-07"]
+
+
+def test_a_month_that_is_not_over_is_not_closed(fresh, tmp_path):
+    """What is over is told by the project's clock, in UTC; the next invoice would be refused else."""
+    api = fresh(data=project_folder(tmp_path))
+    set_clock(api, "2031-02-01T00:00:00Z")
+    for month in ("2031-02", "2031-03", "2032-01", "9999-12"):
+        answer = api.call("POST", f"/v1/ledger/months/{month}/close")
+        assert (answer.status, answer.code) == (409, "ledger_month_not_over"), month
+    assert api.get("/v1/ledger/months")["data"] == []
+    api.post("/v1/ledger/months/2031-01/close", None)
+    advance(api, "2031-03-01T00:00:00Z")
+    api.post("/v1/ledger/months/2031-02/close", None)
+    assert [row["month"] for row in api.get("/v1/ledger/months")["data"]] == ["2031-01", "2031-02"]
 
 
 @pytest.mark.parametrize("month", ("2026-13", "2026-00", "0000-01", "2026-1", "2026_11", "20260-1", "x", "2026-1x"))

@@ -5,7 +5,7 @@ import time
 from decimal import Decimal
 
 import pytest
-from clock import advance, set_clock, test_project as project_folder
+from clock import advance, into_closed_month, set_clock, test_project as project_folder
 from client import Api
 
 ENDED = ("succeeded", "failed", "canceled")
@@ -140,20 +140,19 @@ def test_what_changes_is_looked_at_again(tested):
 
 def test_an_account_that_fails_is_tried_again_later(tested):
     """A closed month refuses its invoice; the others go on, and it is made when the month is open again."""
-    set_clock(tested, "2031-01-01T00:00:00Z")
+    into_closed_month(tested)
     automatic(tested, closeBufferSeconds=0)
     tested.meter("calls")
     plan(tested)
     for name in ("a", "b"):
-        subscribe(tested, f"sub_{name}", name, "2031-01-01T00:00:00Z")
-    tested.expect(200, "POST", "/v1/ledger/months/2031-01/close", None)
-    [run] = go(tested, "2031-01-02T00:00:00Z")
+        subscribe(tested, f"sub_{name}", name, "2026-01-01T00:00:00Z")
+    [run] = go(tested, "2026-01-02T00:00:00Z")
     assert (run["invoices"], run["failed"]) == (0, 2)
-    assert go(tested, "2031-01-02T00:00:59Z") == []
-    assert [run["failed"] for run in go(tested, "2031-01-02T00:01:00Z")] == [2]
-    assert go(tested, "2031-01-02T00:02:59Z") == []  # twice as long
-    tested.expect(200, "POST", "/v1/ledger/months/2031-01/open", None)
-    [run] = go(tested, "2031-01-02T00:03:00Z")
+    assert go(tested, "2026-01-02T00:00:59Z") == []
+    assert [run["failed"] for run in go(tested, "2026-01-02T00:01:00Z")] == [2]
+    assert go(tested, "2026-01-02T00:02:59Z") == []  # twice as long
+    tested.expect(200, "POST", "/v1/ledger/months/2026-01/open", None)
+    [run] = go(tested, "2026-01-02T00:03:00Z")
     assert (run["invoices"], run["failed"]) == (2, 0)
 
 
