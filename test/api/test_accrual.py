@@ -139,3 +139,37 @@ def test_months_that_were_left_out_on_books_that_fail(server, api):
     run_in_spite(server, api, "accrual")
     assert revenue(api)["pro/calls"] == 3
     balanced(api)
+
+
+def begun(api):
+    """A run that has a century of months to make up for, and is at the beginning: a post of the end is not there."""
+    accrue(api, "2026-01-02T00:00:00Z")
+    used(api, "one", 300, JANUARY)
+    advance(api, "2126-01-02T00:00:00Z")
+    used(api, "two", 500, "2120-01-01T00:00:00Z")
+    run = api.expect(202, "POST", "/v1/runs", {"kind": "accrual"}, headers=keyed("long"))
+    while not revenue(api).get("pro/calls"):
+        assert api.get(f"/v1/runs/{run['id']}")["status"] in ("queued", "running")
+    return run
+
+
+def left(api, run):
+    """Canceled, and left before its end; operations are one at a time."""
+    api.expect(200, "POST", f"/v1/operations/{run['operation']}/cancel")
+    other = api.expect(202, "POST", "/v1/runs", {"kind": "reconcile"}, headers=keyed("other"))
+    assert waited(api, other)["status"] == "succeeded"
+    assert api.get(f"/v1/runs/{run['id']}")["status"] == "canceled"
+    assert revenue(api)["pro/calls"] == 3
+    balanced(api)
+
+
+def test_a_run_that_is_canceled_leaves_an_account_that_takes_long(api):
+    left(api, begun(api))
+
+
+def test_a_server_that_stops_leaves_an_account_that_takes_long(server, api):
+    run = begun(api)
+    server.stop()
+    server.start()
+    assert api.get(f"/v1/runs/{run['id']}")["status"] in ("queued", "running")
+    left(api, run)

@@ -439,21 +439,24 @@ static Err *begin_work(DbTx *tx, void *context)
                                 &begin->progress);
 }
 
-Err *accrual_account(Arena *arena, const IssueQuery *query, Str account, Instant until)
+Err *accrual_account(Arena *arena, const IssueQuery *query, const AccrualWanted *wanted)
 {
     Account *row;
     Accrual  accrual = { .query = query };
     Begin    begin = { .accrual = &accrual };
-    assert_that(until.us <= query->now.us);
-    TRY(catalog_account_get(query->catalog, arena, query->project, account, &row));
-    TRY(zone_of(arena, query, account, until, &accrual.zone));
+    assert_that(wanted->until.us <= query->now.us);
+    TRY(catalog_account_get(query->catalog, arena, query->project, wanted->account, &row));
+    TRY(zone_of(arena, query, wanted->account, wanted->until, &accrual.zone));
     accrual.account = row;
-    Instant day = midnight(accrual.zone, until);
+    Instant day = midnight(accrual.zone, wanted->until);
     TRY(db_read(query->books, arena, begin_work, &begin));
     if (begin.progress.is_stored && begin.progress.until.us < day.us) {
         Instant month = month_after(accrual.zone, begin.progress.until);
-        for (; month.us < day.us; month = month_after(accrual.zone, month))
+        for (; month.us < day.us; month = month_after(accrual.zone, month)) {
+            if (wanted->goes_on != NULL)
+                TRY(wanted->goes_on(arena, wanted->context));
             TRY(day_accrue(arena, &accrual, month));
+        }
     }
     return day_accrue(arena, &accrual, day);
 }

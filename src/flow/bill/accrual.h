@@ -16,4 +16,12 @@
 // effective in the day that ended, and month by month when months were left out. Nothing when the
 // account is accrued further already. ACCOUNT_NOT_FOUND, LEDGER_MONTH_CLOSED, STORE_BUSY; what
 // rating refuses.
-Err *accrual_account(Arena *arena, const IssueQuery *query, Str account, Instant until) MUST_CHECK;
+typedef struct AccrualWanted {
+    Str     account;
+    Instant until;
+    // Asked before each month that was left out; it ends with what is refused. NULL: it goes on.
+    Err *(*goes_on)(Arena *arena, const void *context);
+    const void *context;
+} AccrualWanted;
+Err *accrual_account(Arena *arena, const IssueQuery *query,
+                     const AccrualWanted *wanted) MUST_CHECK;

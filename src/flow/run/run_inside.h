@@ -29,6 +29,9 @@ typedef struct RunStep {
 } RunStep;
 Err *run_step(DbTx *tx, const RunWork *work, const RunStep *step) MUST_CHECK;
 
+// Nothing is done yet of the account that is worked on.
+Err *run_still(DbTx *tx, const RunWork *work) MUST_CHECK;
+
 // The accounts of a page of a run that the scheduler asked for: those whose time has come.
 typedef struct RunDues {
     AccountDue *at;

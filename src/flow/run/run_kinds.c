@@ -3,9 +3,25 @@
 
 #include "flow/bill/accrual.h"
 
+static Err *still_work(DbTx *tx, void *context)
+{
+    return run_still(tx, context);
+}
+
+// An account that takes long is left when the run is canceled, or the server stops.
+static Err *goes_on(Arena *arena, const void *context)
+{
+    const RunOne *one = context;
+    RunWork       work = *one->work;
+    if (atomic_load(one->stopping))
+        return refuse(arena, ERR_NOT_READY, STR_NONE, "the server is stopping");
+    return db_write(one->query->books, arena, (DbWrite){ .work = still_work, .context = &work });
+}
+
 static Err *accrual_do(Arena *arena, const RunOne *one)
 {
-    return accrual_account(arena, one->query, one->account, one->until);
+    AccrualWanted wanted = { one->account, one->until, goes_on, one };
+    return accrual_account(arena, one->query, &wanted);
 }
 
 static const RunKindRow rows[RUN_KIND_COUNT] = {

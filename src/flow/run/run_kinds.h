@@ -11,6 +11,7 @@ typedef struct RunOne {
     const RunWork    *work;
     Str               account;  // "": the whole project
     Instant           until;    // the run's instant
+    const atomic_bool *stopping;
 } RunOne;
 
 // A page of accounts.

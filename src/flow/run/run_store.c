@@ -512,3 +512,8 @@ Err *run_step(DbTx *tx, const RunWork *work, const RunStep *step)
                             db_whole((int64_t)step->count), OF(run->project), db_text(run->id)),
                   NULL);
 }
+
+Err *run_still(DbTx *tx, const RunWork *work)
+{
+    return lease_keep(tx, work, 0, false);
+}

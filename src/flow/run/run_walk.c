@@ -203,7 +203,8 @@ static Err *one_do(Arena *arena, const Some *some, Str account)
     const Walk *walk = some->walk;
     IssueQuery  query = query_of(walk);
     RunWork     work = work_of(walk);
-    RunOne      one = { walk->parts, &query, &work, account, walk->run.at };
+    RunOne      one = { walk->parts, &query, &work, account, walk->run.at,
+                        walk->operation->stopping };
     AccountWork item = { walk, account, NULL };
     if (atomic_load(walk->operation->stopping))
         return refuse(arena, ERR_NOT_READY, STR_NONE, "the server is stopping");
