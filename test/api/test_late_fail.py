@@ -193,3 +193,47 @@ def test_books_are_proved(server, api, kind):
              headers={"Idempotency-Key": "grant"})
     waited(api, api.expect(202, "POST", "/v1/runs", {"kind": "billing"}, headers={"Idempotency-Key": "billing"}))
     run_in_spite(server, api, kind)
+
+
+def test_late_rows_that_cannot_be_read(server, api):
+    bill_month(api, 1)
+    use(api, 1000, MONTHS[0])
+    bill_month(api, 2)
+    use(api, 500, MONTHS[0], "late")
+    advance(api, MONTHS[2])
+    api.put("/v1/settings", {"lateUsage": "nextInvoice"})
+    with server.damaged("project_settings", "late_usage = 'whenever'"):
+        for method, path in (("GET", f"/v1/accounts/{ACCOUNT}/upcomingInvoice"),
+                             ("POST", f"/v1/accounts/{ACCOUNT}/invoices")):
+            answer = api.call(method, path)
+            assert (answer.status, answer.code) == (500, "store_failed"), answer
+    draft = api.post(f"/v1/accounts/{ACCOUNT}/invoices", None)
+    march = api.post(f"/v1/invoices/{draft['id']}/finalize", None)
+    with server.damaged("reconciliation", "currency = 'XXL'"):
+        for path in ("/v1/reconciliation", f"/v1/reconciliation?account={ACCOUNT}"):
+            answer = api.call("GET", path)
+            assert (answer.status, answer.code) == (500, "store_failed"), answer
+    [settled] = api.get("/v1/reconciliation")["data"]
+    assert (settled["document"], settled["amount"]) == (march["id"], "5.00")
+    balanced(api)
+
+
+@pytest.mark.parametrize("rule", ["nextInvoice", "creditNote"])
+def test_three_late_periods(api, rule):
+    """What falls in each is settled once, by a line of the next invoice or on the invoice that charged it."""
+    api.put("/v1/settings", {"lateUsage": rule})
+    events = []
+    for number in range(3):
+        bill_month(api, number + 1)
+        events.append(use(api, 1000, MONTHS[number], f"e{number}"))
+    bill_month(api, 4)
+    api.post("/v1/measurements/amend", [{"uniqueId": event, "value": 400} for event in events])
+    advance(api, MONTHS[4])
+    draft = api.post(f"/v1/accounts/{ACCOUNT}/invoices", None)
+    api.post(f"/v1/invoices/{draft['id']}/finalize", None)
+    records = api.get("/v1/reconciliation")["data"]
+    assert sorted(record["amount"] for record in records) == ["-6.00"] * len(records) and len(records) == 3
+    notes = api.get("/v1/creditNotes")["data"]
+    assert len(notes) == (len(records) if rule == "creditNote" else 0)
+    assert {note["total"] for note in notes} <= {"7.14"}
+    balanced(api)
