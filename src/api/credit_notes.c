@@ -42,6 +42,7 @@ static void note_to_json(const CreditNote *note, Arena *arena, JsonOut *out)
     amount_member(out, arena, note, "net", note->net);
     amount_member(out, arena, note, "tax", note->tax);
     amount_member(out, arena, note, "total", note->total);
+    amount_member(out, arena, note, "creditsRestored", note->restored);
     json_string_member(out, "createdAt", instant_print(arena, note->created_at));
     json_object_end(out);
 }
@@ -233,8 +234,9 @@ static const Field body_fields[] = {
     MEMBER("lines", ARRAY, .nullable = true, .shape = &body_line_shape, .least = 1,
            .most = LINES_MAX, .doc = "All that is left of every line when absent."),
     MEMBER("apply", ENUM, .nullable = true, .choices = credit_apply_names,
-           .doc = "invoice (usual) lowers what remains of it; balance goes to the customer's "
-                  "balance; refund was paid back elsewhere."),
+           .doc = "Where what does not go back to the wallet goes. invoice (usual) lowers what "
+                  "remains of it; balance goes to the customer's balance; refund was paid back "
+                  "elsewhere, of what was paid."),
     MEMBER("method", TEXT, .nullable = true, .least = 1, .most = 64,
            .doc = "Of a refund: a name, external when absent."),
     MEMBER("memo", TEXT, .nullable = true, .least = 1, .most = 1000, .doc = "A sentence on it."),
@@ -264,6 +266,9 @@ static const Field note_fields[] = {
     MEMBER("net", TEXT, .required = true, .doc = "Before tax."),
     MEMBER("tax", TEXT, .required = true, .doc = "All of it."),
     MEMBER("total", TEXT, .required = true, .doc = "net + tax."),
+    MEMBER("creditsRestored", TEXT, .required = true,
+           .doc = "Of the total, first: what credit had paid of the invoice, to the wallet again. "
+                  "The rest goes where it is applied to."),
     MEMBER("createdAt", INSTANT, .required = true, .doc = "When it was made."),
 };
 static const Shape note_shape = SHAPE("CreditNote", note_fields, .doc = "A credit note.");

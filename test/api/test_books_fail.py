@@ -350,6 +350,7 @@ DAMAGES = [  # table, what it becomes, who reads it
     ("credit_note", "head = '{'", ("/v1/creditNotes",)),
     ("credit_note", "head = '{\"apply\":\"x\"}'", ("/v1/creditNotes",)),
     ("credit_note", "head = '{\"apply\":\"balance\",\"currency\":\"XXL\"}'", ("/v1/creditNotes",)),
+    ("credit_note", "head = '{\"apply\":\"balance\",\"currency\":\"USD\",\"restored\":\"x\"}'", ("/v1/creditNotes",)),
     ("tax_rate", "definition = '{'", ("/v1/taxRates", "/v1/taxRates/vat")),
     ("tax_rate", "definition = '{\"percent\":\"x\"}'", ("/v1/taxRates", "/v1/taxRates/vat")),
     *[("credit_grant", change, ("/v1/grants", "/v1/accounts/every/wallet")) for change in (

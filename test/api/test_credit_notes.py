@@ -106,3 +106,132 @@ def test_a_closed_month_takes_no_note_and_numbers_have_no_gap(fresh, n, tmp_path
     refused(credit(api, done, "a"), 409, "ledger_month_closed")
     api.post(f"/v1/ledger/months/{now}/open", None)
     assert credit(api, done, "b").json["number"] == "G-000001"
+
+
+# ---- what credit had paid
+
+def granted(api, amount, account="a", **members):
+    body = {"account": account, "amount": amount, "currency": "USD", "kind": "promotional", **members}
+    return api.expect(201, "POST", "/v1/grants", body, **keyed(f"grant {account} {amount}"))
+
+
+def wallet(api, account="a"):
+    return sum(Decimal(row["posted"]) for row in api.get(f"/v1/accounts/{account}/wallet")["balances"])
+
+
+def money(api):
+    """What came in less what went back."""
+    return owed(api, "cash", "external")
+
+
+def reconciled(api):
+    """Every account against the ledger."""
+    balanced(api)
+    run = waited(api, api.expect(202, "POST", "/v1/runs", {"kind": "reconcile"}, **keyed("reconcile")))
+    assert (run["status"], run["accounts"]) == ("succeeded", 1), run
+
+
+@pytest.fixture
+def books(fresh, n):
+    """A function that makes an invoice of an account "a" without tax."""
+    api = fresh()
+    api.put("/v1/accounts/a", {"currency": "USD"})
+
+    def invoice(*amounts):
+        return finalize(api, one_off(api, n, "a", [{"description": amount, "amount": amount} for amount in amounts]))
+    return api, invoice
+
+
+@pytest.mark.parametrize("apply", ["invoice", "balance", "refund"])
+def test_promotional_credit_goes_back_to_the_wallet_and_is_no_money(books, apply):
+    api, invoice = books
+    granted(api, "30.00")
+    done = invoice("30.00")
+    assert (done["status"], wallet(api)) == ("paid", 0)
+    note = credit(api, done, "all", apply=apply).json
+    assert (note["total"], note["creditsRestored"]) == ("30.00", "30.00")
+    assert (wallet(api), money(api), owed(api, "customerBalance", "a"), owed(api, "receivable", "a")) == (30, 0, 0, 0)
+    assert api.get(f"/v1/creditNotes/{note['id']}") == note
+    refused(api.call("POST", f"/v1/invoices/{done['id']}/void"), 409, "invoice_has_payments")
+    reconciled(api)
+
+
+def test_discounted_credit_goes_back_at_what_was_paid_for_it(books):
+    api, invoice = books
+    granted(api, "30.00", kind="paid", price="20.00")
+    assert money(api) == 20
+    done = invoice("30.00")
+    for part, amount in enumerate(("7.00", "11.00", "12.00")):
+        note = credit(api, done, str(part), [(1, amount)], apply="refund").json
+        assert note["creditsRestored"] == amount
+    assert (wallet(api), money(api), owed(api, "wallet", "a")) == (30, 20, -20)
+    reconciled(api)
+
+
+def test_a_refund_is_at_most_what_was_paid(books):
+    api, invoice = books
+    granted(api, "20.00")
+    body = {"account": "a", "currency": "USD", "amount": "4.00", "target": "customerBalance", "reasonCode": "x"}
+    api.post("/v1/adjustments", body, **keyed("adjust"))
+    done = invoice("30.00")  # 20.00 by credit, 4.00 by the balance, 6.00 to be paid
+    assert done["amountRemaining"] == "6.00"
+    answer = credit(api, done, "early", [(1, "21.00")], apply="refund")
+    refused(answer, 422, "field_invalid")
+    assert answer.json["errors"][0]["pointer"] == "/apply" and "0.00 of what was paid" in answer.json["detail"]
+    assert wallet(api) == 0  # nothing was done
+    api.post(f"/v1/invoices/{done['id']}/pay", {}, **keyed("pay"))
+    first = credit(api, done, "a", [(1, "22.00")], apply="refund").json
+    assert (first["creditsRestored"], wallet(api), money(api)) == ("20.00", 20, 4)
+    answer = credit(api, done, "b", [(1, "5.00")], apply="refund")
+    assert answer.status == 422 and "4.00 of what was paid" in answer.json["detail"]
+    second = credit(api, done, "c", [(1, "5.00")], apply="balance").json  # 4.00 of the balance's, 1.00 of the paid
+    assert (second["creditsRestored"], owed(api, "customerBalance", "a")) == ("0.00", -5)
+    answer = credit(api, done, "d", apply="refund")  # all of it was 3.00, and 3.00 of the paid is left
+    assert (answer.json["total"], money(api), owed(api, "receivable", "a")) == ("3.00", 1, 0)
+    reconciled(api)
+
+
+def test_credit_goes_back_before_the_invoice_is_lowered(books):
+    api, invoice = books
+    granted(api, "10.00")
+    done = invoice("30.00", "-2.00")
+    answer = credit(api, done, "0", [(1, "28.01")])
+    assert answer.status == 422 and answer.json["errors"][0]["pointer"] == "/apply"
+    assert credit(api, done, "1", [(1, "4.00")]).json["creditsRestored"] == "4.00"
+    assert api.get(f"/v1/invoices/{done['id']}")["amountRemaining"] == "18.00"
+    rest = credit(api, done, "2").json
+    after = api.get(f"/v1/invoices/{done['id']}")
+    assert (rest["total"], rest["creditsRestored"], after["amountCredited"], after["status"]) == (
+        "24.00", "6.00", "18.00", "paid")
+    assert (wallet(api), owed(api, "receivable", "a"), owed(api, "customerBalance", "a")) == (10, 0, 0)
+    assert done["document"] == after["document"]
+    reconciled(api)
+
+
+@pytest.mark.parametrize("timing", ["beforeTax", "afterTax"])
+def test_all_of_an_invoice_with_tax_that_credit_paid_in_part(books, timing):
+    api, invoice = books
+    api.put("/v1/taxRates/vat", {"percent": "19"})
+    api.put("/v1/accounts/a", {"currency": "USD", "taxRates": ["vat"]})
+    granted(api, "6.66", creditTiming=timing)
+    done = invoice("10.01", "3.33")
+    api.post(f"/v1/invoices/{done['id']}/pay", {}, **keyed("pay"))
+    paid = money(api)
+    notes = [credit(api, done, str(number), [(line, amount)], apply="refund").json
+             for number, (line, amount) in enumerate([(1, "5.00"), (2, "3.33"), (1, "5.01")])]
+    assert sum(Decimal(note["tax"]) for note in notes) == sum(
+        Decimal(line["tax"]) for line in done["document"]["lines"])
+    assert sum(Decimal(note["creditsRestored"]) for note in notes) == Decimal("6.66") == wallet(api)
+    assert paid > 0 and (money(api), owed(api, "receivable", "a")) == (0, 0)
+    reconciled(api)
+
+
+def test_the_amount_of_a_line_goes_the_lines_way(books):
+    api, invoice = books
+    done = invoice("10.00", "-4.00")
+    for line, amount, way in ((1, "-1", "above"), (2, "1", "below")):
+        fault, = credit(api, done, f"{line} {amount}", [(line, amount)]).json["errors"]
+        assert (fault["pointer"], fault["detail"]) == (
+            "/lines/0/amount", f"what of that line is credited must be {way} 0")
+    fault, = credit(api, done, "more", [(1, "10.01")]).json["errors"]
+    assert fault["detail"] == "10.00 is left of that line to be credited"

@@ -279,7 +279,7 @@ class Deeds:
             one.freed(free[-1])
 
     def credit_note(self):
-        """Of all of an invoice, to the customer's balance."""
+        """Of all of an invoice, to the wallet what credit had paid, to the customer's balance the rest."""
         one = self.account
         whole = [invoice for invoice in one.invoices.values() if not invoice.is_void and invoice.net > 0
                  and invoice.to_balance == 0]
@@ -294,7 +294,9 @@ class Deeds:
         note, currency = answer.json, invoice.row["currency"]
         must(units(note["net"]) == invoice.net and units(note["tax"]) == invoice.tax,
              f"a note of all, net {invoice.net} and tax {invoice.tax}: {note}")
-        one.add(one.balance, currency, invoice.net + invoice.tax)
+        restored = sum(one.restore(invoice, invoice.net + invoice.tax).values())
+        must(units(note["creditsRestored"]) == restored, f"of credit {restored} goes back: {note}")
+        one.add(one.balance, currency, invoice.net + invoice.tax - restored)
         invoice.net = invoice.tax = 0
         invoice.is_touched = True
 

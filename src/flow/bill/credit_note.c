@@ -7,6 +7,7 @@
 #include "base/int128.h"
 #include "base/random.h"
 #include "flow/bill/issue_inside.h"
+#include "flow/bill/late_inside.h"
 
 const char *const credit_apply_names[] = { "invoice", "balance", "refund", NULL };
 
@@ -50,8 +51,13 @@ static int64_t whole_read(Str text)
 static Err *beyond(Making *making, size_t place, int64_t left)
 {
     Money money = { left, making->invoice->currency };
-    return refuse(db_arena(making->tx), ERR_FIELD_INVALID,
-                  str_print(db_arena(making->tx), "/lines/%zu/amount", place),
+    Str   where = str_print(db_arena(making->tx), "/lines/%zu/amount", place);
+    bool  is_other_way = left > 0 ? making->note->lines[place].net <= 0
+                                  : making->note->lines[place].net >= 0;
+    if (left != 0 && is_other_way)
+        return refuse(db_arena(making->tx), ERR_FIELD_INVALID, where,
+                      "what of that line is credited must be %s 0", left > 0 ? "above" : "below");
+    return refuse(db_arena(making->tx), ERR_FIELD_INVALID, where,
                   "%.*s is left of that line to be credited",
                   STR_ARG(money_print(db_arena(making->tx), money)));
 }
@@ -119,6 +125,57 @@ static Err *lines_all(Making *making)
 
 // ---- the note
 
+// What was paid of the invoice and did not go back, be it as money or to the balance. The balance
+// first gets what it had paid itself.
+static Err *paid_left(Making *making, int64_t *left)
+{
+    const IssuedInvoice *invoice = making->invoice;
+    CreditNotePage       page = { .project = making->deed->project,
+                                  .invoice = invoice->id,
+                                  .limit = INT32_MAX };
+    CreditNote          *notes;
+    size_t               count;
+    int64_t              to_balance = -invoice->balance_used;
+    TRY(credit_notes(making->tx, &page, &notes, &count));
+    *left = invoice->paid;
+    for (size_t i = 0; i < count; i++) {
+        if (notes[i].apply == CREDIT_REFUND)
+            *left -= notes[i].total - notes[i].restored;
+        else if (notes[i].apply == CREDIT_TO_BALANCE)
+            to_balance += notes[i].total - notes[i].restored;
+    }
+    if (to_balance > 0)
+        *left -= to_balance;
+    if (*left < 0)
+        *left = 0;
+    return NULL;
+}
+
+static Err *refund_check(Making *making, int64_t rest)
+{
+    int64_t left;
+    TRY(paid_left(making, &left));
+    if (rest <= left)
+        return NULL;
+    Money money = { left, making->invoice->currency };
+    return refuse(db_arena(making->tx), ERR_FIELD_INVALID, STR("/apply"),
+                  "%.*s of what was paid of the invoice is left to be refunded: apply the credit "
+                  "note to the invoice or to the balance",
+                  STR_ARG(money_print(db_arena(making->tx), money)));
+}
+
+// How much of it goes back to the wallet.
+static Err *restored_find(Making *making)
+{
+    CreditNote  *note = making->note;
+    CreditWallet wallet = { making->deed->project, note->account, note->currency };
+    TRY(credit_draw_left(making->tx, &wallet,
+                         late_draw_source(db_arena(making->tx), note->invoice), &note->restored));
+    if (note->restored > note->total)
+        note->restored = note->total;
+    return NULL;
+}
+
 static Err *total_check(Making *making)
 {
     CreditNote *note = making->note;
@@ -127,7 +184,10 @@ static Err *total_check(Making *making)
     if (note->total <= 0)
         return refuse(db_arena(making->tx), ERR_FIELD_INVALID, STR("/lines"),
                       "a credit note comes to more than 0");
-    if (note->apply == CREDIT_TO_INVOICE && note->total > remaining)
+    TRY(restored_find(making));
+    if (note->apply == CREDIT_REFUND)
+        return refund_check(making, note->total - note->restored);
+    if (note->apply == CREDIT_TO_INVOICE && note->total - note->restored > remaining)
         return refuse(db_arena(making->tx), ERR_FIELD_INVALID, STR("/apply"),
                       "the credit note is more than remains of the invoice: apply it to the "
                       "balance, or as a refund");
@@ -152,6 +212,26 @@ static Err *number_take(Making *making)
     return NULL;
 }
 
+static Err *credit_back(Making *making)
+{
+    CreditNote   *note = making->note;
+    CreditRestore restore = {
+        .wallet = { making->deed->project, note->account, note->currency },
+        .of = late_draw_source(db_arena(making->tx), note->invoice),
+        .source = str_print(db_arena(making->tx), "creditNote:%.*s:credit", STR_ARG(note->id)),
+        .amount = note->restored,
+        .at = making->deed->now,
+        .effective_at = making->deed->now,
+    };
+    int64_t restored;
+    if (note->restored == 0)
+        return NULL;
+    TRY(credit_restore(making->tx, &restore, &restored));
+    assert_that(restored == note->restored);
+    return NULL;
+}
+
+// What goes back to the wallet is owed for a moment: the restore posts it the other way round.
 static Err *note_post(Making *making)
 {
     static const LedgerKind kinds[CREDIT_APPLY_COUNT] = {
@@ -162,7 +242,8 @@ static Err *note_post(Making *making)
     const CreditNote *note = making->note;
     Str  owner = note->apply == CREDIT_REFUND ? note->method : note->account;
     bool posted;
-    issue_leg_add(&making->legs, kinds[note->apply], owner, -note->total);
+    issue_leg_add(&making->legs, LEDGER_RECEIVABLE, note->account, -note->restored);
+    issue_leg_add(&making->legs, kinds[note->apply], owner, note->restored - note->total);
     TRY(revenue_items_write(making->tx, &making->items));
     LedgerPost post = { .project = making->deed->project,
                         .rule = POSTING_CREDIT_NOTE,
@@ -183,7 +264,7 @@ static Err *making_begin(Making *making)
     DbTx         *tx = making->tx;
     CreditNote   *note = making->note;
     InvoiceState  state;
-    size_t        legs = 2;
+    size_t        legs = 3;
     TRY(issued_get(tx, making->deed->project, note->invoice, &making->invoice));
     state = making->invoice->state;
     if (state != INVOICE_FINALIZED && state != INVOICE_PAID)
@@ -215,9 +296,10 @@ Err *credit_note_make(DbTx *tx, const InvoiceDeed *deed, CreditNote *wanted)
             TRY(line_find(&making, i));
     TRY(total_check(&making));
     TRY(number_take(&making));
+    TRY(credit_back(&making));
     TRY(note_post(&making));
     TRY(credit_note_add(tx, deed->project, wanted));
     if (wanted->apply == CREDIT_TO_INVOICE)
-        making.invoice->credited += wanted->total;
+        making.invoice->credited += wanted->total - wanted->restored;
     return issue_settle(tx, deed, making.invoice);
 }

@@ -3,6 +3,11 @@
 // before, rate by rate:
 //   tax(c) = the line's tax at the rate x c / its net, half up
 // so that a line credited in full gives back exactly its tax, in however many notes.
+//
+// What credit had paid of the invoice, and is not back yet, goes back to the wallet first; the rest
+// goes where the note is applied to. So nobody is paid for credit that nobody paid:
+//   invoice 30.00, of which credit paid 20.00 and the customer 10.00; all of it refunded:
+//   20.00 in the wallet again, 10.00 in money
 // Owns tables credit_note, credit_note_line.
 #pragma once
 
@@ -11,7 +16,7 @@
 typedef enum CreditApply {
     CREDIT_TO_INVOICE,  // lowers what remains of it; no more than that
     CREDIT_TO_BALANCE,  // the customer's balance
-    CREDIT_REFUND,      // money that went back elsewhere: cash:{method}
+    CREDIT_REFUND,      // money that went back elsewhere, of what was paid: cash:{method}
     CREDIT_APPLY_COUNT
 } CreditApply;
 extern const char *const credit_apply_names[];  // "invoice", "balance", "refund"; ends with NULL
@@ -33,13 +38,15 @@ typedef struct CreditNote {
     CreditNoteLine *lines;
     size_t          count;
     int64_t         net, tax, total;  // above 0
+    int64_t         restored;  // of the total: to the wallet; the rest: where it is applied to
     Instant         created_at;
 } CreditNote;
 
 // Makes `wanted` (invoice, reason_code, apply, method, memo, lines with line and net; no lines: all
 // that is left) and fills in the rest. INVOICE_NOT_FOUND (the line too), INVOICE_STATE,
-// FIELD_INVALID (more than is left of a line or, under CREDIT_TO_INVOICE, of the invoice; nothing
-// above 0), LEDGER_MONTH_CLOSED.
+// FIELD_INVALID (more than is left of a line; what does not go to the wallet is more than remains
+// of the invoice under CREDIT_TO_INVOICE, under CREDIT_REFUND than was paid and is not given back;
+// nothing above 0: nothing is written yet), LEDGER_MONTH_CLOSED.
 Err *credit_note_make(DbTx *tx, const InvoiceDeed *deed, CreditNote *wanted) MUST_CHECK;
 
 // CREDIT_NOTE_NOT_FOUND.

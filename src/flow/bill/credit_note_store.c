@@ -48,6 +48,8 @@ static Str head_of(Arena *arena, const CreditNote *note)
         json_string_member(&out, "method", note->method);
     if (note->memo.at != NULL)
         json_string_member(&out, "memo", note->memo);
+    if (note->restored != 0)
+        json_string_member(&out, "restored", str_print(arena, "%lld", (long long)note->restored));
     json_object_end(&out);
     return text_str(&text);
 }
@@ -82,7 +84,8 @@ static Str text_of(const Json *object, const char *name)
 
 static Err *head_read(DbTx *tx, Str head, CreditNote *note)
 {
-    Json *object;
+    Json    *object;
+    uint64_t restored = 0;
     TRY(json_parse_stored(db_arena(tx), head, &object));
     note->reason_code = text_of(object, "reasonCode");
     note->method = text_of(object, "method");
@@ -91,10 +94,13 @@ static Err *head_read(DbTx *tx, Str head, CreditNote *note)
     while (credit_apply_names[note->apply] != NULL &&
            !str_equal(apply, str_of(credit_apply_names[note->apply])))
         note->apply++;
+    Str minor = text_of(object, "restored");
     if (credit_apply_names[note->apply] == NULL ||
+        (minor.at != NULL && !str_whole(minor, INT64_MAX, &restored)) ||
         !currency_find(text_of(object, "currency"), &note->currency))
         return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE,
                       "the credit note %.*s cannot be read", STR_ARG(note->id));
+    note->restored = (int64_t)restored;
     return NULL;
 }
 

@@ -129,38 +129,8 @@ static Err *takes_find(Settling *settling)
 
 // ---- a note
 
-// Credit that had paid the invoice goes back to the wallet before the customer's balance keeps it.
-static Err *credit_back(const Settling *settling, const CreditNote *note)
-{
-    Arena            *arena = db_arena(settling->tx);
-    const IssueDraft *draft = settling->draft;
-    CreditRestore     restore = {
-        .wallet = { draft->query->project, draft->account, draft->currency },
-        .of = str_print(arena, "invoice:%.*s:credit", STR_ARG(note->invoice)),
-        .source = str_print(arena, "creditNote:%.*s:credit", STR_ARG(note->id)),
-        .amount = note->total,
-        .at = draft->query->now,
-        .effective_at = draft->query->now,
-    };
-    int64_t restored;
-    bool    posted;
-    TRY(credit_restore(settling->tx, &restore, &restored));
-    LedgerLeg  legs[] = { { LEDGER_CUSTOMER_BALANCE, draft->account, restored },
-                          { LEDGER_RECEIVABLE, draft->account, -restored } };
-    LedgerPost post = { .project = draft->query->project,
-                        .rule = POSTING_BALANCE_USE,
-                        .source = str_print(arena, "creditNote:%.*s:balance", STR_ARG(note->id)),
-                        .currency = draft->currency,
-                        .at = draft->query->now,
-                        .effective_at = draft->query->now,
-                        .account = draft->account,
-                        .memo = note->number,
-                        .legs = legs,
-                        .count = 2 };
-    return restored == 0 ? NULL : ledger_post(settling->tx, &post, &posted);
-}
-
-// To what remains of the invoice, when that is enough and no credit had paid it.
+// To what remains of the invoice, when that is enough and no credit had paid it; else to wallet and
+// balance.
 static Err *note_make(const Settling *settling, CreditNote *note)
 {
     const IssueDraft *draft = settling->draft;
@@ -168,18 +138,14 @@ static Err *note_make(const Settling *settling, CreditNote *note)
     InvoiceDeed       deed = { draft->query->project, note->invoice, draft->query->now };
     int64_t           drawn;
     TRY(credit_draw_left(settling->tx, &wallet,
-                         str_print(db_arena(settling->tx), "invoice:%.*s:credit",
-                                   STR_ARG(note->invoice)),
-                         &drawn));
+                         late_draw_source(db_arena(settling->tx), note->invoice), &drawn));
     note->apply = drawn > 0 ? CREDIT_TO_BALANCE : CREDIT_TO_INVOICE;
     Err *err = credit_note_make(settling->tx, &deed, note);
     if (err != NULL && err->code == ERR_FIELD_INVALID && note->apply == CREDIT_TO_INVOICE) {
         note->apply = CREDIT_TO_BALANCE;  // more than remains: nothing was written
         err = credit_note_make(settling->tx, &deed, note);
     }
-    if (err != NULL)
-        return err;
-    return drawn > 0 ? credit_back(settling, note) : NULL;
+    return err;
 }
 
 // What it took counts as billed no more.
