@@ -170,6 +170,43 @@ static void test_a_wallet_goes_both_ways(void **state)
     assert_int_equal(proof.drifts, 0);
 }
 
+// ---- what was taken comes back
+
+typedef struct Backing {
+    CreditRestore wanted;
+    int64_t       restored;
+} Backing;
+
+static Err *restore_work(DbTx *tx, void *context)
+{
+    Backing *backing = context;
+    return credit_restore(tx, &backing->wanted, &backing->restored);
+}
+
+static Err *undo_work(DbTx *tx, void *context)
+{
+    Backing *backing = context;
+    return credit_restore_undo(tx, &backing->wanted);
+}
+
+static void test_what_came_back_is_taken_again_once(void **state)
+{
+    Place  *place = *state;
+    Instant at = { 20000 * INSTANT_DAY_US };
+    Backing backing = { { .wallet = { place->project, STR("acme"), place->usd },
+                          .of = STR("adjustment:adj_1"), .source = STR("note:1"),
+                          .amount = 150, .at = at, .effective_at = at }, 0 };
+    assert_null(adjust(place, ADJUST_WALLET, 500));
+    assert_null(adjust(place, ADJUST_WALLET, -200));
+    assert_null(done(place, restore_work, &backing));
+    assert_int_equal(backing.restored, 150);
+    assert_int_equal(posted(place, LEDGER_WALLET, "acme"), -450);
+    for (int times = 0; times < 2; times++) {
+        assert_null(done(place, undo_work, &backing));
+        assert_int_equal(posted(place, LEDGER_WALLET, "acme"), -300);
+    }
+}
+
 // ---- packs
 
 typedef struct Packing {
@@ -245,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test_on(test_a_balance_goes_both_ways),
         test_on(test_a_wallet_goes_both_ways),
+        test_on(test_what_came_back_is_taken_again_once),
         test_on(test_packs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
