@@ -17,7 +17,9 @@ void amount_from_json(const Json *body, const char *name, AmountRange range, Mon
     }
     if ((member->kind != JSON_NUMBER && member->kind != JSON_STRING) ||
         !decimal_parse(member->text, DECIMAL_WHOLE_DIGITS, &number)) {
-        faults_add(faults, ERR_INVALID_VALUE, str_of(pointer), "%s is a decimal", name);
+        faults_add(faults, ERR_INVALID_VALUE, str_of(pointer),
+                   "%s is a decimal with at most %d digits before the point and %d behind it",
+                   name, DECIMAL_WHOLE_DIGITS, DECIMAL_PLACES);
         return;
     }
     if (!money_amount(faults, pointer, number, amount))

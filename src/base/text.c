@@ -242,3 +242,11 @@ Str text_str(const Text *text)
 {
     return (Str){ text->at, text->length };
 }
+
+Str str_list(Arena *arena, const char *const *texts)
+{
+    Text text = text_open(arena);
+    for (size_t i = 0; texts[i] != NULL; i++)
+        text_print(&text, "%s%s", i == 0 ? "" : ", ", texts[i]);
+    return text_str(&text);
+}

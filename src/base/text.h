@@ -30,6 +30,8 @@ Str  str_copy(Arena *arena, Str from);
 Str  str_print(Arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 Str  str_print_list(Arena *arena, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
+// "sum, count, min": texts for a person to read; the list ends with NULL.
+Str  str_list(Arena *arena, const char *const *texts);
 char *str_terminated(Arena *arena, Str from);  // a copy that ends with NUL, for libraries
 Str  str_hex(Arena *arena, const void *bytes, size_t count);  // lower case
 

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+enum { MEMBERS_TOLD_MAX = 16 };
+
 static bool is_alphanumeric(char letter)
 {
     return (letter >= '0' && letter <= '9') || (letter >= 'A' && letter <= 'Z') ||
@@ -54,6 +56,17 @@ static bool is_listed(const char *const *names, Str name)
     return false;
 }
 
+// What could be meant, where that can be read at a glance.
+static Str members_told(Arena *arena, const char *const *names)
+{
+    size_t count = 0;
+    while (names[count] != NULL)
+        count++;
+    return count > MEMBERS_TOLD_MAX
+               ? STR("")
+               : str_print(arena, ": it may have %.*s", STR_ARG(str_list(arena, names)));
+}
+
 bool body_members(const Json *body, const char *const *names, Faults *faults)
 {
     if (body->kind != JSON_OBJECT) {
@@ -63,7 +76,8 @@ bool body_members(const Json *body, const char *const *names, Faults *faults)
     for (const Json *member = body->first; member != NULL; member = member->next)
         if (!is_listed(names, member->name))
             faults_add(faults, ERR_UNKNOWN_MEMBER, pointer_of(faults->arena, STR(""), member->name),
-                       "%.*s is not a member of this object", STR_ARG(member->name));
+                       "%.*s is not a member of this object%.*s", STR_ARG(member->name),
+                       STR_ARG(members_told(faults->arena, names)));
     return true;
 }
 

@@ -215,15 +215,6 @@ static void dimensions_read(const Json *list, Meter *meter, Faults *faults)
     texts_settle(meter->dimensions, meter->dimension_count, STR("/dimensions"), faults);
 }
 
-// The texts of a list, for a person: "sum, count, min".
-static Str choices_told(Arena *arena, const char *const *choices)
-{
-    Text text = text_open(arena);
-    for (size_t i = 0; choices[i] != NULL; i++)
-        text_print(&text, "%s%s", i == 0 ? "" : ", ", choices[i]);
-    return text_str(&text);
-}
-
 // The place of the member's text in the list; a fault, and 0, when it is not there.
 static size_t choice_read(const Json *member, Str pointer, const char *const *choices,
                           Faults *faults)
@@ -233,7 +224,7 @@ static size_t choice_read(const Json *member, Str pointer, const char *const *ch
             return i;
     faults_add(faults, ERR_FIELD_INVALID, pointer, "%.*s is one of %.*s",
                (int)pointer.length - 1, pointer.at + 1,
-               STR_ARG(choices_told(faults->arena, choices)));
+               STR_ARG(str_list(faults->arena, choices)));
     return 0;
 }
 

@@ -81,11 +81,11 @@ static void choice_check(const Json *body, const char *name, const char *const *
     const Json *member = body_find(body, name);
     if (member == NULL)
         return;
-    for (; member->kind == JSON_STRING && *choices != NULL; choices++)
-        if (str_equal(member->text, str_of(*choices)))
+    for (size_t i = 0; member->kind == JSON_STRING && choices[i] != NULL; i++)
+        if (str_equal(member->text, str_of(choices[i])))
             return;
     faults_add(faults, ERR_FIELD_INVALID, str_print(faults->arena, "/%s", name),
-               "%s has another value", name);
+               "%s must be one of %.*s", name, STR_ARG(str_list(faults->arena, choices)));
 }
 
 static void days_check(const Json *body, Faults *faults)

@@ -8,6 +8,8 @@
 
 // ---- decoding
 
+enum { MEMBERS_TOLD_MAX = 12 };
+
 typedef struct Place {
     const Field *field;
     const Json  *value;
@@ -67,6 +69,10 @@ static void decode_decimal(const Place *place)
     bool    fits = place->value->kind == JSON_NUMBER || place->value->kind == JSON_STRING;
     if (fits && decimal_parse(place->value->text, DECIMAL_WHOLE_DIGITS, &number))
         *(Decimal *)(void *)place->at = number;
+    else if (fits && decimal_is_number(place->value->text))
+        faults_add(place->faults, ERR_INVALID_VALUE, place->pointer,
+                   "%s is too large or too fine: at most %d digits before the point and %d behind",
+                   place->field->name, DECIMAL_WHOLE_DIGITS, DECIMAL_PLACES);
     else
         fault(place, ERR_INVALID_VALUE, "must be a decimal number or its text");
 }
@@ -97,7 +103,8 @@ static void decode_enum(const Place *place)
                 *(int *)(void *)place->at = i;
                 return;
             }
-    fault(place, ERR_FIELD_INVALID, "must be one of its documented values");
+    faults_add(place->faults, ERR_FIELD_INVALID, place->pointer, "%s must be one of %.*s",
+               place->field->name, STR_ARG(str_list(place->faults->arena, place->field->choices)));
 }
 
 static void decode_tree(const Place *place, JsonKind kind, const char *what)
@@ -149,6 +156,17 @@ static const Field *field_find(const Shape *shape, Str name)
     return NULL;
 }
 
+// What could be meant, where that can be read at a glance.
+static Str members_told(Arena *arena, const Shape *shape)
+{
+    const char *names[MEMBERS_TOLD_MAX + 1] = { NULL };
+    if (shape->count > MEMBERS_TOLD_MAX)
+        return STR("");
+    for (size_t i = 0; i < shape->count; i++)
+        names[i] = shape->fields[i].name;
+    return str_print(arena, ": it may have %.*s", STR_ARG(str_list(arena, names)));
+}
+
 void shape_decode(const Shape *shape, const Json *object, void *into, Faults *faults)
 {
     if (object->kind != JSON_OBJECT) {
@@ -161,8 +179,9 @@ void shape_decode(const Shape *shape, const Json *object, void *into, Faults *fa
         if (field != NULL)
             decode_member(&(Place){ field, member, (char *)into + field->offset, faults, pointer });
         else if (!shape->open)
-            faults_add(faults, ERR_UNKNOWN_MEMBER, pointer, "%.*s is not a member of %s",
-                       STR_ARG(member->name), shape->name);
+            faults_add(faults, ERR_UNKNOWN_MEMBER, pointer, "%.*s is not a member of %s%.*s",
+                       STR_ARG(member->name), shape->name,
+                       STR_ARG(members_told(faults->arena, shape)));
     }
     for (size_t i = 0; i < shape->count; i++) {
         Str name = str_of(shape->fields[i].name);

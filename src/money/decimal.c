@@ -124,6 +124,13 @@ bool decimal_parse(Str text, int whole_digits, Decimal *number)
     return true;
 }
 
+bool decimal_is_number(Str text)
+{
+    Digits digits = { 0 };
+    bool   negative = text.length > 0 && text.at[0] == '-';
+    return digits_read(text.at + negative, text.at + text.length, &digits);
+}
+
 Decimal decimal_whole(int64_t number)
 {
     return (Decimal){ (Int128)number * digits_power(DECIMAL_PLACES) };

@@ -15,6 +15,8 @@ enum { DECIMAL_PLACES = 12 };
 // at most `whole_digits` significant digits before the point and 12 after it. Trailing zeros do not
 // count: "1.00", "1" and "10e-1" are one number. False: not a decimal, or beyond those limits.
 bool decimal_parse(Str text, int whole_digits, Decimal *number);
+// Whether it is one at all, whatever its size.
+bool decimal_is_number(Str text);
 enum { DECIMAL_EVENT_DIGITS = 15 };  // the limit of a measurement's value
 enum { DECIMAL_WHOLE_DIGITS = 24 };  // what fits: prices, amounts, sums
 

@@ -332,3 +332,24 @@ def test_an_idle_connection_hinders_nobody(api):
         assert api.call("GET", "/livez").status == 200
     for sock in socks:
         sock.close()
+
+
+# ---- what would have been right
+
+def test_a_refusal_says_what_may_stand_there(api, n):
+    account = n("acct")
+    api.put(f"/v1/accounts/{account}", {"currency": "USD"})
+
+    def told(method, path, body):
+        answer = api.call(method, path, body)
+        assert answer.status in (400, 422), answer
+        return answer.json["detail"]
+    charge = {"account": account, "amount": "1", "currency": "USD", "chargeKey": "k"}
+    path = "/v1/charges"
+    assert "collect must be one of invoice, wallet" in told("POST", path, {**charge, "collect": "cash"})
+    assert "amount is too large" in told("POST", path, {**charge, "amount": "9" * 26})
+    assert "must be a decimal number" in told("POST", path, {**charge, "amount": "much"})
+    assert "it may have legalName, " in told("PUT", "/v1/legalEntity", {"name": "Toll Ltd"})
+    assert "taxRounding must be one of " in told("PUT", "/v1/legalEntity", {"taxRounding": "up"})
+    assert "it may have kind, at" in api.call("POST", "/v1/runs", {"what": "billing"},
+                                                headers={"Idempotency-Key": n("run")}).json["detail"]

@@ -11,6 +11,8 @@
 #include "http/openapi.h"
 #include "http/problem.h"
 
+enum { MANY = 13 };  // more members than are told
+
 typedef struct Thing {
     Str         name;
     int64_t     size;
@@ -125,6 +127,37 @@ static void test_every_fault_is_told(void **state)
     assert_null(faults->next->next->next);
 }
 
+// What is wrong is told with what would be right.
+static void test_faults_say_what_may_stand_there(void **state)
+{
+    static const char *const told[][2] = {
+        { "{\"name\":\"a\",\"colour\":\"blue\"}", "colour must be one of red, green" },
+        { "{\"name\":\"a\",\"color\":\"red\"}",
+          "color is not a member of Thing: it may have name, size, price, at, isNew, colour, parts, "
+          "rest" },
+        { "{\"name\":\"a\",\"price\":\"-12345678901234567890123456\"}",
+          "price is too large or too fine: at most 24 digits before the point and 12 behind" },
+        { "{\"name\":\"a\",\"price\":1e-13}",
+          "price is too large or too fine: at most 24 digits before the point and 12 behind" },
+        { "{\"name\":\"a\",\"price\":\"1.\"}", "price must be a decimal number or its text" },
+        { "{\"name\":\"a\",\"price\":\"\"}", "price must be a decimal number or its text" },
+    };
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+        Thing thing = { 0 };
+        Err  *fault = decode(*state, told[i][0], &thing);
+        assert_true(str_equal(fault->detail, str_of(told[i][1])));
+    }
+    Field many[MANY];
+    for (size_t i = 0; i < MANY; i++)
+        many[i] = (Field)MEMBER("x", JSON);
+    const Shape wide = SHAPE("Wide", many);
+    Faults faults = { .arena = *state };
+    Json  *root;
+    assert_null(json_parse_copy(*state, STR("{\"y\":1}"), &root));
+    shape_decode(&wide, root, &(Thing){ 0 }, &faults);
+    assert_true(str_equal(faults.first->detail, STR("y is not a member of Wide")));
+}
+
 static void test_schema(void **state)
 {
     Text    text = text_open(*state);
@@ -234,6 +267,7 @@ int main(void)
         TEST(test_decodes),
         TEST(test_absent_members_stay),
         TEST(test_every_fault_is_told),
+        TEST(test_faults_say_what_may_stand_there),
         TEST(test_schema),
         TEST(test_problem_tells_the_first_in_precedence),
         TEST(test_every_code_has_a_page),

@@ -57,6 +57,19 @@ static void test_what_is_not_a_decimal_is_refused(void **state)
     assert_string_equal(printed("1", 1), "1");
 }
 
+static void test_what_is_too_large_is_a_number(void **state)
+{
+    (void)state;
+    Decimal number;
+    Str     large = STR("-12345678901234567890123456789012345678901234567890.5e99999999999");
+    assert_false(decimal_parse(large, DECIMAL_WHOLE_DIGITS, &number));
+    assert_true(decimal_is_number(large));
+    assert_true(decimal_is_number(STR("1e-13")) && decimal_is_number(STR("0")));
+    assert_false(decimal_is_number(STR("")) || decimal_is_number(STR("-")));
+    assert_false(decimal_is_number(STR("1.")) || decimal_is_number(STR("01")));
+    assert_false(decimal_is_number(STR("1 ")) || decimal_is_number(STR("ten")));
+}
+
 static void test_the_limits_are_15_and_12_digits(void **state)
 {
     (void)state;
@@ -144,6 +157,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test_of(test_texts_of_one_number_are_one_number),
         test_of(test_what_is_not_a_decimal_is_refused),
+        test_of(test_what_is_too_large_is_a_number),
         test_of(test_the_limits_are_15_and_12_digits),
         test_of(test_sums_and_differences_that_do_not_fit_are_refused),
         test_of(test_a_thousand_zeros_do_no_harm),
