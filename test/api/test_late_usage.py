@@ -178,6 +178,52 @@ def test_when_no_invoice_comes_any_more_it_makes_one(late):
     balanced(late)
 
 
+def ended(api):
+    """January is billed with 10.00 of calls, and the subscription is over; what changes later is on no boundary."""
+    subscribe(api, FEE, PER_CALL)
+    bill(api)
+    use(api, 1000, MONTHS[0])
+    api.post("/v1/subscriptions/sub/cancel", {"at": MONTHS[1]})
+    bill_month(api, 2)
+    advance(api, MONTHS[2])
+
+
+def looked(api, key):
+    """A run that makes nothing."""
+    run = api.expect(202, "POST", "/v1/runs", {"kind": "billing"}, headers={"Idempotency-Key": key})
+    until(lambda: api.get(f"/v1/runs/{run['id']}")["status"] not in ("queued", "running"))
+    done = api.get(f"/v1/runs/{run['id']}")
+    assert (done["status"], done["failed"], done["invoices"]) == ("succeeded", 0, 0)
+
+
+@pytest.mark.parametrize("rule", ["nextInvoice", "creditNote"])
+def test_what_comes_to_nothing_behind_the_end_waits_no_more(late, rule):
+    policy(late, rule)
+    ended(late)
+    use(late, 300, MONTHS[0], "more")
+    use(late, -300, MONTHS[0], "less")
+    assert [record["events"] for record in records(late, state="open")] == [2]
+    looked(late, "one")
+    assert records(late, state="open") == [] and records(late) == [] and notes(late) == []
+    looked(late, "two")
+    use(late, 200, MONTHS[0], "due")  # what comes then is due as ever
+    assert [record["events"] for record in records(late, state="open")] == [1]
+    last = bill(late)
+    assert (lines(last), last["total"]) == ([("calls", "2.00", 1)], "2.00")
+    assert records(late, state="open") == []
+    sums_hold(late, 1)
+    balanced(late)
+
+
+def test_under_reopen_what_comes_to_nothing_is_listed(late):
+    policy(late, "reopen")
+    ended(late)
+    use(late, 300, MONTHS[0], "more")
+    use(late, -300, MONTHS[0], "less")
+    looked(late, "one")
+    assert [record["events"] for record in records(late, state="open")] == [2]
+
+
 def test_a_void_of_the_carrying_invoice_puts_it_back(late):
     subscribe(late, FEE, PER_CALL)
     bill(late)

@@ -6,6 +6,13 @@
 #include "flow/bill/late.h"
 #include "flow/ledger/credit.h"
 
+// Late periods of a subscription that has ended, which come to nothing.
+typedef struct LateNothing {
+    IssueProgress     part;
+    const LatePeriod *at;
+    size_t            count;
+} LateNothing;
+
 // What a draft closes and settles.
 struct IssueLate {
     uint64_t      sequence;  // up to which its usage counts
@@ -14,6 +21,8 @@ struct IssueLate {
     size_t        closed_count, closed_room;
     LatePeriod   *moved;   // those of them that are settled
     size_t        moved_count, moved_room;
+    LateNothing  *nothing;  // beside the draft, or without one
+    size_t        nothing_count;
 };
 
 void late_closed_add(Arena *arena, IssueLate *late, const ClosedPeriod *closed);
@@ -54,6 +63,9 @@ Str late_content(Arena *arena, const LatePeriod *period, const int64_t *lines, s
 Err *late_finalize(DbTx *tx, const IssueDraft *draft, Str document) MUST_CHECK;
 // The document does not count any more: its periods wait again.
 Err *late_reopen(DbTx *tx, ProjectId project, Str document) MUST_CHECK;
+
+// Their usage counts as looked at: nothing is due, so no document has them.
+Err *late_nothing_settle(Arena *arena, const IssueQuery *query, const IssueLate *late) MUST_CHECK;
 
 // ---- credit: late_restore.c
 

@@ -284,3 +284,37 @@ Err *late_settle(Arena *arena, const IssueQuery *query, Str account, size_t *not
     }
     return err;
 }
+
+// ---- what comes to nothing
+
+typedef struct Nothing {
+    const IssueQuery  *query;
+    const LateNothing *of;
+    uint64_t           sequence;
+} Nothing;
+
+static Err *nothing_work(DbTx *tx, void *context)
+{
+    const Nothing     *nothing = context;
+    const LateNothing *of = nothing->of;
+    TRY(issue_progress_move(tx, nothing->query->project, &of->part, of->part.until));
+    for (size_t i = 0; i < of->count; i++) {
+        ClosedPeriod after = of->at[i].closed;
+        after.sequence = after.looked_at = nothing->sequence;
+        TRY(late_closed_looked(tx, nothing->query->project, &of->at[i].closed, &after));
+    }
+    return NULL;
+}
+
+// Where another request was faster, the next look sees what it left.
+Err *late_nothing_settle(Arena *arena, const IssueQuery *query, const IssueLate *late)
+{
+    for (size_t i = 0; i < late->nothing_count; i++) {
+        Nothing nothing = { query, &late->nothing[i], late->sequence };
+        Err *err = db_write(query->books, arena,
+                            (DbWrite){ .work = nothing_work, .context = &nothing });
+        if (err != NULL && err->code != ERR_STORE_BUSY)
+            return err;
+    }
+    return NULL;
+}
