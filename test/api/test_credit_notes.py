@@ -3,8 +3,10 @@
 from decimal import Decimal
 
 import pytest
+import test_late_usage as usage
 from clock import into_closed_month, test_project as project_folder
 from test_invoices import account, balanced, finalize, keyed, n, one_off, owed, pdf_text, rate, refused  # noqa: F401
+from test_late_usage import late  # noqa: F401
 from test_runs import waited
 
 
@@ -235,3 +237,44 @@ def test_the_amount_of_a_line_goes_the_lines_way(books):
             "/lines/0/amount", f"what of that line is credited must be {way} 0")
     fault, = credit(api, done, "more", [(1, "10.01")]).json["errors"]
     assert fault["detail"] == "10.00 is left of that line to be credited"
+
+
+# ---- and usage that comes late
+
+@pytest.fixture
+def noted(late):
+    """10.00 of January's calls, of which credit paid 6.00 and the customer 4.00; 5.00 of it credited."""
+    usage.subscribe(late, usage.PER_CALL)
+    usage.grant(late, "6.00")
+    late.calls = usage.use(late, 1000, usage.MONTHS[0])
+    late.february = usage.bill_month(late, 2)
+    late.post(f"/v1/invoices/{late.february['id']}/pay", {}, **keyed("pay"))
+    note = credit(late, late.february, "half", [(1, "5.00")], apply="balance").json
+    assert (note["creditsRestored"], usage.wallet(late)) == ("5.00", 5)
+    return late
+
+
+def test_late_usage_gives_back_only_what_a_note_left(noted):
+    noted.post("/v1/measurements/amend", [{"uniqueId": noted.calls, "value": 200}])
+    march = usage.bill_month(noted, 3)
+    for _ in range(2):
+        document = march["document"]
+        assert (document["subtotal"], document["creditsRestored"], document["toBalance"]) == ("-8.00", "1.00", "7.00")
+        assert (usage.wallet(noted), usage.owed(noted, "customerBalance")) == (6, -7)
+        noted.post(f"/v1/invoices/{march['id']}/void", None)
+        assert (usage.wallet(noted), usage.owed(noted, "customerBalance")) == (5, 0)
+        march = usage.bill(noted)
+    assert usage.owed(noted, "receivable") == 0
+    reconciled(noted)
+
+
+def test_a_note_of_late_usage_gives_back_only_what_a_note_left(noted):
+    usage.policy(noted, "creditNote")
+    noted.post("/v1/measurements/amend", [{"uniqueId": noted.calls, "value": 200}])
+    usage.nothing_due(noted)
+    late_note, first = usage.notes(noted)
+    assert (late_note["reasonCode"], late_note["total"], late_note["creditsRestored"], first["creditsRestored"]) == (
+        "lateUsage", "5.00", "1.00", "5.00")
+    assert (usage.wallet(noted), usage.owed(noted, "customerBalance"), usage.owed(noted, "receivable")) == (6, -4, 0)
+    assert credit(noted, noted.february, "more", [(1, "0.01")], apply="refund").code == "field_invalid"
+    reconciled(noted)
