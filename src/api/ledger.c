@@ -3,6 +3,7 @@
 // months that take no entry any more. Amounts are debits above zero and credits below, everywhere.
 #include "api/cursor.h"
 #include "api/ledger_shape.h"
+#include "api/money_body.h"
 #include "api/page.h"
 #include "api/routes.h"
 #include "audit/audit.h"
@@ -143,7 +144,9 @@ static Err *statement_get(Request *request, Response *response)
     TRY(statement_read(request, &stating.query));
     TRY(db_read(server_of(request)->books, request->arena, statement_work, &stating));
     const LedgerStatement *found = &stating.found;
-    JsonOut                out = response_json(response);
+    if (found->count == 0 && ledger_kind_whose(name->kind) == LEDGER_ACCOUNT)
+        TRY(money_account(request, name->owner));
+    JsonOut out = response_json(response);
     json_object(&out);
     json_string_member(&out, "kind", str_of(ledger_kind_name(name->kind)));
     json_string_member(&out, "owner", name->owner);
@@ -454,7 +457,7 @@ const Route api_ledger_routes[] = {
       .scope = "ledger:read",
       QUERY(statement_query),
       .gives = &ledger_statement_shape,
-      REFUSES(ERR_CURSOR_INVALID, ERR_AMOUNT_TOO_LARGE),
+      REFUSES(ERR_ACCOUNT_NOT_FOUND, ERR_CURSOR_INVALID, ERR_AMOUNT_TOO_LARGE),
       .handler = statement_get,
       .doc = "Every entry of one account, oldest first, from opening to closing balance." },
     { .name = "listLedgerTransactions",

@@ -152,8 +152,14 @@ def test_pages_of_a_statement_join(ledger):
     assert found == whole["data"] and balance == whole["closing"] == "-15.50"
 
 
-def test_a_statement_of_nobody_is_empty(ledger):
-    empty = statement(ledger, "receivable", "nobody")
+def test_a_statement_of_an_account_that_is_not_there_is_refused(ledger):
+    answer = ledger.call("GET", "/v1/ledger/accounts/receivable/nobody/statement?currency=USD")
+    assert (answer.status, answer.code) == (404, "account_not_found")
+
+
+def test_a_statement_without_an_entry_is_empty(ledger):
+    ledger.put("/v1/accounts/nobody_yet", {})
+    empty = statement(ledger, "receivable", "nobody_yet")
     assert (empty["opening"], empty["closing"], empty["data"]) == ("0.00", "0.00", [])
 
 

@@ -139,8 +139,10 @@ static void test_faults_say_what_may_stand_there(void **state)
           "price is too large or too fine: at most 24 digits before the point and 12 behind" },
         { "{\"name\":\"a\",\"price\":1e-13}",
           "price is too large or too fine: at most 24 digits before the point and 12 behind" },
-        { "{\"name\":\"a\",\"price\":\"1.\"}", "price must be a decimal number or its text" },
-        { "{\"name\":\"a\",\"price\":\"\"}", "price must be a decimal number or its text" },
+        { "{\"name\":\"a\",\"price\":\"1.\"}",
+          "price must be a decimal number or its text" },
+        { "{\"name\":\"a\",\"price\":\"\"}",
+          "price must be a decimal number or its text" },
     };
     for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
         Thing thing = { 0 };
