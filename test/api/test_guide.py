@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The requests of pages of docs/guide, played in their order; an indented text in quotes must be in the answer. {invoice}
-is the id of the last invoice that an answer had."""
+"""The requests of pages of docs/guide, played in their order; an indented text in quotes must be in the answer.
+{invoice} is the id of the last invoice that an answer had."""
 import json
 import re
 import uuid

@@ -133,8 +133,8 @@ static void test_faults_say_what_may_stand_there(void **state)
     static const char *const told[][2] = {
         { "{\"name\":\"a\",\"colour\":\"blue\"}", "colour must be one of red, green" },
         { "{\"name\":\"a\",\"color\":\"red\"}",
-          "color is not a member of Thing: it may have name, size, price, at, isNew, colour, parts, "
-          "rest" },
+          "color is not a member of Thing: it may have name, size, price, at, isNew, colour, "
+          "parts, rest" },
         { "{\"name\":\"a\",\"price\":\"-12345678901234567890123456\"}",
           "price is too large or too fine: at most 24 digits before the point and 12 behind" },
         { "{\"name\":\"a\",\"price\":1e-13}",
