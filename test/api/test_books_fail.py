@@ -312,7 +312,7 @@ def test_who_finds_the_books_busy_tries_again(server, api):
 
 def test_the_ledger_is_read_and_months_are_closed(api, server, everywhere, reads):
     trial, *_ = reads("/v1/ledger/trialBalance", "/v1/ledger/accounts", "/v1/ledger/accounts?kind=receivable&owner=one",
-                      "/v1/ledger/accounts/receivable/one/statement?currency=USD",
+                      "/v1/ledger/accounts/wallet/first/statement?currency=USD",
                       "/v1/ledger/accounts/tax/vat/statement?currency=USD", "/v1/ledger/transactions",
                       "/v1/ledger/transactions?account=one", "/v1/ledger/verify")
     assert trial["totals"]
