@@ -191,7 +191,7 @@ static void test_a_sum_past_64_bits_is_refused(void **state)
     Db    *db = items_open(place);
     Err   *err = db_write(db, place->arena, (DbWrite){ .work = overflow });
     assert_non_null(err);
-    assert_int_equal(err->code, ERR_STORE_FAILED);
+    assert_int_equal(err->code, ERR_AMOUNT_TOO_LARGE);
     assert_int_equal(items_in(db, place->arena), 0);
     db_close(db);
 }
