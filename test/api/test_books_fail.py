@@ -411,6 +411,8 @@ def test_nothing_is_built_on_rows_that_mean_nothing(server, everything):
              {**usd, "amount": "1", "chargeKey": "x", "collect": "wallet"}),
             ("credit_grant", "kind = 'x'", "/v1/adjustments", adjustment("every", amount="-1")),
             ("credit_grant", "kind = 'x'", f"/v1/grants/{grant}/revoke", {"mode": "forfeit"}),
+            ("invoice_line", "taxes = '{\"vat\":\"x\"}'", "/v1/creditNotes",
+             {"invoice": everything["invoice"], "reasonCode": "x", "apply": "balance"}),
             ("top_up", "currency = 'XXL'", f"/v1/topUps/{asked}/complete", None)):
         with server.damaged(table, change):
             before = server.tables()

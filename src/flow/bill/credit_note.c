@@ -36,14 +36,14 @@ typedef struct Making {
     RevenueItems       items;
 } Making;
 
-static int64_t whole_read(Str text)
+static bool whole_read(Str text, int64_t *whole)
 {
-    uint64_t size;
+    uint64_t size = 0;
     bool     is_negative = text.length > 0 && text.at[0] == '-';
     Str      digits = is_negative ? (Str){ text.at + 1, text.length - 1 } : text;
     bool     is_whole = str_whole(digits, INT64_MAX, &size);
-    assert_that(is_whole);
-    return is_negative ? -(int64_t)size : (int64_t)size;
+    *whole = is_negative ? -(int64_t)size : (int64_t)size;
+    return is_whole;
 }
 
 // ---- one line
@@ -74,7 +74,11 @@ static Err *line_credit(Making *making, size_t place, const IssueLineRow *row, i
     TRY(json_parse_stored(db_arena(making->tx), row->taxes, &taxes));
     line->tax = 0;
     for (const Json *rate = taxes->first; rate != NULL; rate = rate->next) {
-        int64_t whole = whole_read(rate->text);
+        int64_t whole;
+        if (rate->kind != JSON_NUMBER || !whole_read(rate->text, &whole))
+            return refuse(db_arena(making->tx), ERR_STORE_FAILED, STR_NONE,
+                          "the taxes of line %lld of the invoice %.*s cannot be read",
+                          (long long)row->number, STR_ARG(making->invoice->id));
         int64_t tax = share_of(whole, before + line->net, row->net) -
                       share_of(whole, before, row->net);
         line->tax += tax;
