@@ -4,6 +4,7 @@ Nothing here waits for ever: each test has an alarm, each server an end."""
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 import zlib
@@ -35,6 +36,15 @@ def pytest_runtest_protocol(item):
     signal.alarm(TEST_SECONDS)
     yield
     signal.alarm(0)
+
+
+@pytest.fixture(autouse=True)
+def folder_goes(request):
+    """A data directory is large, and pytest keeps those of its last three runs."""
+    folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
+    yield
+    if folder is not None and not os.environ.get("KEEP"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
