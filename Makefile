@@ -170,7 +170,7 @@ endif
 
 ##: Test
 .PHONY: test
-test:  ## every test, in under 15 minutes; ends with one line of counts
+test:  ## every test, in under 20 minutes; ends with one line of counts
 	@tools/setup.sh test
 	$(PYTHON) tools/test.py
 

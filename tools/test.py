@@ -33,7 +33,7 @@ STEPS = [
     ("api", ["-j2", "api"], {}),
     ("unit-mariadb", ["-j2", "unit-mariadb"], {}),
     ("api-mariadb", ["-j2", "api-mariadb"], {"SHORT": "1"}),
-    ("model", ["model"], {"T": os.environ.get("T", "150")}),
+    ("model", ["model"], {"T": os.environ.get("T", "60")}),
     ("crash", ["crash"], {"N": "10"}),
     ("faults", ["faults"], {"N": "1"}),
     ("second-server", ["second-server"], {"N": "4"}),
