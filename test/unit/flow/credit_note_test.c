@@ -50,10 +50,21 @@ static void test_parts_sum_to_the_whole(void **state)
 static void test_whole_numbers_of_the_books(void **state)
 {
     (void)state;
-    assert_int_equal(whole_read(STR("0")), 0);
-    assert_int_equal(whole_read(STR("1900")), 1900);
-    assert_int_equal(whole_read(STR("-19")), -19);
-    assert_int_equal(whole_read(STR("9223372036854775807")), INT64_MAX);
+    static const struct {
+        const char *text;
+        int64_t     whole;
+    } good[] = {
+        { "0", 0 }, { "1900", 1900 }, { "-19", -19 }, { "9223372036854775807", INT64_MAX },
+    };
+    int64_t whole;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_true(whole_read(str_of(good[i].text), &whole));
+        assert_int_equal(whole, good[i].whole);
+    }
+    assert_false(whole_read(STR(""), &whole));
+    assert_false(whole_read(STR("-"), &whole));
+    assert_false(whole_read(STR("1.5"), &whole));
+    assert_false(whole_read(STR("9223372036854775808"), &whole));
 }
 
 int main(void)
