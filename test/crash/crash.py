@@ -113,13 +113,11 @@ class Client:
         """The answer; None when it was busy. What is asked is remembered until the answer is there."""
         self.asked = (what, ids, content)
         answer = self.api.call("POST", path, body)
-        if answer.code == "journal_failed":  # it may be there all the same: the restart tells
+        if answer.status == 503:  # it may be there all the same: the restart tells
             self.busy += 1
             return None
         self.asked = None
-        if answer.status == 503:
-            self.busy += 1
-        elif answer.status != 200:
+        if answer.status != 200:
             self.wrong.append(f"{what} answered {answer!r}")
         else:
             self.corrections += 1

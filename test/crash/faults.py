@@ -163,8 +163,11 @@ class Setting:
         must(self.api.call("GET", "/livez").status == 200, "not alive after a failure")
         count, total = self.directory.counted()
         known, value = self.directory.known()
-        must(count == known and total == value if exact else count >= known,
-             f"{count} events are seen, {known} were acknowledged")
+        # A void whose answer was a failure may be there all the same.
+        void = sum(len(client.asked[1]) for client in self.clients if client.asked and client.asked[0] == "void")
+        must(count >= known - void, f"{count} events are seen, {known} were acknowledged, {void} may be void")
+        must(not exact or void or (count == known and total == value),
+             f"{count} events of {total} are seen, {known} of {value} were acknowledged")
         before = self.server.cpu_seconds()
         time.sleep(0.6)
         must(self.server.cpu_seconds() - before < 0.3, "the process spins")
