@@ -141,27 +141,6 @@ static CommandLine command_line_read(int argc, char **argv)
     return line;
 }
 
-// Prints the figures and the verdict; answers the exit code.
-static int told(Arena *arena, Figures *figures, const Err *failure, bool json)
-{
-    figures_add(figures, (Figure){ "verdict", "valid", "every total equals the oracle (1: yes)", "",
-                                   failure == NULL, 0 });
-    if (json) {
-        Text text = text_open(arena);
-        figures_print_json(figures, &text);
-        fwrite(text.at, 1, text.length, stdout);
-    } else {
-        figures_print_table(figures, stdout);
-    }
-    figures_close(figures);
-    FILE *talk = json ? stderr : stdout;
-    if (failure != NULL)
-        fprintf(talk, "VOID: %.*s\n", STR_ARG(failure->detail));
-    else
-        fprintf(talk, "VALID\n");
-    return failure == NULL ? 0 : 1;
-}
-
 static int ingest(int argc, char **argv)
 {
     if (cli_helped(argc, argv, USAGE))
@@ -174,7 +153,7 @@ static int ingest(int argc, char **argv)
     AUTO(Arena) arena = arena_open();
     Figures figures = { 0 };
     Err    *failure = bench_ingest_run(arena, &line.options, &figures);
-    return told(arena, &figures, failure, line.json);
+    return figures_conclude(&figures, "every total equals the oracle (1: yes)", line.json, failure);
 }
 
 static int rate(int argc, char **argv)
@@ -202,7 +181,7 @@ static int rate(int argc, char **argv)
     AUTO(Arena) arena = arena_open();
     Figures figures = { 0 };
     Err    *failure = bench_rate_run(arena, &bench, &figures);
-    return told(arena, &figures, failure, line.json);
+    return figures_conclude(&figures, "every total equals the oracle (1: yes)", line.json, failure);
 }
 
 int cli_bench(int argc, char **argv)

@@ -324,19 +324,7 @@ int bench_bill(int argc, char **argv)
     AUTO(Arena) arena = arena_open();
     Bench bench = { .options = &options, .arena = arena, .figures = &figures };
     Err  *failure = bench_in_folder(&bench, &options);
-    figures_add(&figures, (Figure){ "verdict", "valid", "every account equals the oracle, and the "
-                                    "proof is clean (1: yes)", "", failure == NULL, 0 });
-    Text text = text_open(arena);
-    figures_print_json(&figures, &text);
-    if (options.json)
-        fwrite(text.at, 1, text.length, stdout);
-    else
-        figures_print_table(&figures, stdout);
-    figures_close(&figures);
-    FILE *talk = options.json ? stderr : stdout;
-    if (failure != NULL)
-        fprintf(talk, "VOID: %.*s\n", STR_ARG(failure->detail));
-    else
-        fprintf(talk, "VALID\n");
-    return failure == NULL ? 0 : 1;
+    return figures_conclude(&figures,
+                            "every account equals the oracle, and the proof is clean (1: yes)",
+                            options.json, failure);
 }

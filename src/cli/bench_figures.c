@@ -97,3 +97,22 @@ void figures_print_json(const Figures *figures, Text *text)
     json_object_end(&out);
     text_add_char(text, '\n');
 }
+
+int figures_conclude(Figures *figures, const char *claim, bool as_json, const Err *failure)
+{
+    AUTO(Arena) arena = arena_open();
+    Text  text = text_open(arena);
+    FILE *talk = as_json ? stderr : stdout;
+    figures_add(figures, (Figure){ "verdict", "valid", claim, "", failure == NULL, 0 });
+    figures_print_json(figures, &text);
+    if (as_json)
+        fwrite(text.at, 1, text.length, stdout);
+    else
+        figures_print_table(figures, stdout);
+    figures_close(figures);
+    if (failure != NULL)
+        fprintf(talk, "VOID: %.*s\n", STR_ARG(failure->detail));
+    else
+        fprintf(talk, "VALID\n");
+    return failure == NULL ? 0 : 1;
+}

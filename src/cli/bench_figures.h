@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "base/text.h"
+#include "base/error.h"
 #include "base/vector.h"
 
 typedef struct Figure {
@@ -26,6 +26,10 @@ void figures_close(Figures *figures);
 void figures_print_table(const Figures *figures, FILE *to);
 // {"load":{"eventsPerSecond":1234567,...},...}
 void figures_print_json(const Figures *figures, Text *text);
+
+// The end of a run: the figures with a verdict about `claim`, on stdout as a table or as JSON, then
+// VALID, or VOID and why. Closes them and answers the exit code. failure: NULL when it holds.
+int figures_conclude(Figures *figures, const char *claim, bool as_json, const Err *failure);
 
 // value * 10^places / divisor, rounded half up; 0 when the divisor is 0. For non-negative numbers.
 int64_t figure_ratio(int64_t value, int64_t divisor, int places);

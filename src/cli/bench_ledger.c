@@ -309,20 +309,6 @@ int bench_ledger(int argc, char **argv)
     AUTO(Arena) arena = arena_open();
     Figures figures = { 0 };
     Err    *failure = bench_run(arena, &options, &figures);
-    figures_add(&figures, (Figure){ "verdict", "valid", "the proof is clean (1: yes)", "",
-                                    failure == NULL, 0 });
-    if (options.json) {
-        Text text = text_open(arena);
-        figures_print_json(&figures, &text);
-        fwrite(text.at, 1, text.length, stdout);
-    } else {
-        figures_print_table(&figures, stdout);
-    }
-    figures_close(&figures);
-    FILE *talk = options.json ? stderr : stdout;
-    if (failure != NULL)
-        fprintf(talk, "VOID: %.*s\n", STR_ARG(failure->detail));
-    else
-        fprintf(talk, "VALID\n");
-    return failure == NULL ? 0 : 1;
+    return figures_conclude(&figures, "the proof is clean (1: yes)",
+                            options.json, failure);
 }
