@@ -399,10 +399,10 @@ static Err *files_work(DbTx *tx, void *context)
     size_t               count;
     TRY(catalog__histories_of(tx, get->names, &histories, &count));
     for (size_t i = 0; i < count; i++) {
-        AccountFile *file = file_of(get, histories[i].first->account);
-        if (file->count == 0)
-            file->histories = &histories[i];
-        file->count++;
+        AccountHistories *of = &file_of(get, histories[i].first->account)->histories;
+        if (of->count == 0)
+            of->at = &histories[i];
+        of->count++;
     }
     return NULL;
 }

@@ -227,13 +227,19 @@ Err *catalog_subscriptions(Catalog *catalog, Arena *arena, const CatalogPage *pa
 // The same with their logs, all as of one moment.
 Err *catalog_histories(Catalog *catalog, Arena *arena, const CatalogPage *page,
                        SubscriptionHistory **histories, size_t *count) MUST_CHECK;
+// All of an account, by id; none when there is no such account.
+typedef struct AccountHistories {
+    SubscriptionHistory *at;
+    size_t               count;
+} AccountHistories;
+Err *catalog_account_histories(Catalog *catalog, Arena *arena, ProjectId project, Str account,
+                               AccountHistories *histories) MUST_CHECK;
 
 // What is known of an account, all as of one moment.
 typedef struct AccountFile {
-    Account             *account;  // NULL: there is none; then the rest is empty
-    AccountZones         zones;
-    SubscriptionHistory *histories;  // of its subscriptions, by id
-    size_t               count;
+    Account         *account;  // NULL: there is none; then the rest is empty
+    AccountZones     zones;
+    AccountHistories histories;
 } AccountFile;
 typedef struct AccountIds {
     ProjectId  project;

@@ -480,3 +480,10 @@ Err *catalog_histories(Catalog *catalog, Arena *arena, const CatalogPage *page,
     *count = list.rows.count;
     return NULL;
 }
+
+Err *catalog_account_histories(Catalog *catalog, Arena *arena, ProjectId project, Str account,
+                               AccountHistories *histories)
+{
+    CatalogPage all = { .project = project, .limit = INT32_MAX, .account = account };
+    return catalog_histories(catalog, arena, &all, &histories->at, &histories->count);
+}

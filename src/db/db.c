@@ -18,6 +18,7 @@ enum {
     READERS_USUAL = 2,
     GROUP_USUAL = 200,
     ATTEMPTS = 10,  // of a transaction that the engine undoes
+    TRIES_MAX = 5,  // of work that others overtake
     GROUP_ATTEMPTS = 2,  // before its items go alone
     LATER_STATEMENTS = 16,  // that may wait at once
     PAUSE_LEAST_US = 5000,
@@ -496,6 +497,11 @@ Err *db_read(Db *db, Arena *arena, DbWork work, void *context)
     }
     reader_give(db, seat);
     return err;
+}
+
+bool db_goes_again(const Err *err, int *tries)
+{
+    return err != NULL && err->code == ERR_STORE_BUSY && ++*tries < TRIES_MAX;
 }
 
 Err *db_read_one(Db *db, Arena *arena, const Statement *statement, DbValues values, DbRows *rows)

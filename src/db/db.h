@@ -73,6 +73,10 @@ typedef struct DbWrite {
 Err *db_write(Db *db, Arena *arena, DbWrite write) MUST_CHECK;
 Err *db_read(Db *db, Arena *arena, DbWork work, void *context) MUST_CHECK;
 
+// For work that reads, thinks and then writes what must still fit: whether another was faster
+// (STORE_BUSY), so that all of it is to be done again. Five times in all; *tries begins at 0.
+bool db_goes_again(const Err *err, int *tries) MUST_CHECK;
+
 // ---- inside work
 
 Arena *db_arena(const DbTx *tx);  // the caller's

@@ -7,8 +7,6 @@
 #include "flow/bill/issue_inside.h"
 #include "flow/bill/timeline_read.h"
 
-enum { TRIES_MAX = 5 };
-
 // What the account's open bills come to at the end of a day.
 typedef struct Accrual {
     Arena            *arena;
@@ -169,15 +167,14 @@ static Err *subscription_rate(Accrual *accrual, const SubscriptionHistory *histo
 // All of them, as of one moment.
 static Err *subscriptions_rate(Accrual *accrual)
 {
-    CatalogPage          page = { .project = accrual->query->project, .limit = INT32_MAX,
-                                  .account = accrual->account->id };
-    SubscriptionHistory *rows;
-    size_t               count;
-    TRY(catalog_histories(accrual->query->catalog, accrual->arena, &page, &rows, &count));
-    accrual->parts = arena_array(accrual->arena, IssueProgress, count);
-    accrual->opened = arena_array(accrual->arena, Instant, count);
-    for (size_t i = 0; i < count; i++)
-        TRY(subscription_rate(accrual, &rows[i]));
+    const IssueQuery *query = accrual->query;
+    AccountHistories  rows;
+    TRY(catalog_account_histories(query->catalog, accrual->arena, query->project,
+                                  accrual->account->id, &rows));
+    accrual->parts = arena_array(accrual->arena, IssueProgress, rows.count);
+    accrual->opened = arena_array(accrual->arena, Instant, rows.count);
+    for (size_t i = 0; i < rows.count; i++)
+        TRY(subscription_rate(accrual, &rows.at[i]));
     return NULL;
 }
 
@@ -409,8 +406,9 @@ static Err *day_do(Accrual *accrual)
 
 static Err *day_accrue(Arena *arena, const Accrual *of, Instant day)
 {
-    Err *err = NULL;
-    for (int tries = 0; tries < TRIES_MAX; tries++) {
+    int  tries = 0;
+    Err *err;
+    do {
         AUTO(Arena) own = arena_open();
         Accrual     accrual = { .arena = own,
                                 .query = of->query,
@@ -418,12 +416,9 @@ static Err *day_accrue(Arena *arena, const Accrual *of, Instant day)
                                 .day = day,
                                 .zone = of->zone };
         err = day_do(&accrual);
-        if (err == NULL)
-            return NULL;
-        err = refuse(arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
-        if (err->code != ERR_STORE_BUSY)
-            return err;
-    }
+        if (err != NULL)
+            err = refuse(arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
+    } while (db_goes_again(err, &tries));
     return err;
 }
 

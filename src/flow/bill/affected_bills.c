@@ -4,8 +4,6 @@
 #include "base/counter.h"
 #include "flow/bill/timeline_read.h"
 
-enum { PAGE_ROWS = 100 };
-
 typedef struct Affecting {
     Arena               *arena;  // of the answer
     const AffectedQuery *query;
@@ -142,17 +140,12 @@ static Err *subscription_compare(Affecting *affecting, Arena *arena,
 
 static Err *account_compare(Affecting *affecting, Arena *arena, const VoidInstants *instants)
 {
-    CatalogPage page = { .project = affecting->query->project, .limit = PAGE_ROWS,
-                         .account = instants->account };
-    SubscriptionHistory *histories;
-    size_t               count;
-    do {
-        TRY(catalog_histories(affecting->query->catalog, arena, &page, &histories, &count));
-        for (size_t i = 0; i < count; i++)
-            TRY(subscription_compare(affecting, arena, &histories[i], instants));
-        if (count > 0)
-            page.after = histories[count - 1].first->id;
-    } while (count == PAGE_ROWS && !affecting->is_cut);
+    const AffectedQuery *query = affecting->query;
+    AccountHistories     histories;
+    TRY(catalog_account_histories(query->catalog, arena, query->project, instants->account,
+                                  &histories));
+    for (size_t i = 0; i < histories.count && !affecting->is_cut; i++)
+        TRY(subscription_compare(affecting, arena, &histories.at[i], instants));
     return NULL;
 }
 

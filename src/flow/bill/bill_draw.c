@@ -300,17 +300,11 @@ static Err *history_add(const Opening *opening, const SubscriptionHistory *histo
 
 static Err *histories_add(const Opening *opening, Str account)
 {
-    CatalogPage page = { .project = opening->query->open.project, .limit = 1000,
-                         .account = account };
-    size_t      count;
-    do {
-        SubscriptionHistory *rows;
-        TRY(catalog_histories(opening->query->open.catalog, opening->arena, &page, &rows, &count));
-        for (size_t i = 0; i < count; i++)
-            TRY(history_add(opening, &rows[i]));
-        if (count > 0)
-            page.after = rows[count - 1].first->id;
-    } while (count == page.limit);
+    const OpenBillQuery *open = &opening->query->open;
+    AccountHistories     rows;
+    TRY(catalog_account_histories(open->catalog, opening->arena, open->project, account, &rows));
+    for (size_t i = 0; i < rows.count; i++)
+        TRY(history_add(opening, &rows.at[i]));
     return NULL;
 }
 

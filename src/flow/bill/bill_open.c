@@ -128,42 +128,33 @@ static void dues_write(const Dues *dues, Arena *arena, JsonOut *out)
     json_object_end(out);
 }
 
-// One page of the account's subscriptions; `after` moves on, and is STR_NONE behind the last.
-static Err *page_write(const Opening *opening, CatalogPage *page, Dues *dues, JsonOut *out)
+static Err *rows_write(const Opening *opening, Str account, Dues *dues, JsonOut *out)
 {
-    SubscriptionHistory *rows;
-    size_t               count;
+    AccountHistories     rows;
     const OpenBillQuery *query = opening->query;
-    TRY(catalog_histories(query->catalog, opening->arena, page, &rows, &count));
-    Money *all = arena_array(opening->arena, Money, dues->count + count);
-    for (size_t i = 0; i < dues->count; i++)
-        all[i] = dues->at[i];
-    dues->at = all;
-    for (size_t i = 0; i < count; i++) {
+    TRY(catalog_account_histories(query->catalog, opening->arena, query->project, account, &rows));
+    dues->at = arena_array(opening->arena, Money, rows.count);
+    for (size_t i = 0; i < rows.count; i++) {
         TimelineFacts facts;
         Timeline      timeline;
         Money         due;
-        TRY(timeline_facts_of(opening->arena, query->catalog, query->project, &rows[i], &facts));
+        TRY(timeline_facts_of(opening->arena, query->catalog, query->project, &rows.at[i], &facts));
         TRY(timeline_known(opening, &facts, &timeline));
         if (!timeline_active(&timeline, query->at))
             continue;
         TRY(bill_write(opening, &timeline, out, &due));
         TRY(dues_add(opening->arena, dues, due));
     }
-    page->after = count < page->limit ? STR_NONE : rows[count - 1].first->id;
     return NULL;
 }
 
 static Err *bills_write(const Opening *opening, Str account, JsonOut *out)
 {
-    CatalogPage page = { .project = opening->query->project, .limit = 1000, .account = account };
-    Dues        dues = { 0 };
+    Dues dues = { 0 };
     json_object(out);
     json_name(out, STR("data"));
     json_array(out);
-    do
-        TRY(page_write(opening, &page, &dues, out));
-    while (page.after.at != NULL);
+    TRY(rows_write(opening, account, &dues, out));
     json_array_end(out);
     dues_write(&dues, opening->arena, out);
     json_object_end(out);

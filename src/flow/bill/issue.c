@@ -8,8 +8,6 @@
 #include "base/random.h"
 #include "flow/bill/late_inside.h"
 
-enum { TRIES_MAX = 5 };
-
 const char *const invoice_kind_names[] = { "billing", "oneOff", NULL };
 const char *const invoice_state_names[] = { "draft",         "finalized", "paid",
                                             "uncollectible", "void",      NULL };
@@ -479,13 +477,13 @@ static Err *finalize_once(Arena *arena, const IssueQuery *query, Str id, IssuedI
 
 Err *issue_finalize(Arena *arena, const IssueQuery *query, Str id, IssuedInvoice **invoice)
 {
-    Err *err = NULL;
-    for (int tries = 0; tries < TRIES_MAX; tries++) {
+    int  tries = 0;
+    Err *err;
+    do
         err = finalize_once(arena, query, id, invoice);
-        // Stale, or final by now: another request may have been faster.
-        bool may_be_final = err != NULL && err->code == ERR_INVOICE_STALE && tries == 0;
-        if (err == NULL || (err->code != ERR_STORE_BUSY && !may_be_final))
-            return err;
-    }
+    while (db_goes_again(err, &tries));
+    // Stale, or final by now: another request may have been faster.
+    if (err != NULL && err->code == ERR_INVOICE_STALE)
+        err = finalize_once(arena, query, id, invoice);
     return err;
 }

@@ -41,7 +41,7 @@ static size_t subscriptions_count(const KnownRead *read)
 {
     size_t count = 0;
     for (size_t i = 0; i < read->ids->count; i++)
-        count += read->known[i].file->count;
+        count += read->known[i].file->histories.count;
     return count;
 }
 
@@ -53,8 +53,8 @@ static DbNames parts_make(Arena *arena, const KnownRead *read, IssueProgress *pa
     for (size_t i = 0; i < read->ids->count; i++) {
         IssueKnown *known = &read->known[i];
         known->parts = parts + all.count;
-        for (size_t k = 0; k < known->file->count; k++) {
-            names[all.count] = known->file->histories[k].first->id;
+        for (size_t k = 0; k < known->file->histories.count; k++) {
+            names[all.count] = known->file->histories.at[k].first->id;
             parts[all.count] = (IssueProgress){ names[all.count], false, INSTANT_FIRST };
             all.count++;
         }

@@ -5,8 +5,6 @@
 #include "flow/bill/issue_inside.h"
 #include "flow/bill/issue_waiting.h"
 
-enum { TRIES_MAX = 5 };
-
 // One account that has something due.
 typedef struct Closing {
     IssueClosed *closed;
@@ -129,11 +127,10 @@ static Err *alone_once(Arena *arena, const Batch *batch, IssueClosed *closed)
 
 static void alone(Arena *arena, const Batch *batch, IssueClosed *closed)
 {
-    for (int tries = 0; tries < TRIES_MAX; tries++) {
+    int tries = 0;
+    do
         closed->why = alone_once(arena, batch, closed);
-        if (closed->why == NULL || closed->why->code != ERR_STORE_BUSY)
-            return;
-    }
+    while (db_goes_again(closed->why, &tries));
 }
 
 // Nobody knows what was stored, or nothing more may be.

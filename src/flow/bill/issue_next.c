@@ -3,13 +3,11 @@
 // instant is behind them.
 #include "flow/bill/issue_next.h"
 
-#include "base/vector.h"
 #include "flow/bill/issue_inside.h"
 #include "flow/bill/issue_threshold.h"
 #include "flow/bill/issue_waiting.h"
-#include "flow/ledger/charge.h"
 
-enum { PAGE = 1000, THRESHOLD_PAUSE_S = 60 };
+enum { THRESHOLD_PAUSE_S = 60 };
 
 typedef struct Earliest {
     const IssueQuery *query;
@@ -78,16 +76,11 @@ static Err *waiting_look(Arena *arena, Str account, Earliest *earliest)
 Err *issue_next_boundary(Arena *arena, const IssueQuery *query, Str account, Instant after,
                          Instant *at)
 {
-    CatalogPage          page = { .project = query->project, .limit = PAGE, .account = account };
-    Earliest             earliest = { query, after, INSTANT_END };
-    SubscriptionHistory *rows;
-    size_t               count;
-    do {
-        TRY(catalog_histories(query->catalog, arena, &page, &rows, &count));
-        for (size_t i = 0; i < count; i++)
-            TRY(row_look(arena, &rows[i], &earliest));
-        page.after = count < PAGE ? STR_NONE : rows[count - 1].first->id;
-    } while (page.after.at != NULL);
+    Earliest         earliest = { query, after, INSTANT_END };
+    AccountHistories rows;
+    TRY(catalog_account_histories(query->catalog, arena, query->project, account, &rows));
+    for (size_t i = 0; i < rows.count; i++)
+        TRY(row_look(arena, &rows.at[i], &earliest));
     TRY(waiting_look(arena, account, &earliest));
     *at = earliest.at;
     return NULL;
@@ -117,17 +110,12 @@ static Err *row_has_ended(Arena *arena, const SubscriptionHistory *row,
 
 static Err *rows_have_ended(Arena *arena, const IssueFinalQuery *query, bool *have_ended)
 {
-    CatalogPage          page = { .project = query->issue->project, .limit = PAGE,
-                                  .account = query->account };
-    SubscriptionHistory *rows;
-    size_t               count;
+    const IssueQuery *issue = query->issue;
+    AccountHistories  rows;
     *have_ended = true;
-    do {
-        TRY(catalog_histories(query->issue->catalog, arena, &page, &rows, &count));
-        for (size_t i = 0; i < count && *have_ended; i++)
-            TRY(row_has_ended(arena, &rows[i], query, have_ended));
-        page.after = count < PAGE ? STR_NONE : rows[count - 1].first->id;
-    } while (page.after.at != NULL && *have_ended);
+    TRY(catalog_account_histories(issue->catalog, arena, issue->project, query->account, &rows));
+    for (size_t i = 0; i < rows.count && *have_ended; i++)
+        TRY(row_has_ended(arena, &rows.at[i], query, have_ended));
     return NULL;
 }
 
@@ -142,72 +130,4 @@ Err *issue_is_final(Arena *arena, const IssueFinalQuery *query, bool *is_final)
     TRY(issue_rate(arena, query->issue, &wanted, &draft, &has_due));
     *is_final = !has_due;
     return NULL;
-}
-
-// ---- currencies
-
-typedef VECTOR(Currency) Currencies;
-
-static void currency_add(Currencies *currencies, Currency currency)
-{
-    for (size_t i = 0; i < currencies->count; i++)
-        if (currency_equal(currencies->at[i], currency))
-            return;
-    vector_push(currencies, currency);
-}
-
-static Err *row_currency(Arena *arena, const IssueQuery *query, const SubscriptionHistory *row,
-                         Currencies *currencies)
-{
-    TimelineFacts facts;
-    Currency      currency;
-    TRY(timeline_facts_of(arena, query->catalog, query->project, row, &facts));
-    facts.known_at = query->now;
-    TRY(invoice_currency(arena, &facts, &currency));
-    currency_add(currencies, currency);
-    return NULL;
-}
-
-static Err *rows_currencies(Arena *arena, const IssueQuery *query, Str account,
-                            Currencies *currencies)
-{
-    CatalogPage          page = { .project = query->project, .limit = PAGE, .account = account };
-    SubscriptionHistory *rows;
-    size_t               count;
-    do {
-        TRY(catalog_histories(query->catalog, arena, &page, &rows, &count));
-        for (size_t i = 0; i < count; i++)
-            TRY(row_currency(arena, query, &rows[i], currencies));
-        page.after = count < PAGE ? STR_NONE : rows[count - 1].first->id;
-    } while (page.after.at != NULL);
-    return NULL;
-}
-
-typedef struct ChargesRead {
-    ProjectId project;
-    Str       account;
-    Currency *currencies;
-    size_t    count;
-} ChargesRead;
-
-static Err *charges_work(DbTx *tx, void *context)
-{
-    ChargesRead *read = context;
-    return charges_waiting_in(tx, read->project, read->account, &read->currencies, &read->count);
-}
-
-Err *issue_currencies(Arena *arena, const IssueQuery *query, Str account, Currency **currencies,
-                      size_t *count)
-{
-    ChargesRead waiting = { .project = query->project, .account = account };
-    Currencies  found = { 0 };
-    Err        *err = rows_currencies(arena, query, account, &found);
-    if (err == NULL)
-        err = db_read(query->books, arena, charges_work, &waiting);
-    for (size_t i = 0; err == NULL && i < waiting.count; i++)
-        currency_add(&found, waiting.currencies[i]);
-    *currencies = arena_copy(arena, found.at, found.count * sizeof *found.at);
-    *count = found.count;
-    vector_release(&found);
-    return err;
 }

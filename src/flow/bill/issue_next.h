@@ -19,7 +19,3 @@ typedef struct IssueFinalQuery {
     Instant           before;
 } IssueFinalQuery;
 Err *issue_is_final(Arena *arena, const IssueFinalQuery *query, bool *is_final) MUST_CHECK;
-
-// The currencies of its subscriptions and of charges that wait, each once.
-Err *issue_currencies(Arena *arena, const IssueQuery *query, Str account, Currency **currencies,
-                      size_t *count) MUST_CHECK;

@@ -6,7 +6,7 @@
 #include "flow/bill/late_inside.h"
 
 // Of a subscription; beyond that what they contained is told from the log. Of a search.
-enum { OVERDUE_MAX = 16, STEPS_MAX = 64, TRIES_MAX = 5 };
+enum { OVERDUE_MAX = 16, STEPS_MAX = 64 };
 
 // ---- what the invoices before leave
 
@@ -425,11 +425,10 @@ static Err *preview_once(Arena *arena, const IssuePreviewQuery *query, IssuePrev
 
 Err *issue_preview(Arena *arena, const IssuePreviewQuery *query, IssuePreview *preview)
 {
-    Err *err = NULL;
-    for (int tries = 0; tries < TRIES_MAX; tries++) {
+    int  tries = 0;
+    Err *err;
+    do
         err = preview_once(arena, query, preview);
-        if (err == NULL || err->code != ERR_STORE_BUSY)  // a grant came in between
-            return err;
-    }
+    while (db_goes_again(err, &tries));  // a grant came in between
     return err;
 }

@@ -197,7 +197,7 @@ static Err *row_search(Arena *arena, const Search *search, const SubscriptionHis
     bool              found;
     if (search->known != NULL)
         *facts = timeline_facts_in(query->catalog, query->project, search->known->file,
-                                   (size_t)(row - search->known->file->histories));
+                                   (size_t)(row - search->known->file->histories.at));
     else
         TRY(timeline_facts_of(arena, query->catalog, query->project, row, facts));
     const TimelineFacts *instead = search->ahead == NULL ? NULL : search->ahead->instead;
@@ -218,34 +218,18 @@ static Err *row_search(Arena *arena, const Search *search, const SubscriptionHis
     return NULL;
 }
 
-// Of those that were read ahead.
-static Err *known_search(Arena *arena, const Search *search, Nexts *nexts)
-{
-    const AccountFile *file = search->known->file;
-    nexts->at = arena_array(arena, Next, file->count);
-    for (size_t i = 0; i < file->count; i++)
-        TRY(row_search(arena, search, &file->histories[i], nexts));
-    return NULL;
-}
-
 static Err *nexts_find(Arena *arena, const Search *search, Nexts *nexts)
 {
+    const IssueQuery *query = search->query;
+    AccountHistories  rows;
     if (search->known != NULL)
-        return known_search(arena, search, nexts);
-    CatalogPage          page = { .project = search->query->project, .limit = 1000,
-                                  .account = search->account };
-    SubscriptionHistory *rows;
-    size_t               count;
-    do {
-        TRY(catalog_histories(search->query->catalog, arena, &page, &rows, &count));
-        Next *more = arena_array(arena, Next, nexts->count + count);
-        for (size_t i = 0; i < nexts->count; i++)
-            more[i] = nexts->at[i];
-        nexts->at = more;
-        for (size_t i = 0; i < count; i++)
-            TRY(row_search(arena, search, &rows[i], nexts));
-        page.after = count < page.limit ? STR_NONE : rows[count - 1].first->id;
-    } while (page.after.at != NULL);
+        rows = search->known->file->histories;
+    else
+        TRY(catalog_account_histories(query->catalog, arena, query->project, search->account,
+                                      &rows));
+    nexts->at = arena_array(arena, Next, rows.count);
+    for (size_t i = 0; i < rows.count; i++)
+        TRY(row_search(arena, search, &rows.at[i], nexts));
     return NULL;
 }
 
@@ -629,23 +613,15 @@ static Err *closed_rate(Arena *arena, const Search *search, const SubscriptionHi
 
 static Err *drafts_find(Arena *arena, const Search *search, Drafts *drafts)
 {
-    CatalogPage          page = { .project = search->query->project, .limit = 1000,
-                                  .account = search->account };
-    SubscriptionHistory *rows;
-    size_t               count;
-    do {
-        TRY(catalog_histories(search->query->catalog, arena, &page, &rows, &count));
-        IssueDraft *more = arena_array(arena, IssueDraft, drafts->count + count);
-        for (size_t i = 0; i < drafts->count; i++)
-            more[i] = drafts->at[i];
-        drafts->at = more;
-        for (size_t i = 0; i < count; i++) {
-            bool found;
-            TRY(closed_rate(arena, search, &rows[i], &more[drafts->count], &found));
-            drafts->count += found;
-        }
-        page.after = count < page.limit ? STR_NONE : rows[count - 1].first->id;
-    } while (page.after.at != NULL);
+    const IssueQuery *query = search->query;
+    AccountHistories  rows;
+    TRY(catalog_account_histories(query->catalog, arena, query->project, search->account, &rows));
+    drafts->at = arena_array(arena, IssueDraft, rows.count);
+    for (size_t i = 0; i < rows.count; i++) {
+        bool found;
+        TRY(closed_rate(arena, search, &rows.at[i], &drafts->at[drafts->count], &found));
+        drafts->count += found;
+    }
     return NULL;
 }
 

@@ -54,13 +54,11 @@ static Err *row_look(Arena *arena, Waiting *waiting, const SubscriptionHistory *
 
 static Err *rows_look(Arena *arena, Waiting *waiting)
 {
-    CatalogPage          page = { .project = waiting->query->project, .limit = INT32_MAX,
-                                  .account = waiting->account };
-    SubscriptionHistory *rows;
-    size_t               count;
-    TRY(catalog_histories(waiting->query->catalog, arena, &page, &rows, &count));
-    for (size_t i = 0; i < count; i++)
-        TRY(row_look(arena, waiting, &rows[i]));
+    const IssueQuery *query = waiting->query;
+    AccountHistories  rows;
+    TRY(catalog_account_histories(query->catalog, arena, query->project, waiting->account, &rows));
+    for (size_t i = 0; i < rows.count; i++)
+        TRY(row_look(arena, waiting, &rows.at[i]));
     return NULL;
 }
 

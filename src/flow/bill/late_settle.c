@@ -10,8 +10,6 @@
 #include "flow/bill/credit_note.h"
 #include "flow/bill/late_inside.h"
 
-enum { TRIES_MAX = 5 };
-
 // What of one line of an invoice is credited.
 typedef struct Take {
     size_t         line;  // of the draft
@@ -275,13 +273,12 @@ static Err *settle_once(Arena *arena, const IssueQuery *query, Str account, size
 
 Err *late_settle(Arena *arena, const IssueQuery *query, Str account, size_t *notes)
 {
-    Err *err = NULL;
+    int  tries = 0;
+    Err *err;
     *notes = 0;
-    for (int tries = 0; tries < TRIES_MAX; tries++) {
+    do
         err = settle_once(arena, query, account, notes);
-        if (err == NULL || err->code != ERR_STORE_BUSY)
-            return err;
-    }
+    while (db_goes_again(err, &tries));
     return err;
 }
 

@@ -31,7 +31,7 @@ static Err *facts_around(Arena *arena, Catalog *catalog, ProjectId project, Time
 TimelineFacts timeline_facts_in(Catalog *catalog, ProjectId project, const AccountFile *file,
                                 size_t number)
 {
-    TimelineFacts facts = { .history = file->histories[number] };
+    TimelineFacts facts = { .history = file->histories.at[number] };
     facts_fill(catalog, project, file->zones, &facts);
     return facts;
 }

@@ -219,24 +219,16 @@ static Err *closed_read(const Search *search, Looked *account)
 static Err *timelines_read(const Search *search, Looked *account)
 {
     const UnbilledQuery *query = search->query;
-    SubscriptionHistory *rows;
-    size_t               count;
-    CatalogPage page = { .project = query->project, .limit = 1000, .account = account->id };
-    do {
-        TRY(catalog_histories(query->catalog, account->arena, &page, &rows, &count));
-        Timeline *all = arena_array(account->arena, Timeline, account->count + count);
-        for (size_t i = 0; i < account->count; i++)
-            all[i] = account->timelines[i];
-        account->timelines = all;
-        for (size_t i = 0; i < count; i++) {
-            TimelineFacts facts;
-            TRY(timeline_facts_of(account->arena, query->catalog, query->project, &rows[i],
-                                  &facts));
-            facts.known_at = query->now;
-            TRY(timeline_fold(account->arena, &facts, &all[account->count++]));
-        }
-        page.after = count < page.limit ? STR_NONE : rows[count - 1].first->id;
-    } while (page.after.at != NULL);
+    AccountHistories     rows;
+    TRY(catalog_account_histories(query->catalog, account->arena, query->project, account->id,
+                                  &rows));
+    account->timelines = arena_array(account->arena, Timeline, rows.count);
+    for (size_t i = 0; i < rows.count; i++) {
+        TimelineFacts facts;
+        TRY(timeline_facts_of(account->arena, query->catalog, query->project, &rows.at[i], &facts));
+        facts.known_at = query->now;
+        TRY(timeline_fold(account->arena, &facts, &account->timelines[account->count++]));
+    }
     return closed_read(search, account);
 }
 
