@@ -90,14 +90,14 @@ Err *catalog_subscription_history(Catalog *catalog, Arena *in, ProjectId project
     return refuse(in, ERR_SUBSCRIPTION_NOT_FOUND, STR_NONE, "there is no such subscription");
 }
 
-Err *catalog_histories(Catalog *catalog, Arena *in, const CatalogPage *page,
-                       SubscriptionHistory **histories, size_t *count)
+Err *catalog_account_histories(Catalog *catalog, Arena *in, ProjectId project, Str account,
+                               AccountHistories *histories)
 {
-    (void)catalog, (void)page;
-    *count = world.subscription_count;
-    *histories = arena_array(in, SubscriptionHistory, *count);
-    for (size_t i = 0; i < *count; i++)
-        (*histories)[i] = history_of(&world.subscriptions[i]);
+    (void)catalog, (void)project, (void)account;
+    histories->count = world.subscription_count;
+    histories->at = arena_array(in, SubscriptionHistory, histories->count);
+    for (size_t i = 0; i < histories->count; i++)
+        histories->at[i] = history_of(&world.subscriptions[i]);
     return NULL;
 }
 
