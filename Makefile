@@ -64,7 +64,7 @@ run: $(BUILD)/toll  ## serve on LISTEN with a store in DATA (build/run), made wh
 
 # The folders of src/ in the order in which they may use each other. tools/tidy enforces it.
 LAYERS := base money time price db store http audit catalog operation \
-          flow/ingest flow/dedupe flow/aggregate flow/rate flow/ledger flow/bill flow/simulate flow/run \
+          flow/ingest flow/dedupe flow/aggregate flow/rate flow/ledger flow/bill flow/invoice flow/simulate flow/run \
           edge ops api cli
 
 objects = $(patsubst src/%,$(BUILD)/%.o,$(wildcard src/$(1)/*.c src/$(1)/*.cc))
@@ -159,8 +159,8 @@ programs = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
 # Whoever calls the books calls that program's own functions first.
 $(BUILD)/test/api/failing_books: private LDFLAGS += \
     $(addprefix -Wl$(COMMA)--wrap=,db_rows db_find db_run db_later db_run_many db_insert db_read db_write \
-        json_parse_stored usage_moment_open usage_events timeline_fold period_bill invoice_currency invoice_next \
-        timeline_facts timeline_facts_of catalog_account_get catalog_histories \
+        json_parse_stored usage_moment_open usage_events timeline_fold period_bill due_currency due_next \
+        timeline_facts timeline_facts_of catalog_account_get catalog_histories catalog_account_histories \
         draw_begin)
 
 UNIT_TESTS := $(call programs,test/unit/*/*_test.c test/sim/*_test.c)

@@ -17,10 +17,10 @@ import sys
 
 WHOLE = ("src/money", "src/time", "src/price")
 WHOLE_FILES = re.compile(r"src/flow/ledger/(ledger\w*|chain|rules|draw|charge|charge_store|pack_store|adjustment_store|"
-                         r"credit_store)\.c|src/flow/bill/(alike|tax_rate|credit_note_store|upcoming|timeline_read|"
-                         r"revenue_item)\.c")
+                         r"credit_store)\.c|src/flow/bill/(alike|timeline_read)\.c|"
+                         r"src/flow/invoice/(tax_rate|credit_note_store|upcoming|revenue_item)\.c")
 
-LISTED = ("src/flow/ledger", "src/flow/bill", "src/flow/run")
+LISTED = ("src/flow/ledger", "src/flow/bill", "src/flow/invoice", "src/flow/run")
 
 
 def reports(build):

@@ -5,7 +5,7 @@
 #include "api/routes.h"
 #include "api/server.h"
 #include "flow/bill/bill_open.h"
-#include "flow/bill/upcoming.h"
+#include "flow/invoice/upcoming.h"
 
 static Err *query_read(Request *request, OpenBillQuery *query)
 {

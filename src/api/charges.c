@@ -3,7 +3,7 @@
 #include "api/grant_shape.h"
 #include "api/page.h"
 #include "api/routes.h"
-#include "flow/bill/bill_draw.h"
+#include "flow/invoice/bill_draw.h"
 #include "flow/ledger/charge.h"
 
 // ---- making one

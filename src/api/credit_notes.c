@@ -7,7 +7,7 @@
 #include "api/page.h"
 #include "api/routes.h"
 #include "catalog/body.h"
-#include "flow/bill/credit_note.h"
+#include "flow/invoice/credit_note.h"
 
 enum { LINES_MAX = 1000, METHOD_BYTES = 64, MEMO_BYTES = 1000 };
 

@@ -4,7 +4,7 @@
 #include "api/invoice_pdf.h"
 #include "api/routes.h"
 #include "api/server.h"
-#include "flow/bill/credit_note.h"
+#include "flow/invoice/credit_note.h"
 
 typedef struct Drawn {
     ProjectId  project;

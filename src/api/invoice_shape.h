@@ -1,7 +1,7 @@
 // An invoice on the wire: where it stands now, and around it the document, which never changes.
 #pragma once
 
-#include "flow/bill/issue.h"
+#include "flow/invoice/issue.h"
 #include "http/shape.h"
 
 // What a list leaves out.

@@ -5,7 +5,7 @@
 #include "api/routes.h"
 #include "base/vector.h"
 #include "catalog/terms.h"
-#include "flow/bill/change_preview.h"
+#include "flow/invoice/change_preview.h"
 #include "price/place.h"
 
 enum { ACCOUNTS_MAX = 1000, VERSION_MAX = 1000000000 };

@@ -4,7 +4,7 @@
 #include "api/money_body.h"
 #include "api/page.h"
 #include "api/routes.h"
-#include "flow/bill/late.h"
+#include "flow/invoice/late.h"
 
 static Err *record_to_json(const LateRecord *record, Arena *arena, JsonOut *out)
 {

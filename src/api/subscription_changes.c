@@ -8,7 +8,7 @@
 #include "api/subscription_shape.h"
 #include "catalog/body.h"
 #include "catalog/phases.h"
-#include "flow/bill/change_preview.h"
+#include "flow/invoice/change_preview.h"
 #include "price/patch.h"
 
 enum { BODY_DEPTH = 24, VERSION_MAX = 1000000000 };

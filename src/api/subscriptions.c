@@ -3,7 +3,7 @@
 #include "api/page.h"
 #include "api/routes.h"
 #include "api/subscription_shape.h"
-#include "flow/bill/change_preview.h"
+#include "flow/invoice/change_preview.h"
 
 enum { BODY_DEPTH = 24 };  // overrides of a plan document, in phases
 

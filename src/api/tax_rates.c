@@ -7,7 +7,7 @@
 #include "audit/audit.h"
 #include "catalog/body.h"
 #include "catalog/party.h"
-#include "flow/bill/tax_rate.h"
+#include "flow/invoice/tax_rate.h"
 #include "price/tax.h"
 
 // Who did it, into the audit trail, in the transaction of the deed.

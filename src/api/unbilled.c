@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET /v1/usage/unbilled: events that no bill counts, by reason.
-#include "flow/bill/unbilled.h"
+#include "flow/invoice/unbilled.h"
 
 #include "api/cursor.h"
 #include "api/routes.h"

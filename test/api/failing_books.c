@@ -17,7 +17,7 @@
 #include "base/json.h"
 #include "db/db.h"
 #include "flow/aggregate/usage.h"
-#include "flow/bill/invoice.h"
+#include "flow/bill/due.h"
 #include "flow/bill/period_bill.h"
 #include "flow/bill/timeline.h"
 #include "flow/ledger/draw.h"
@@ -126,15 +126,19 @@ WRAPPED(catalog_histories, arena,
         (Catalog *catalog, Arena *arena, const CatalogPage *page, SubscriptionHistory **rows,
          size_t *count),
         (catalog, arena, page, rows, count))
+WRAPPED(catalog_account_histories, arena,
+        (Catalog *catalog, Arena *arena, ProjectId project, Str account,
+         AccountHistories *histories),
+        (catalog, arena, project, account, histories))
 WRAPPED(draw_begin, arena,
         (Arena *arena, CreditGrants grants, DrawLines lines, Drawing *drawing),
         (arena, grants, lines, drawing))
 WRAPPED(period_bill, arena,
         (Arena *arena, const PeriodQuery *query, const Period *period, Bill *bill),
         (arena, query, period, bill))
-WRAPPED(invoice_currency, arena, (Arena *arena, const TimelineFacts *facts, Currency *currency),
+WRAPPED(due_currency, arena, (Arena *arena, const TimelineFacts *facts, Currency *currency),
         (arena, facts, currency))
-WRAPPED(invoice_next, arena,
+WRAPPED(due_next, arena,
         (Arena *arena, const TimelineFacts *facts, Instant after, Instant *at, bool *found),
         (arena, facts, after, at, found))
 

@@ -8,7 +8,7 @@
 // run_failure.
 #pragma once
 
-#include "flow/bill/issue.h"
+#include "flow/invoice/issue.h"
 #include "operation/operation.h"
 
 typedef enum RunKind {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a run says of the accounts it looked at: when they are to be looked at again.
-#include "flow/bill/issue_next.h"
+#include "flow/invoice/issue_next.h"
 #include "flow/run/run_inside.h"
 #include "flow/run/schedule.h"
 

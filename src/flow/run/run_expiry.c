@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Credit whose time is over. A grant still pays for what was used while it was in force, so nothing
 // is taken before every period that began by then is billed; a later run comes back to it.
-#include "flow/bill/issue_next.h"
+#include "flow/invoice/issue_next.h"
 #include "flow/ledger/charge.h"
 #include "flow/ledger/credit.h"
 #include "flow/run/run_kinds.h"

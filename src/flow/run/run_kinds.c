@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "flow/run/run_kinds.h"
 
-#include "flow/bill/accrual.h"
+#include "flow/invoice/accrual.h"
 
 static Err *still_work(DbTx *tx, void *context)
 {

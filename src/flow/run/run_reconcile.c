@@ -2,7 +2,7 @@
 // An account's books against each other, read as of one moment. Invoice by invoice: what it posted,
 // what was paid of it. Then what it owes and has, currency by currency: the ledger's balance
 // against the invoices that remain, the grants that are left, what is accrued and deferred.
-#include "flow/bill/revenue_item.h"
+#include "flow/invoice/revenue_item.h"
 #include "flow/ledger/credit.h"
 #include "flow/run/run_kinds.h"
 

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/thread.h"
-#include "flow/bill/issue_currencies.h"
+#include "flow/invoice/issue_currencies.h"
 #include "flow/run/run_kinds.h"
 
 typedef struct Walk {

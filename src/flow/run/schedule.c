@@ -3,7 +3,7 @@
 
 #include "catalog/due.h"
 #include "catalog/settings.h"
-#include "flow/bill/issue_next.h"
+#include "flow/invoice/issue_next.h"
 #include "flow/ledger/credit.h"
 
 enum { AGAIN_FIRST_S = 60, AGAIN_MOST_S = 6 * 3600, MARKED_MAX = 500 };

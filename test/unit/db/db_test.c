@@ -765,22 +765,6 @@ static void test_one_select_is_read_alone(void **state)
     db_close(db);
 }
 
-static void test_work_that_others_overtake_is_done_five_times(void **state)
-{
-    const Place *place = *state;
-    const Err   *busy = refuse(place->arena, ERR_STORE_BUSY, STR_NONE, "another was faster");
-    const Err   *failed = refuse(place->arena, ERR_STORE_FAILED, STR_NONE, "no disk");
-    int          tries = 0, done = 0;
-    do
-        done++;
-    while (db_goes_again(busy, &tries));
-    assert_int_equal(done, 5);
-    tries = 0;
-    assert_false(db_goes_again(NULL, &tries));
-    assert_false(db_goes_again(failed, &tries));
-    assert_int_equal(tries, 0);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, place_open, place_close)
 
 int main(void)
@@ -804,7 +788,6 @@ int main(void)
         TEST(test_an_insert_may_add_to_what_is_there),
         TEST(test_what_waits_is_sent_together_and_all_of_it_counts),
         TEST(test_one_select_is_read_alone),
-        TEST(test_work_that_others_overtake_is_done_five_times),
     };
     return cmocka_run_group_tests_name("db", tests, NULL, NULL);
 }

@@ -168,12 +168,30 @@ static void test_what_is_met_again_and_again_is_refused(void **state)
     assert_int_equal(system(command), 0);
 }
 
+static void test_work_that_others_overtake_is_done_five_times(void **state)
+{
+    (void)state;
+    AUTO(Arena) arena = arena_open();
+    const Err *busy = refuse(arena, ERR_STORE_BUSY, STR_NONE, "another was faster");
+    const Err *failed = refuse(arena, ERR_STORE_FAILED, STR_NONE, "no disk");
+    int        tries = 0, done = 0;
+    do
+        done++;
+    while (db_goes_again(busy, &tries));
+    assert_int_equal(done, 5);
+    tries = 0;
+    assert_false(db_goes_again(NULL, &tries));
+    assert_false(db_goes_again(failed, &tries));
+    assert_int_equal(tries, 0);
+}
+
 int main(void)
 {
     log_threshold(LOG_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_writers_that_meet_lose_nothing),
         cmocka_unit_test(test_what_is_met_again_and_again_is_refused),
+        cmocka_unit_test(test_work_that_others_overtake_is_done_five_times),
     };
     return cmocka_run_group_tests_name("writers", tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "flow/bill/bill_draw.c"
+#include "flow/invoice/bill_draw.c"
 
 static Currency currency_of(const char *code)
 {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "flow/bill/credit_note.c"
+#include "flow/invoice/credit_note.c"
 
 static void test_worked(void **state)
 {

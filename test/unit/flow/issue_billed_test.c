@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "flow/bill/issue_billed.c"
+#include "flow/invoice/issue_billed.c"
 
 #define PERIOD                                                                    \
     "\"period\":{\"start\":\"2031-01-01T00:00:00Z\",\"end\":\"2031-02-01T00:00:00Z\"}"
@@ -28,8 +28,8 @@ static void test_lines_of_one_key_are_one(void **state)
 {
     (void)state;
     AUTO(Arena)  arena = arena_open();
-    InvoiceLines lines;
-    const char  *fee = "{\"kind\":\"fee\",\"charge\":\"fee\",\"description\":\"F\"," PERIOD "}";
+    DueLines    lines;
+    const char *fee = "{\"kind\":\"fee\",\"charge\":\"fee\",\"description\":\"F\"," PERIOD "}";
     const char  *eu = "{\"kind\":\"usage\",\"charge\":\"calls\",\"group\":{\"region\":\"eu\","
                       "\"zone\":null}," PERIOD "}";
     const char  *none = "{\"kind\":\"usage\",\"charge\":\"calls\",\"group\":null," PERIOD "}";
@@ -51,8 +51,8 @@ static void test_lines_that_cannot_be_read(void **state)
 {
     (void)state;
     AUTO(Arena)  arena = arena_open();
-    InvoiceLines lines;
-    Currency     usd = currency_of("USD");
+    DueLines lines;
+    Currency usd = currency_of("USD");
     const char  *bad[] = { "{\"kind\":\"fee\"}", "{\"kind\":\"none\"," PERIOD "}", "[]", "{",
                            "{\"kind\":\"fee\",\"period\":{\"start\":1}}" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "flow/bill/issue_events.c"
+#include "flow/invoice/issue_events.c"
 
 enum { LIMIT = 3, ROOM = 5, EVENTS = 40 };
 

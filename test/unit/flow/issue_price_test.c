@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "flow/bill/issue_price.c"
+#include "flow/invoice/issue_price.c"
 
 enum { LINES = 2 };
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "flow/bill/issue_rate.c"
+#include "flow/invoice/issue_rate.c"
 
 static Currency currency_of(const char *code)
 {

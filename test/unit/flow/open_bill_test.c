@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "flow/bill/bill_open.c"
-#include "flow/bill/change_preview.c"
+#include "flow/invoice/change_preview.c"
 
 static Money money_of(int64_t minor, const char *code)
 {

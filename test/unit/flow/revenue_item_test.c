@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is deferred: days sum to the amount whatever days are asked for, what changes in between
 // takes nothing back that was earned, and what is taken off is never more than was left.
-#include "flow/bill/revenue_item.h"
+#include "flow/invoice/revenue_item.h"
 
 #include "in_arena.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rates of tax as a body says them: what is refused names its member, what is kept compares as
 // text.
-#include "flow/bill/tax_rate.h"
+#include "flow/invoice/tax_rate.h"
 
 #include "in_arena.h"
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "flow/bill/unbilled.c"
+#include "flow/invoice/unbilled.c"
 
 static void test_meters_are_found_by_id(void **state)
 {
