@@ -180,48 +180,46 @@ static Err *restore_post(DbTx *tx, const CreditRestore *wanted, int64_t amount, 
     return ledger_post(tx, &post, &posted);
 }
 
-typedef struct Restoring {
-    const CreditRestore *wanted;
-    StoredGrant        **grants;  // locked by id; then in the order of draw
-    CreditDrawn         *drawn;
-    size_t               count;
-} Restoring;
-
-static Err *restoring_read(DbTx *tx, const CreditRestore *wanted, Restoring *all)
+// Into the order of the draw.
+static void back_place(CreditBack *parts, size_t count, const CreditBack *part)
 {
-    all->wanted = wanted;
-    TRY(credit_drawn_of(tx, &wanted->wallet, wanted->of, &all->drawn, &all->count));
-    all->grants = arena_array(db_arena(tx), StoredGrant *, all->count);
-    for (size_t i = 0; i < all->count; i++) {
-        TRY(credit_row_find(tx, wanted->wallet.project, all->drawn[i].grant, &all->grants[i]));
-        if (all->grants[i] == NULL)
+    for (; count > 0 && grant_compare(&parts[count - 1].grant, &part->grant) > 0; count--)
+        parts[count] = parts[count - 1];
+    parts[count] = *part;
+}
+
+Err *credit_restore_parts(DbTx *tx, const CreditRestore *wanted, CreditBack **parts, size_t *count)
+{
+    CreditDrawn *drawn;  // by grant: so their rows are locked
+    int64_t      left = wanted->amount;
+    TRY(credit_drawn_of(tx, &wanted->wallet, wanted->of, &drawn, count));
+    *parts = arena_array(db_arena(tx), CreditBack, *count);
+    for (size_t i = 0; i < *count; i++) {
+        StoredGrant *grant;
+        TRY(credit_row_find(tx, wanted->wallet.project, drawn[i].grant, &grant));
+        if (grant == NULL)
             return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE,
                           "a draw is of a grant that is not there");
+        CreditBack part = { grant->grant, drawn[i].amount - drawn[i].restored };
+        back_place(*parts, i, &part);
     }
-    for (size_t i = 1; i < all->count; i++)
-        for (size_t k = i; k > 0; k--) {
-            if (grant_compare(&all->grants[k - 1]->grant, &all->grants[k]->grant) <= 0)
-                break;
-            StoredGrant *grant = all->grants[k];
-            CreditDrawn  drawn = all->drawn[k];
-            all->grants[k] = all->grants[k - 1];
-            all->drawn[k] = all->drawn[k - 1];
-            all->grants[k - 1] = grant;
-            all->drawn[k - 1] = drawn;
-        }
+    for (size_t i = *count; i > 0; i--) {
+        CreditBack *part = &(*parts)[i - 1];
+        part->amount = part->amount < left ? part->amount : left;
+        left -= part->amount;
+    }
     return NULL;
 }
 
-static Err *restore_one(DbTx *tx, const Restoring *all, size_t place, int64_t amount,
+static Err *restore_one(DbTx *tx, const CreditRestore *wanted, const CreditBack *part,
                         int64_t *cost)
 {
-    const CreditRestore *wanted = all->wanted;
-    CreditMove           move = {
+    CreditMove move = {
         .project = wanted->wallet.project,
-        .before = &all->grants[place]->grant,
-        .amount = amount,
+        .before = &part->grant,
+        .amount = part->amount,
         .state = GRANT_ACTIVE,
-        .expires_at = all->grants[place]->grant.expires_at,
+        .expires_at = part->grant.expires_at,
         .kind = ENTRY_RESTORE,
         .source = str_print(db_arena(tx), "%.*s|%.*s", STR_ARG(wanted->of),
                             STR_ARG(wanted->source)),
@@ -230,49 +228,23 @@ static Err *restore_one(DbTx *tx, const Restoring *all, size_t place, int64_t am
     return credit_move(tx, &move, cost);
 }
 
-// The grant that was drawn last first.
-static int64_t part_back(const Restoring *all, size_t place, int64_t left)
-{
-    int64_t amount = all->drawn[place].amount - all->drawn[place].restored;
-    if (amount > left)
-        amount = left;
-    return amount > 0 ? amount : 0;
-}
-
-Err *credit_restore_parts(DbTx *tx, const CreditRestore *wanted, CreditBack **parts, size_t *count)
-{
-    Restoring all;
-    int64_t   left = wanted->amount;
-    TRY(restoring_read(tx, wanted, &all));
-    *parts = arena_array(db_arena(tx), CreditBack, all.count);
-    *count = all.count;
-    for (size_t i = all.count; i > 0; i--) {
-        int64_t amount = part_back(&all, i - 1, left);
-        (*parts)[i - 1] = (CreditBack){ all.grants[i - 1]->grant, amount };
-        left -= amount;
-    }
-    return NULL;
-}
-
 Err *credit_restore(DbTx *tx, const CreditRestore *wanted, int64_t *restored)
 {
-    Restoring all;
-    int64_t   left = wanted->amount, costs = 0, cost;
+    CreditBack *parts;
+    size_t      count;
+    int64_t     costs = 0, cost;
     assert_that(wanted->source.length <= CREDIT_SOURCE_BYTES);
-    TRY(restoring_read(tx, wanted, &all));
-    for (size_t i = all.count; i > 0; i--) {
-        int64_t amount = part_back(&all, i - 1, left);
-        if (amount == 0)
+    TRY(credit_restore_parts(tx, wanted, &parts, &count));
+    *restored = 0;
+    for (size_t i = count; i > 0; i--) {
+        const CreditBack *part = &parts[i - 1];
+        if (part->amount == 0)
             continue;
-        TRY(restore_one(tx, &all, i - 1, amount, &cost));
-        left -= amount;
+        TRY(restore_one(tx, wanted, part, &cost));
+        *restored += part->amount;
         costs += cost;
     }
-    int64_t amount = wanted->amount - left;
-    if (amount > 0)
-        TRY(restore_post(tx, wanted, amount, costs));
-    *restored = amount;
-    return NULL;
+    return *restored == 0 ? NULL : restore_post(tx, wanted, *restored, costs);
 }
 
 Err *credit_draw_left(DbTx *tx, const CreditWallet *wallet, Str of, int64_t *left)

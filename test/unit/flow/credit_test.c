@@ -298,7 +298,7 @@ static void test_a_pack_of_100_for_90(void **state)
 static void test_a_draw_comes_back(void **state)
 {
     Place *place = *state;
-    grant_add(place, grant_of(place, "a", 300, 100));
+    grant_add(place, grant_of(place, "z", 300, 100));  // drawn first; ids do not matter
     StoredGrant second = grant_of(place, "b", 1000, 0);
     second.grant.priority = 1;
     grant_add(place, second);
@@ -306,11 +306,11 @@ static void test_a_draw_comes_back(void **state)
     assert_int_equal(left_of(place, "b"), 300);
     assert_int_equal(restore(place, "invoice:1", "note:1", 500), 500);  // the last drawn first
     assert_int_equal(left_of(place, "b"), 800);
-    assert_int_equal(left_of(place, "a"), 0);
+    assert_int_equal(left_of(place, "z"), 0);
     assert_int_equal(restore(place, "invoice:1", "void:1", INT64_MAX), 500);
-    assert_int_equal(left_of(place, "a"), 300);
+    assert_int_equal(left_of(place, "z"), 300);
     assert_int_equal(left_of(place, "b"), 1000);
-    assert_int_equal(grant_get(place, "a").state, GRANT_ACTIVE);
+    assert_int_equal(grant_get(place, "z").state, GRANT_ACTIVE);
     assert_int_equal(restore(place, "invoice:1", "void:2", INT64_MAX), 0);
     assert_int_equal(restore(place, "invoice:none", "void:3", INT64_MAX), 0);
     assert_int_equal(posted(place, LEDGER_RECEIVABLE, "acme"), 0);
@@ -375,6 +375,8 @@ static void test_credit_expires_once(void **state)
     assert_true(expire(place, "paid", day(5)));
     assert_false(expire(place, "paid", day(6)));
     assert_true(expire(place, "free", day(5)));
+    Ending none = { .place = place, .revoke = { .id = STR("none"), .at = day(5) } };
+    refused_work(place, expire_work, &none, ERR_GRANT_NOT_FOUND);
     assert_int_equal(posted(place, LEDGER_BREAKAGE, "credit"), -300);
     assert_int_equal(posted(place, LEDGER_WALLET, "acme"), 0);
     assert_int_equal(grant_get(place, "paid").state, GRANT_EXPIRED);
