@@ -96,19 +96,24 @@ static Cells cells_make(Arena *arena, const TaxQuery *query, const TaxLine *line
 
 // ---- rounding
 
+static int by_number(const Cell *left, const Cell *right)
+{
+    return (left->number > right->number) - (left->number < right->number);
+}
+
 static int by_group(const void *a, const void *b)
 {
     const Cell *left = a, *right = b;
     if (left->group != right->group)
         return left->group < right->group ? -1 : 1;
-    return left->number < right->number ? -1 : left->number > right->number;
+    return by_number(left, right);
 }
 
 static int by_rest(const void *a, const void *b)
 {
     const Cell *left = a, *right = b;
     int         order = rational_compare(right->rest, left->rest);
-    return order != 0 ? order : (left->number < right->number ? -1 : left->number > right->number);
+    return order != 0 ? order : by_number(left, right);
 }
 
 // A whole number of minor units. A currency without places rounds to it.
@@ -166,11 +171,12 @@ static bool line_sum(const TaxQuery *query, TaxLine *line, TaxSum *sums)
 {
     line->net = line->amount.minor;
     line->tax = 0;
-    for (size_t i = 0; i < line->rate_count; i++)
-        if (__builtin_add_overflow(line->tax, line->taxes[i], &line->tax) ||
-            (query->rates[line->rates[i]].inclusive &&
-             __builtin_sub_overflow(line->net, line->taxes[i], &line->net)))
+    for (size_t i = 0; i < line->rate_count; i++) {
+        if (__builtin_add_overflow(line->tax, line->taxes[i], &line->tax))
             return false;
+        if (query->rates[line->rates[i]].inclusive)
+            line->net -= line->taxes[i];  // a part of it
+    }
     for (size_t i = 0; i < line->rate_count; i++) {
         TaxSum *sum = &sums[line->rates[i]];
         if (__builtin_add_overflow(sum->tax, line->taxes[i], &sum->tax) ||

@@ -53,6 +53,7 @@ static void assert_alike(const char *before, const char *after, const char *want
 #define SHARE(id, of, percent) \
     "{\"id\":\"" id "\",\"model\":\"percentOf\",\"charges\":[" of "],\"ratePercent\":" percent "}"
 #define EU ",\"filter\":{\"r\":[\"eu\"]}"
+#define EU_US ",\"filter\":{\"r\":[\"eu\",\"us\"]}"
 #define US ",\"filter\":{\"r\":[\"us\"]}"
 
 static void test_the_same_definition_goes_on(void **state)
@@ -79,6 +80,8 @@ static void test_rivals_on_the_meter_are_the_same(void **state)
     assert_alike(USED("x", "") "," USED("y", EU) "," USED("z", US),
                  USED("z", US) "," USED("y", EU) "," USED("x", ""), "xyz");
     assert_alike(USED("x", "") "," USED("y", EU), USED("x", "") "," USED("y", US), "--");
+    assert_alike(USED("x", "") "," USED("y", EU), USED("x", "") "," USED("y", EU_US), "--");
+    assert_alike(USED("x", "") "," USED("y", EU_US), USED("x", "") "," USED("y", EU), "--");
     // Another charge that leaves it the same events.
     assert_alike(USED("x", "") "," USED("y", EU), USED("x", "") "," USED("z", EU), "x-");
 }

@@ -21,6 +21,9 @@ static void check_fault(Str request, const char *pointer)
     assert_int_equal(out.length, 0);
 }
 
+#define LONG_40  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG_200 LONG_40 LONG_40 LONG_40 LONG_40 LONG_40
+
 static void test_charges_with_other_values(void **state)
 {
     (void)state;
@@ -40,6 +43,9 @@ static void test_charges_with_other_values(void **state)
         { CHARGE(UNIT ",\"metadata\":7"), "/plan/charges/0/metadata" },
         { CHARGE(UNIT ",\"metadata\":{\"a\":7}"), "/plan/charges/0/metadata" },
         { CHARGE(UNIT ",\"metadata\":{\"\":\"a\"}"), "/plan/charges/0/metadata" },
+        { CHARGE(UNIT ",\"metadata\":{\"" LONG_40 "1\":\"a\"}"), "/plan/charges/0/metadata" },
+        { CHARGE(UNIT ",\"metadata\":{\"a\":\"" LONG_200 LONG_200 LONG_40 LONG_40 LONG_40 "\"}"),
+          "/plan/charges/0/metadata" },
         { CHARGE(UNIT ",\"filter\":{\"a\":[[]]}"), "/plan/charges/0/filter/a/0" },
         { CHARGE(UNIT ",\"a~b/c\":1"), "/plan/charges/0/a~0b~1c" },
         { CHARGE(UNIT ",\"minimum\":{}"), "/plan/charges/0/minimum/amount" },

@@ -221,6 +221,7 @@ static void test_plans_that_are_refused(void **state)
         { ",\"trial\":{\"days\":0}", ERR_FIELD_INVALID, "/trial/days" },
         { ",\"invoiceThreshold\":{\"amount\":0}", ERR_PLAN_INVALID, "/invoiceThreshold" },
         { ",\"taxCategory\":\"x y\"", ERR_FIELD_INVALID, "/taxCategory" },
+        { ",\"metadata\":{}", ERR_PLAN_INVALID, "/metadata" },
         { ",\"nonsense\":1", ERR_UNKNOWN_MEMBER, "/nonsense" },
         { ",\"minimum\":{}", ERR_FIELD_REQUIRED, "/minimum/amount" },
         { ",\"minimum\":{\"amount\":9},\"maximum\":{\"amount\":8}", ERR_PLAN_INVALID, "/minimum" },

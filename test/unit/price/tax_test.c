@@ -206,11 +206,31 @@ static void test_sums_hold(void **state)
 static void test_too_large(void **state)
 {
     (void)state;
-    rate("100", false);
-    line(INT64_MAX, "0");
-    line(INT64_MAX, "0");
-    assert_int_equal(run(TAX_BY_RATE)->code, ERR_AMOUNT_TOO_LARGE);
-    assert_int_equal(run(TAX_BY_LINE)->code, ERR_AMOUNT_TOO_LARGE);
+    static const struct {
+        const char *percents[2];
+        int64_t     lines[3];
+        const char *rates;
+        TaxRounding rounding;
+    } rows[] = {
+        { { "100" }, { INT64_MAX, INT64_MAX }, "0", TAX_BY_RATE },
+        { { "100" }, { INT64_MAX, INT64_MAX }, "0", TAX_BY_LINE },
+        { { "1" }, { INT64_MAX, INT64_MAX }, "0", TAX_BY_LINE },  // the sum of the nets
+        { { "100" }, { INT64_MIN }, "0", TAX_BY_LINE },  // has no opposite
+        { { "200" }, { INT64_MAX, 1 }, "0", TAX_BY_LINE },
+        { { "200" }, { INT64_MAX, -INT64_MAX }, "0", TAX_BY_RATE },  // but the sum is 0
+        { { "100" }, { -INT64_MAX, INT64_MAX, INT64_MAX }, "0", TAX_BY_RATE },
+        { { "100", "100" }, { INT64_MAX }, "01", TAX_BY_LINE_RATE },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        made = (Made){ 0 };
+        for (int k = 0; k < 2 && rows[i].percents[k] != NULL; k++)
+            rate(rows[i].percents[k], false);
+        for (int k = 0; k < 3 && rows[i].lines[k] != 0; k++)
+            line(rows[i].lines[k], rows[i].rates);
+        Err *err = run(rows[i].rounding);
+        assert_non_null(err);
+        assert_int_equal(err->code, ERR_AMOUNT_TOO_LARGE);
+    }
 }
 
 static void test_names(void **state)
