@@ -158,8 +158,8 @@ $(foreach folder,test/sim test/cases test/api test/crash bench,$(eval $(call pro
 programs = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)))
 # Whoever calls the books calls that program's own functions first.
 $(BUILD)/test/api/failing_books: private LDFLAGS += \
-    $(addprefix -Wl$(COMMA)--wrap=,db_rows db_find db_run db_later db_run_many db_insert db_read db_write \
-        json_parse_stored usage_moment_open usage_events timeline_fold period_bill due_currency due_next \
+    $(addprefix -Wl$(COMMA)--wrap=,db_rows db_find db_run db_later db_run_many db_insert db_read db_read_one \
+        db_write json_parse_stored usage_moment_open usage_events timeline_fold period_bill due_currency due_next \
         timeline_facts timeline_facts_of catalog_account_get catalog_histories catalog_account_histories \
         draw_begin)
 

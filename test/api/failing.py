@@ -4,6 +4,7 @@
 busy_everywhere      the same with books that are busy
 refused_everywhere   does a deed with the first call to the books failing, then with the second, and so
                      on, until none fails; every time it is refused, and nothing is half done
+meanwhile            does something else just before a deed's n-th write, or read: another request was faster
 """
 import contextlib
 import itertools
@@ -12,6 +13,7 @@ import os
 import sqlite3
 import struct
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,9 +39,9 @@ class FailingServer(Server):
         super().__init__(**options)
         self.base, self.seen, self.found = None, None, {}
         path = self.folder / "faults"
-        path.write_bytes(bytes(72))
+        path.write_bytes(bytes(96))
         with open(path, "r+b") as file:
-            self.faults = mmap.mmap(file.fileno(), 72)
+            self.faults = mmap.mmap(file.fileno(), 96)
 
     def start(self, wait=True):
         os.environ["TOLL_BOOK_FAULTS"] = str(self.folder / "faults")
@@ -55,6 +57,19 @@ class FailingServer(Server):
         self.faults[16:64] = threads.encode().ljust(48, b"\0")
         self.faults[8:16] = struct.pack("=q", 0)
         self.faults[0:8] = struct.pack("=q", call)
+
+    def wait(self, writes=0, reads=0, threads="worker"):
+        """Of the transactions that those threads begin from now on, the so-manieth waits: before it, nothing
+        is locked. `waits` tells, go() ends it."""
+        self.faults[16:64] = threads.encode().ljust(48, b"\0")
+        self.faults[72:96] = struct.pack("=qqq", writes, reads, 0)
+
+    @property
+    def waits(self):
+        return struct.unpack("=q", self.faults[88:96])[0] == 1
+
+    def go(self):
+        self.faults[72:96] = struct.pack("=qqq", 0, 0, 0)
 
     @property
     def left(self):
@@ -127,6 +142,22 @@ class FailingServer(Server):
 
 def differences(before, after):
     return {name: (set(before[name]) ^ set(after[name])) for name in before if before[name] != after[name]}
+
+
+def meanwhile(server, deed, other, writes=0, reads=0, threads="worker"):
+    """What the deed answers when other() is done just before its so-manieth write to the books, or read of them:
+    a transaction each, which are counted on their own. The deed and other() must not share a connection."""
+    server.wait(writes, reads, threads)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(deed)
+        try:
+            while not server.waits:
+                assert not answer.done(), f"it is done with fewer: {answer.result()}"
+                time.sleep(0.001)
+            other()
+        finally:
+            server.go()
+        return answer.result()
 
 
 def busy_everywhere(server, deed, busy=2, transactions=1):

@@ -27,6 +27,9 @@ typedef struct FaultPlan {
     _Atomic int64_t counted;      // calls so far
     char            threads[48];  // how the counted threads' names begin: "operations,run"
     _Atomic int64_t busy;         // 0: one fails; 1: one finds the books busy; 2: and all after it
+    _Atomic int64_t writes;       // db_write calls until one waits; 0: none does
+    _Atomic int64_t reads;        // the same of db_read
+    _Atomic int64_t waits;        // 1: one waits until this is 0 again
 } FaultPlan;
 
 static FaultPlan         *plan;
@@ -78,6 +81,22 @@ static Err *refused(Arena *arena)
                   STR_NONE, "refused by the test");
 }
 
+// Before a transaction begins, so that the test may do something else meanwhile.
+static void wait_for_test(bool writes)
+{
+    if (!is_counted())
+        return;
+    _Atomic int64_t *left = writes ? &plan->writes : &plan->reads;
+    int64_t          now = atomic_load(left);
+    while (now > 0 && !atomic_compare_exchange_weak(left, &now, now - 1))
+        ;
+    if (now != 1)
+        return;
+    atomic_store(&plan->waits, 1);
+    while (atomic_load(&plan->waits) != 0)
+        usleep(1000);
+}
+
 // NAME(parameters), with what it is called with, and the arena of a refusal.
 #define WRAPPED(name, arena, parameters, arguments) \
     Err *__real_##name parameters;                  \
@@ -99,8 +118,17 @@ WRAPPED(db_run_many, db_arena(tx), (DbTx *tx, const Statement *sql, DbSets sets,
         (tx, sql, sets, taken))
 WRAPPED(db_insert, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, bool *added),
         (tx, sql, values, added))
-WRAPPED(db_read, arena, (Db *db, Arena *arena, DbWork work, void *context),
-        (db, arena, work, context))
+WRAPPED(db_read_one, arena,
+        (Db *db, Arena *arena, const Statement *sql, DbValues values, DbRows *rows),
+        (db, arena, sql, values, rows))
+
+Err *__real_db_read(Db *db, Arena *arena, DbWork work, void *context);
+Err *__wrap_db_read(Db *db, Arena *arena, DbWork work, void *context);
+Err *__wrap_db_read(Db *db, Arena *arena, DbWork work, void *context)
+{
+    wait_for_test(false);
+    return is_refused() ? refused(arena) : __real_db_read(db, arena, work, context);
+}
 
 WRAPPED(json_parse_stored, arena, (Arena *arena, Str text, Json **root), (arena, text, root))
 WRAPPED(usage_moment_open, arena,
@@ -177,6 +205,7 @@ Err *__real_db_write(Db *db, Arena *arena, DbWrite write);
 Err *__wrap_db_write(Db *db, Arena *arena, DbWrite write);
 Err *__wrap_db_write(Db *db, Arena *arena, DbWrite write)
 {
+    wait_for_test(true);
     if (is_refused())
         return refused(arena);
     Carried carried = { .write = write, .counted = is_counted() };
