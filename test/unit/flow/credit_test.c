@@ -297,19 +297,20 @@ static void test_a_pack_of_100_for_90(void **state)
 
 static void test_a_draw_comes_back(void **state)
 {
-    Place *place = *state;
-    grant_add(place, grant_of(place, "z", 300, 100));  // drawn first; ids do not matter
-    StoredGrant second = grant_of(place, "b", 1000, 0);
+    Place      *place = *state;
+    StoredGrant second = grant_of(place, "b", 1000, 0), third = grant_of(place, "y", 100, 0);
     second.grant.priority = 1;
+    third.grant.priority = 2;
+    grant_add(place, grant_of(place, "z", 300, 100));
     grant_add(place, second);
-    assert_int_equal(draw(place, "invoice:1", 1000), 1000);
-    assert_int_equal(left_of(place, "b"), 300);
+    grant_add(place, third);
+    assert_int_equal(draw(place, "invoice:1", 1350), 1350);
+    assert_int_equal(left_of(place, "y"), 50);
     assert_int_equal(restore(place, "invoice:1", "note:1", 500), 500);  // the last drawn first
-    assert_int_equal(left_of(place, "b"), 800);
-    assert_int_equal(left_of(place, "z"), 0);
-    assert_int_equal(restore(place, "invoice:1", "void:1", INT64_MAX), 500);
+    assert_int_equal(left_of(place, "y"), 100);
+    assert_int_equal(left_of(place, "b"), 450);
+    assert_int_equal(restore(place, "invoice:1", "void:1", INT64_MAX), 850);
     assert_int_equal(left_of(place, "z"), 300);
-    assert_int_equal(left_of(place, "b"), 1000);
     assert_int_equal(grant_get(place, "z").state, GRANT_ACTIVE);
     assert_int_equal(restore(place, "invoice:1", "void:2", INT64_MAX), 0);
     assert_int_equal(restore(place, "invoice:none", "void:3", INT64_MAX), 0);
