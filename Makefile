@@ -54,7 +54,7 @@ $(foreach name,SETUP SEED N T,$(if $($(name)),$(eval export $(name))))
 all: $(BUILD)/toll  ## build the program, build/toll
 
 .PHONY: demo
-demo: $(BUILD)/toll  ## the whole job on a temporary directory: usage in, the bill out
+demo: $(BUILD)/toll  ## the whole job on a temporary directory: usage in, bills, invoices and books out
 	$(BUILD)/toll demo
 
 .PHONY: run

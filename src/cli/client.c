@@ -94,6 +94,10 @@ static struct curl_slist *headers_of(Client *client, Arena *arena, const Call *c
     }
     if (call->body.at != NULL && call->coding == BODY_GZIP)
         headers = curl_slist_append(headers, "Content-Encoding: gzip");
+    if (call->idempotency_key != NULL) {
+        Str key = str_print(arena, "Idempotency-Key: %s", call->idempotency_key);
+        headers = curl_slist_append(headers, str_terminated(arena, key));
+    }
     return headers;
 }
 

@@ -27,6 +27,7 @@ typedef struct Call {
     const char *media;    // of the body; NULL: application/json
     Str         body;     // STR_NONE: none
     BodyCoding  coding;   // how the body goes out
+    const char *idempotency_key;  // NULL: none
 } Call;
 
 typedef struct Reply {

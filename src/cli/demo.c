@@ -16,6 +16,7 @@
 #include "cli/bench_target.h"
 #include "cli/config.h"
 #include "cli/demo_bill.h"
+#include "cli/demo_books.h"
 #include "cli/demo_usage.h"
 #include "cli/usage_sender.h"
 #include "time/window.h"
@@ -43,6 +44,9 @@ static const struct {
 };
 enum { PROOF_COUNT = sizeof proof / sizeof *proof };
 
+// Of its invoice: 25,193.02 - 500.00 of credit = 24,693.02; VAT 4,938.604 -> 4,938.60.
+static const char AMOUNT_DUE[] = "29631.62";
+
 typedef struct Reason {
     Str      code, detail;  // the detail of the first
     uint64_t count;
@@ -61,6 +65,7 @@ typedef struct Demo {
     int64_t  took_us;
     const Json *bill;
     Str      bill_path;
+    DemoBooks books;
     bool     keep, json;
 } Demo;
 
@@ -108,7 +113,7 @@ static Err *server_start(Demo *demo)
 
 static Err *put(Demo *demo, Str path, Str body)
 {
-    Call call = { "PUT", path, NULL, body, BODY_PLAIN };
+    Call call = { .method = "PUT", .path = path, .body = body };
     return client_call_json(demo->client, demo->arena, &call, NULL);
 }
 
@@ -121,8 +126,9 @@ static Err *catalog_declare(Demo *demo)
                 str_print(arena, "{\"event\":\"%s\",\"aggregation\":\"sum\",\"unit\":\"%s\"}",
                           demo_meters[i].id, demo_meters[i].unit)));
     TRY(put(demo, STR("/v1/plans/demo_2026"), str_of(PLAN)));
-    Call publish = { "POST", STR("/v1/plans/demo_2026/publish"), NULL,
-                     str_print(arena, "{\"effectiveFrom\":\"%.*s\"}", STR_ARG(start)), BODY_PLAIN };
+    Call publish = { .method = "POST",
+                     .path = STR("/v1/plans/demo_2026/publish"),
+                     .body = str_print(arena, "{\"effectiveFrom\":\"%.*s\"}", STR_ARG(start)) };
     TRY(client_call_json(demo->client, arena, &publish, NULL));
     for (size_t i = 0; i < DEMO_ACCOUNTS; i++) {
         const char *account = demo_accounts[i];
@@ -218,7 +224,7 @@ static Err *bill_read(Demo *demo)
     Instant middle = { demo->start.us + (demo->end.us - demo->start.us) / 2 };
     demo->bill_path = str_print(demo->arena, "/v1/subscriptions/sub_meridian/bill?at=%.*s",
                                 STR_ARG(instant_print(demo->arena, middle)));
-    Call call = { "GET", demo->bill_path, NULL, STR_NONE, BODY_PLAIN };
+    Call call = { .method = "GET", .path = demo->bill_path };
     return client_call_json(demo->client, demo->arena, &call, &demo->bill);
 }
 
@@ -290,6 +296,8 @@ static void further_print(const Demo *demo, Text *out)
         "/v1/measurements?account=acct_meridian&limit=5",
         "/v1/measurements/rejections",
         "/v1/subscriptions",
+        "/v1/invoices",
+        "/v1/ledger/transactions?limit=5",
     };
     static const char curl[] = "  curl -s -H \"Authorization: Bearer $TOLL_KEY\" "
                                "'http://127.0.0.1:8080";
@@ -299,6 +307,8 @@ static void further_print(const Demo *demo, Text *out)
                STR_ARG(instant_print(demo->arena, demo->end)));
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         text_print(out, "%s%s'\n", curl, paths[i]);
+    text_print(out, "%s/v1/invoices/%.*s/pdf' > invoice.pdf\n", curl,
+               STR_ARG(demo_bill_text(demo->books.invoice, "id")));
 }
 
 static void json_print(const Demo *demo, Text *text)
@@ -311,6 +321,7 @@ static void json_print(const Demo *demo, Text *text)
     json_whole_member(&out, "eventsPerSecond", events_a_second(demo));
     json_name(&out, STR("bill"));
     json_value(&out, demo->bill);
+    demo_books_to_json(&demo->books, &out);
     if (demo->keep) {
         json_string_member(&out, "data", demo->target.folder);
         json_string_member(&out, "apiKey", demo->target.key);
@@ -327,6 +338,7 @@ static void result_print(const Demo *demo)
     } else {
         verdicts_print(demo, &out);
         demo_bill_print(demo->bill, &out);
+        demo_books_print(&demo->books, &out);
         further_print(demo, &out);
     }
     fwrite(out.at, 1, out.length, stdout);
@@ -342,10 +354,12 @@ static Err *demo_run(Demo *demo)
     TRY(catalog_declare(demo));
     TRY(usage_send_all(demo));
     TRY(bill_read(demo));
+    TRY(demo_books_close(demo->client, demo->arena, demo->start, "acct_meridian", &demo->books));
     TRY(target_stop(&demo->target));
     result_print(demo);
     TRY(verdicts_check(demo));
-    return bill_check(demo);
+    TRY(bill_check(demo));
+    return demo_books_check(demo->arena, &demo->books, AMOUNT_DUE);
 }
 
 static void folder_remove(const Demo *demo)

@@ -81,8 +81,10 @@ static void line_print(Arena *arena, const Json *line, Str currency, Text *out)
         text_print(out, "    of %.*s events, digest %.16s...\n", STR_ARG(events), digest.at);
 }
 
-static void totals_print(Arena *arena, const Json *bill, Str currency, Text *out)
+void demo_totals_print(const Json *bill, Text *out)
 {
+    AUTO(Arena) arena = arena_open();
+    Str currency = demo_bill_text(bill, "currency");
     static const char *const members[] = { "subtotal", "discounts", "tax", "credits", "total",
                                            "amountDue" };
     text_print(out, "\n");
@@ -103,7 +105,7 @@ void demo_bill_print(const Json *bill, Text *out)
     if (lines != NULL)
         for (const Json *line = lines->first; line != NULL; line = line->next)
             line_print(arena, line, currency, out);
-    totals_print(arena, bill, currency, out);
+    demo_totals_print(bill, out);
 }
 
 const Json *demo_bill_line(const Json *bill, Str charge)

@@ -42,7 +42,11 @@ Err *usage_send(UsageSender *sender, Arena *arena, Str lines, size_t count)
         [OUTCOME_CONFLICT] = "conflicts",
         [OUTCOME_REJECTED] = "rejected",
     };
-    Call call = { "POST", STR("/v1/measurements"), "application/x-ndjson", lines, sender->coding };
+    Call call = { .method = "POST",
+                  .path = STR("/v1/measurements"),
+                  .media = "application/x-ndjson",
+                  .body = lines,
+                  .coding = sender->coding };
     const Json *answer;
     uint64_t    counts[OUTCOME_COUNT];
     TRY(client_call_json(sender->client, arena, &call, &answer));

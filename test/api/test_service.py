@@ -6,6 +6,7 @@ import shutil
 import socket
 import threading
 import time
+from decimal import Decimal
 
 import jsonschema
 import pytest
@@ -122,6 +123,19 @@ def test_a_command_tells_its_usage_when_it_is_asked(command):
 def test_every_command_is_asked_for_its_usage():
     listed = re.findall(r"^  toll (\w+)", run_toll("--help").stdout.decode(), re.M)
     assert set(listed) == {command.split()[0] for command in COMMANDS}
+
+
+def test_the_demo_closes_its_month():
+    told = json.loads(run_toll("demo", "--json").stdout)
+    document, balance = told["invoice"]["document"], told["trialBalance"]
+    assert told["bill"]["total"] == "25193.02"
+    assert [document[name] for name in ("subtotal", "credits", "tax", "amountDue")] == \
+        ["25193.02", "-500.00", "4938.60", "29631.62"]
+    assert (told["run"]["invoices"], told["run"]["failed"]) == (12, 0)
+    assert sum(Decimal(row["balance"]) for row in balance["data"]) == 0
+    assert told["proof"]["clean"] and told["proof"]["transactions"] == 13
+    shown = run_toll("demo").stdout.decode()
+    assert "29,631.62 USD" in shown and "13 transactions" in shown
 
 
 def told(*args, **more):

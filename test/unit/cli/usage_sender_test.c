@@ -211,7 +211,7 @@ static void nobody_there_is_an_unknown_outcome(void **state)
     script_start(&script);
     AUTO(Client) client = client_to(&script, arena, 0);
     Reply reply;
-    Call  call = { "GET", STR("/readyz"), NULL, STR_NONE, BODY_PLAIN };
+    Call  call = { .method = "GET", .path = STR("/readyz") };
     assert_int_equal(client_call(client, arena, &call, &reply)->code, ERR_OUTCOME_UNKNOWN);
     script_end(&script);
     assert_int_equal(client_call(client, arena, &call, &reply)->code, ERR_OUTCOME_UNKNOWN);
