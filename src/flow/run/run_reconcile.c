@@ -124,7 +124,7 @@ static Err *payments_check(Reconcile *reconcile, const IssuedInvoice *invoice)
 
 static Err *invoice_check(Reconcile *reconcile, const IssuedInvoice *invoice)
 {
-    if (invoice->state == INVOICE_DRAFT)
+    if (!invoice->is_issued)  // a draft, or one that became void
         return NULL;
     Sums *sums = sums_of(reconcile, invoice->currency);
     if (invoice->state == INVOICE_FINALIZED)
