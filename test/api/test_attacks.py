@@ -24,3 +24,30 @@ def test_a_draft_that_became_void_posted_nothing(tested):
     voided = tested.post(f"/v1/invoices/{one_off(tested, '12.00')['id']}/void", None)
     assert (voided["status"], voided["number"]) == ("void", None)
     run(tested, "reconcile")
+
+
+def grant(api, amount, account="ada", **members):
+    return api.expect(201, "POST", "/v1/grants", {"account": account, "amount": amount, **USD, "kind": "paid",
+                                                  "effectiveAt": "2030-01-01T00:00:00Z", **members}, headers=key())["id"]
+
+
+def final(api, *amounts, account="ada"):
+    return api.post(f"/v1/invoices/{one_off(api, *amounts, account=account)['id']}/finalize", None)["id"]
+
+
+@pytest.mark.parametrize("end", ["revoke", "expiry"])
+def test_a_grant_ends_twice_at_one_instant(tested, end):
+    expires = {"expiresAt": "2031-01-15T00:00:00Z"} if end == "expiry" else {}
+    given = grant(tested, "10.00", price="9.00", **expires)
+    invoices = [final(tested, "4.00") for _ in range(2)]
+    advance(tested, "2031-02-01T00:00:00Z")  # and the clock stands
+    for invoice in [None, *invoices]:
+        if invoice:
+            tested.post(f"/v1/invoices/{invoice}/void", None)
+            assert tested.get(f"/v1/grants/{given}")["remaining"] == "4.00"
+        if end == "expiry":
+            run(tested, "expiry")
+        else:
+            tested.post(f"/v1/grants/{given}/revoke", {"mode": "refund"}, headers=key())
+        assert tested.get(f"/v1/grants/{given}")["remaining"] == "0.00"
+        run(tested, "reconcile")

@@ -4,6 +4,7 @@
 #include "flow/ledger/credit.h"
 
 #include "base/assert.h"
+#include "base/random.h"
 #include "flow/ledger/credit_inside.h"
 
 // Owners of shared accounts.
@@ -355,9 +356,9 @@ static Err *grant_end(DbTx *tx, const GrantEnd *end, int64_t *value)
     Instant            expires = grant->expires_at;
     if (expires.us > end->at.us)
         expires = end->at;  // what is restored later pays only for what was used until now
-    // A grant may end again, when a restore has brought it back.
-    Str source = str_print(db_arena(tx), "%s:%.*s:%lld", credit_entry_kinds[end->kind],
-                           STR_ARG(grant->id), (long long)end->at.us);
+    // A grant may end again, when a restore has brought it back, and at the same instant.
+    Str source = str_print(db_arena(tx), "%s:%.*s:%.*s", credit_entry_kinds[end->kind],
+                           STR_ARG(grant->id), STR_ARG(random_id(db_arena(tx), "")));
     int64_t    cost;
     CreditMove move = { .project = end->project,
                         .before = grant,
