@@ -2,7 +2,7 @@
 """Sequences of deeds that once left the books wrong, or said that they were."""
 import pytest
 from clock import advance, set_clock, test_project as project_folder
-from test_revenue import key, run
+from test_revenue import key, ledger, revenue, run
 
 USD = {"currency": "USD"}
 
@@ -51,3 +51,50 @@ def test_a_grant_ends_twice_at_one_instant(tested, end):
             tested.post(f"/v1/grants/{given}/revoke", {"mode": "refund"}, headers=key())
         assert tested.get(f"/v1/grants/{given}")["remaining"] == "0.00"
         run(tested, "reconcile")
+
+
+FEE = {"id": "fee", "model": "flat", "amount": "31.00", "timing": "advance"}
+
+
+def subscribed(api, *charges):
+    api.publish("plan", {**USD, "charges": list(charges)}, effective="2030-01-01T00:00:00Z")
+    api.subscribe("sub", "ada", "plan", "2031-01-01T00:00:00Z")
+
+
+def bill(api, account="ada"):
+    return api.post(f"/v1/invoices/{api.post(f'/v1/accounts/{account}/invoices', None)['id']}/finalize", None)
+
+
+def nothing_due(api, account="ada"):
+    answer = api.call("POST", f"/v1/accounts/{account}/invoices")
+    assert (answer.status, answer.code) == (409, "nothing_due"), answer
+
+
+def test_a_cancellation_at_the_instant_of_the_last_invoice_is_credited(tested):
+    """The clock of a test project stands while the invoice is made and the subscription ends."""
+    subscribed(tested, FEE)
+    assert bill(tested)["total"] == "31.00"
+    tested.post("/v1/subscriptions/sub/cancel", {})
+    advance(tested, "2031-01-02T00:00:00Z")
+    credit = bill(tested)["document"]
+    assert (credit["toBalance"], [line["amount"] for line in credit["lines"]]) == ("31.00", ["-31.00"])
+    nothing_due(tested)
+    run(tested, "accrual")
+    run(tested, "reconcile")
+    assert (ledger(tested, "deferred"), ledger(tested, "customerBalance"), revenue(tested)) == (0, 31, {})
+
+
+@pytest.mark.parametrize("clock", [True, False])
+def test_what_ended_at_its_last_invoice_is_not_billed_again(fresh, tmp_path, clock):
+    api = fresh(data=project_folder(tmp_path)) if clock else fresh()
+    if clock:
+        set_clock(api, "2031-01-01T00:00:00Z")
+    api.put("/v1/accounts/ada", USD)
+    api.publish("plan", {**USD, "charges": [{"id": "late", "model": "flat", "amount": "31.00"}]})
+    api.subscribe("sub", "ada", "plan", "2026-01-01T00:00:00Z")
+    api.post("/v1/subscriptions/sub/cancel", {})
+    while api.call("POST", "/v1/accounts/ada/invoices").status == 200:
+        bill(api)
+    nothing_due(api)
+    run(api, "billing")
+    run(api, "reconcile")

@@ -87,11 +87,23 @@ static Err *lines_at(Arena *arena, const Search *search, const DueQuery *rated, 
     return due_lines_since(arena, rated, &since, &billed, &next->lines);
 }
 
-// Usage that changed behind a subscription's invoices, when no boundary comes any more.
+// Whether the subscription was changed at the very instant of its last invoice: while the clock of
+// a test project stands, also behind it. What is due with that is due at no later boundary.
+static bool changed_since(const Search *search, const Next *next)
+{
+    const SubscriptionHistory *history = &next->facts->history;
+    bool found = false;
+    for (size_t i = 0; i < history->count; i++)
+        found |= due_of_change(&history->changes[i]).us == next->progress.until.us;
+    return found && catalog_project_get(search->query->catalog, search->query->project).has_clock;
+}
+
+// Usage, or the subscription, that changed behind its invoices, when no boundary comes any more.
 static Err *over_find(Arena *arena, const Search *search, const DueQuery *rated, Next *next,
                       bool *found)
 {
-    bool is_asked = search->ahead == NULL && next->progress.is_stored && is_settled(next);
+    bool is_asked = search->ahead == NULL && next->progress.is_stored &&
+                    (is_settled(next) || changed_since(search, next));
     *found = false;
     if (!is_asked)
         return NULL;
@@ -213,7 +225,7 @@ static Err *row_search(Arena *arena, const Search *search, const SubscriptionHis
     nexts->wants_notes |= wants_notes(&next.late);
     if (found)
         nexts->at[nexts->count++] = next;
-    else if (next.is_over)
+    else if (next.is_over && is_settled(&next))
         nothing_add(arena, nexts, &next);
     return NULL;
 }
