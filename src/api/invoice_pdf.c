@@ -464,11 +464,44 @@ static bool run(Sheet *sheet, PangoFontMap *fonts, Text *pdf)
     return is_drawn;
 }
 
+// The bytes of a character that is none and that Cairo does not draw: U+FDD0 to U+FDEF, and the last
+// two of each plane. 0: it is drawn.
+static size_t noncharacter(Str text, size_t at)
+{
+    const unsigned char *byte = (const unsigned char *)text.at + at;
+    size_t               left = text.length - at;
+    if (left >= 3 && byte[0] == 0xEF && byte[1] == 0xB7 && byte[2] >= 0x90 && byte[2] <= 0xAF)
+        return 3;
+    if (left >= 3 && byte[0] == 0xEF && byte[1] == 0xBF && byte[2] >= 0xBE)
+        return 3;
+    return left >= 4 && byte[0] >= 0xF0 && (byte[1] & 0x0F) == 0x0F && byte[2] == 0xBF &&
+                   byte[3] >= 0xBE
+               ? 4
+               : 0;
+}
+
+// With U+FFFD in their places.
+static Str drawable(Arena *arena, Str document)
+{
+    Text   text = text_open(arena);
+    size_t from = 0;
+    for (size_t at = 0; at < document.length; at++) {
+        size_t length = noncharacter(document, at);
+        if (length == 0)
+            continue;
+        text_add(&text, (Str){ document.at + from, at - from });
+        text_add(&text, STR("\xEF\xBF\xBD"));
+        from = at + length;
+    }
+    text_add(&text, (Str){ document.at + from, document.length - from });
+    return text_str(&text);
+}
+
 Err *invoice_pdf(Arena *arena, const InvoicePdf *drawn, Text *pdf)
 {
     Sheet sheet = { .arena = arena, .drawn = drawn };
     Json *parsed;
-    TRY(json_parse_stored(arena, drawn->document, &parsed));
+    TRY(json_parse_stored(arena, drawable(arena, drawn->document), &parsed));
     sheet.document = parsed;
     PangoFontMap *fonts = pango_cairo_font_map_get_default();  // of this thread, kept by Pango
     bool          is_drawn = run(&sheet, fonts, NULL);

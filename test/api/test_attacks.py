@@ -98,3 +98,12 @@ def test_what_ended_at_its_last_invoice_is_not_billed_again(fresh, tmp_path, clo
     nothing_due(api)
     run(api, "billing")
     run(api, "reconcile")
+
+
+@pytest.mark.parametrize("text", ["\uffff", "\ufdd0", "a\U0001fffeb", "\U0010ffff"])
+def test_a_text_that_is_no_character_is_drawn(tested, text):
+    made = tested.expect(201, "POST", "/v1/invoices", {"account": "ada", **USD, "memo": text, "lines": [
+        {"description": text, "amount": "1.00"}]}, headers=key())
+    assert tested.post(f"/v1/invoices/{made['id']}/finalize", None)["document"]["memo"] == text
+    drawn = tested.call("GET", f"/v1/invoices/{made['id']}/pdf")
+    assert (drawn.status, drawn.body[:5]) == (200, b"%PDF-"), drawn
