@@ -464,8 +464,8 @@ static bool run(Sheet *sheet, PangoFontMap *fonts, Text *pdf)
     return is_drawn;
 }
 
-// The bytes of a character that is none and that Cairo does not draw: U+FDD0 to U+FDEF, and the last
-// two of each plane. 0: it is drawn.
+// The bytes of a character that is none and that Cairo does not draw: U+FDD0 to U+FDEF, and the
+// last two of each plane. 0: it is drawn.
 static size_t noncharacter(Str text, size_t at)
 {
     const unsigned char *byte = (const unsigned char *)text.at + at;

@@ -27,8 +27,8 @@ def test_a_draft_that_became_void_posted_nothing(tested):
 
 
 def grant(api, amount, account="ada", **members):
-    return api.expect(201, "POST", "/v1/grants", {"account": account, "amount": amount, **USD, "kind": "paid",
-                                                  "effectiveAt": "2030-01-01T00:00:00Z", **members}, headers=key())["id"]
+    wanted = {"account": account, "amount": amount, **USD, "kind": "paid", "effectiveAt": "2030-01-01T00:00:00Z"}
+    return api.expect(201, "POST", "/v1/grants", wanted | members, headers=key())["id"]
 
 
 def final(api, *amounts, account="ada"):
