@@ -25,6 +25,7 @@ import tempfile
 import threading
 import time
 import traceback
+from collections import Counter
 from http.client import HTTPException
 from pathlib import Path
 
@@ -34,11 +35,11 @@ import mariadb  # noqa: E402
 from calendars import DAY, HOUR  # noqa: E402
 from client import Api, Server  # noqa: E402
 from second import Peer  # noqa: E402
-from exact import instant, money  # noqa: E402
 from year_books import units  # noqa: E402
 import year_check  # noqa: E402
 from year_check import Wrong, must  # noqa: E402
-from year_plans import METERS, TAX_RATES  # noqa: E402
+from year_deeds import Deeds  # noqa: E402
+from year_plans import METERS, PACKS, TAX_RATES  # noqa: E402
 from year_world import MINUTE, PLANS, Account, month_start  # noqa: E402
 
 LIBRARY = os.environ.get("YEAR_CLOCK_SO", str(ROOT / "build/test/crash/year_clock.so"))
@@ -181,159 +182,6 @@ class Sender:
                 return rows
 
 
-# ---- what one account does
-
-class Deeds:
-    """What happens to an account, sent and noted."""
-
-    def __init__(self, account, send, clock):
-        self.account, self.send, self.clock = account, send, clock
-
-    def set_up(self):
-        one, now = self.account, self.clock.now()
-        self.send.must("PUT", f"/v1/accounts/{one.id}", one.body())
-        for id, body in one.first_subscriptions(now):
-            self.send.must("PUT", f"/v1/subscriptions/{id}", body)
-            one.subscribed(id, body)
-
-    def round(self, since):
-        one = self.account
-        for share, deed in ((0.12, self.change), (0.10, self.grant), (0.12, self.charge), (0.03, self.wallet_charge),
-                            (0.7, self.pay), (0.05, self.void_invoice), (0.04, self.credit_note),
-                            (0.03, self.adjust), (0.02, self.revoke)):
-            if one.chance(share):
-                deed()
-        if one.chance(0.15):
-            self.correct(since)
-
-    def change(self):
-        made = self.account.change(self.clock.now())
-        if made is None:
-            return
-        one, action, body = made
-        answer = self.send.call("POST", f"/v1/subscriptions/{one.id}/{action}",
-                                {**body, "changeId": self.account.name("change")})
-        if answer.status < 300:
-            self.account.changed(one, action, body, instant(answer.json["change"]["recordedAt"]))
-        else:  # it may not be so: the log stays as it is
-            must(answer.status in (409, 422), f"{action} of {one.id} {body}: {answer!r}")
-
-    def grant(self):
-        one = self.account
-        answer = self.send.must("POST", "/v1/grants", one.grant(self.clock.now()), one.name("grant"))
-        one.granted(answer)
-        one.add(one.cash, answer["currency"], units(answer["price"]))
-
-    def charge(self):
-        one = self.account
-        currency = next(iter(one.subscriptions.values())).currency
-        body = {"account": one.id, "currency": currency, "amount": one.amount(currency, 1, 40),
-                "chargeKey": one.name("charge")}
-        answer = self.send.must("POST", "/v1/charges", body)
-        one.charges[body["chargeKey"]] = currency, units(body["amount"]), instant(answer["at"])
-
-    def wallet_charge(self):
-        """Which grants pay is the engine's word; that they could, and how much, is checked."""
-        one = self.account
-        currency = next(iter(one.subscriptions.values())).currency
-        body = {"account": one.id, "currency": currency, "amount": one.amount(currency, 1, 15),
-                "chargeKey": one.name("wallet"), "collect": "wallet"}
-        answer = self.send.call("POST", "/v1/charges", body)
-        if answer.code == "insufficient_balance":
-            return
-        must(answer.status < 300, f"{body}: {answer!r}")
-        taken, id, now = 0, answer.json["id"], instant(answer.json["at"])
-        for entry in self.send.all(f"/v1/accounts/{one.id}/wallet/entries", currency=currency):
-            if id in entry["source"]:
-                grant, drawn = one.grants[entry["grant"]], -units(entry["amount"])
-                must(0 < drawn <= grant.left and grant.effective <= now < grant.expires and not grant.charges,
-                     f"{grant} paid {drawn} of {answer.json}")
-                must(-units(entry["cost"]) == grant.cost(grant.drawn + drawn) - grant.cost(grant.drawn),
-                     f"the cost of {entry} of {grant}")
-                grant.drawn, taken = grant.drawn + drawn, taken + drawn
-        must(taken == units(body["amount"]), f"{taken} was taken for {answer.json}")
-        one.add(one.extra, currency, -taken)
-
-    def pay(self):
-        """All of it, a part, or too much."""
-        one = self.account
-        for invoice in one.unpaid():
-            currency, whole = invoice.row["currency"], invoice.remaining
-            amount = one.random.choice([whole] * 6 + [(whole + 1) // 2, whole + 500])
-            self.send.must("POST", f"/v1/invoices/{invoice.id}/pay", {"amount": money(amount, currency)},
-                           one.name("pay"))
-            invoice.remaining -= min(amount, whole)
-            invoice.is_touched = True
-            one.add(one.balance, currency, amount - min(amount, whole))
-            one.add(one.cash, currency, amount)
-
-    def void_invoice(self):
-        """The newest that may be void; its boundary is the next one again."""
-        one = self.account
-        free = [invoice for invoice in one.unpaid() if not invoice.is_touched]
-        if free:
-            answer = self.send.call("POST", f"/v1/invoices/{free[-1].id}/void")
-            if answer.code == "invoice_has_payments" and free[-1].restores:
-                return  # what it gave back to the wallet was used since
-            must(answer.status < 300, f"void: {answer!r}")
-            one.freed(free[-1])
-
-    def credit_note(self):
-        """Of all of an invoice, to the wallet what credit had paid, to the customer's balance the rest."""
-        one = self.account
-        whole = [invoice for invoice in one.invoices.values() if not invoice.is_void and invoice.net > 0
-                 and invoice.to_balance == 0]
-        if not whole:
-            return
-        invoice = one.random.choice(whole)
-        body = {"invoice": invoice.id, "reasonCode": "goodwill", "apply": "balance"}
-        answer = self.send.call("POST", "/v1/creditNotes", body, one.name("note"))
-        if answer.status == 422:
-            return
-        must(answer.status < 300, f"{body}: {answer!r}")
-        note, currency = answer.json, invoice.row["currency"]
-        must(units(note["net"]) == invoice.net and units(note["tax"]) == invoice.tax,
-             f"a note of all, net {invoice.net} and tax {invoice.tax}: {note}")
-        restored = sum(one.restore(invoice, invoice.net + invoice.tax).values())
-        must(units(note["creditsRestored"]) == restored, f"of credit {restored} goes back: {note}")
-        one.add(one.balance, currency, invoice.net + invoice.tax - restored)
-        invoice.net = invoice.tax = 0
-        invoice.is_touched = True
-
-    def adjust(self):
-        one = self.account
-        body = {"account": one.id, "currency": one.currency, "amount": one.amount(one.currency, 1, 9),
-                "target": "customerBalance", "reasonCode": "goodwill"}
-        self.send.must("POST", "/v1/adjustments", body, one.name("adjust"))
-        one.add(one.balance, one.currency, units(body["amount"]))
-        one.add(one.extra, one.currency, units(body["amount"]))
-
-    def revoke(self):
-        one = self.account
-        held = [grant for grant in one.grants.values() if grant.left > 0]
-        if held:
-            grant = one.random.choice(held)
-            answer = self.send.must("POST", f"/v1/grants/{grant.id}/revoke", {"mode": "forfeit"}, one.name("revoke"))
-            grant.drawn, grant.expires = grant.amount, instant(answer["grant"]["expiresAt"])
-
-    def correct(self, since):
-        """Takes some of its newest usage back, or says it again."""
-        one = self.account
-        sent = one.correctable(since)
-        if not sent:
-            return
-        event = one.random.choice(sent)
-        if one.chance(0.5) or "value" not in event:
-            self.send.must("POST", "/v1/measurements/void", {"uniqueIds": [event["uniqueId"]]})
-            one.journal.void([event["uniqueId"]])
-        else:
-            body = {"uniqueId": event["uniqueId"], "value": one.random.randint(1, 900)}
-            self.send.must("POST", "/v1/measurements/amend", [body])
-            one.journal.amend(body)
-        one.events.remove(event)
-        one.touched.append(instant(event["ts"]))
-
-
 # ---- the year
 
 class Year:
@@ -369,9 +217,11 @@ class Year:
         self.clock.set(month_start(0) + HOUR)
         send = self.sender()
         send.must("PUT", "/v1/legalEntity", {"legalName": "Year Ltd", "taxRounding": self.rounding})
-        send.must("PUT", "/v1/settings", {"billing": "manual", "recomputeHorizonDays": 3660})
+        send.must("PUT", "/v1/settings", {"billing": "manual"})
         for id, body in TAX_RATES.items():
             send.must("PUT", f"/v1/taxRates/{id}", body)
+        for id, body in PACKS.items():
+            send.must("PUT", f"/v1/packs/{id}", body)
         for meter in METERS:
             send.must("PUT", f"/v1/meters/{meter['id']}", meter)
         for id, plan in PLANS.items():
@@ -396,9 +246,9 @@ class Year:
         self.clock.set(end)
 
         def live(send, mine):
-            self.use(send, mine, start, end, start - 40 * DAY if self.late else None)
+            self.use(send, mine, start, end, end - 40 * DAY if self.late else None)
             for one in mine:
-                Deeds(one, send, self.clock).round(start - 40 * DAY if self.late else start)
+                Deeds(one, send, self.clock).round(end - 40 * DAY if self.late else start)
         self.in_parallel(live)
         self.check_trial()
 
@@ -497,6 +347,8 @@ def live_on(engine, count, months, seed, seconds, kind=Year, books=None):
         for server in reversed(servers):
             server.stop()
         servers[0].verify()
+        done = sum((account.done for account in one.accounts.values()), Counter())
+        print("  " + ", ".join(f"{what} {done[what]}" for what in sorted(done)), flush=True)
         invoices = sum(len(account.invoices) for account in one.accounts.values())
         print(f"total year {engine}: {one.checks} passed, 0 failed ({invoices} invoices, {kills} kills, "
               f"{one.resent} requests sent again)", flush=True)

@@ -207,7 +207,32 @@ class Drawing:
 # ---- an invoice
 
 @dataclass
+class Part:
+    """A line of a final invoice, and how much of it was taken back."""
+    net: int
+    taxes: dict          # rate -> units
+    credited: int = 0
+
+    @property
+    def left(self):
+        return self.net - self.credited
+
+    def taxes_of(self, units):
+        """Of so much more: the tax of all that was credited, less what was credited of it. {rate: units}"""
+        def so_far(tax, credited):
+            return nearest(Fraction(tax * credited, self.net))
+        return {rate: so_far(tax, self.credited + units) - so_far(tax, self.credited)
+                for rate, tax in self.taxes.items()}
+
+
+def rest_of(parts):
+    """{place: units} of what is left to be credited."""
+    return {place: part.left for place, part in enumerate(parts) if part.left}
+
+
+@dataclass
 class Priced:
+    parts: list          # [Part] of each line
     taxes: list          # units of each line
     tax: int
     included: int
@@ -247,6 +272,8 @@ def price(lines, categories, rates, rounding, grants, balance, drawn):
         sums[cell.rate.id][0] += after[cell.line] - included[cell.line]
         sums[cell.rate.id][1] += cell.units
     added = [tax - inside for tax, inside in zip(of_line, included)]
+    parts = [Part(net - inside, {cell.rate.id: cell.units for cell in cells if cell.line == i})
+             for i, (net, inside) in enumerate(zip(nets, included))]
     back = restored(lines, added, drawn)
     owed = sum(nets) + sum(added) + sum(back.values())
     total, to_balance = max(0, owed), max(0, -owed)
@@ -256,8 +283,8 @@ def price(lines, categories, rates, rounding, grants, balance, drawn):
     if credits > total:
         total, to_balance = credits, to_balance + credits - total
     used = max(0, min(balance, total - credits))
-    return Priced(of_line, sum(of_line), sum(included), total, to_balance, credits, used, drawing.by_grant(), sums,
-                  back)
+    return Priced(parts, of_line, sum(of_line), sum(included), total, to_balance, credits, used, drawing.by_grant(),
+                  sums, back)
 
 
 def units(text):

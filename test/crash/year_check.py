@@ -206,12 +206,13 @@ def take(account, row, readings, priced):
                  f"{one.line}, {account.charges}")
             charges[name] = account.charges.pop(name)
     account.add(account.balance, row["currency"], priced.to_balance - priced.balance_used)
-    net = sum(one.net for one in readings) - priced.included
     restores = {id: account.restore(account.invoices[id], most) for id, most in priced.restores.items()}
-    account.invoices[row["id"]] = Invoice(
+    made = account.invoices[row["id"]] = Invoice(
         row["id"], row["number"], row, priced.draws, priced.total - priced.credits - priced.balance_used,
-        priced.balance_used, priced.to_balance, net, priced.tax, lines, charges, restores,
-        is_late=all("of" in one.line for one in readings if one.one is not None))
+        priced.balance_used, priced.to_balance, priced.parts, lines, charges, restores,
+        is_late=all("of" in one.line for one in readings if one.one is not None),
+        since=min(one.end for one in readings))
+    account.billed(made, 1)
 
 
 # ---- the whole
@@ -244,14 +245,16 @@ def check_rows(accounts, rows):
     for row in rows:
         one = accounts[row["account"]].invoices.get(row["id"])
         must(one is not None, f"an invoice that no run told: {row}")
-        must(units(row["amountRemaining"]) == one.remaining and (row["status"] == "void") == one.is_void,
-             f"{one.remaining} remains by the oracle: {row}")
+        wanted = one.remaining, one.paid, one.status()
+        got = units(row["amountRemaining"]), units(row["amountPaid"]), row["status"]
+        must(got == wanted, f"remaining, paid and status are {wanted} by the oracle: {row}")
 
 
 def expire(account, now):
     """Grants whose time is over end, once all that they may pay for is billed."""
     for grant in account.grants.values():
         if grant.left > 0 and grant.expires <= now and not may_still_pay(account, grant, now):
+            account.add(account.breakage, grant.currency, grant.price - grant.cost(grant.drawn))
             grant.drawn, grant.ends = grant.amount, grant.ends + 1
 
 
@@ -298,33 +301,47 @@ def check_ledger(accounts, trial, kinds):
 
 
 def sums_of(account, wanted, whole):
-    def add(kind, currency, value):
-        key = account.id, currency
-        wanted[kind][key] = wanted[kind].get(key, 0) + value
+    """whole: {(kind, owner, currency): units} of accounts that all share."""
+    def add(sums, key, value):
+        sums[key] = sums.get(key, 0) + value
     for one in account.invoices.values():
         currency = one.row["currency"]
-        if not one.is_void:
-            add("receivable", currency, one.remaining)
-            for name, value in (("income", one.net), ("tax", one.tax)):
-                whole[name, currency] = whole.get((name, currency), 0) - value
+        if one.is_lost:
+            add(whole, ("income", "", currency), one.remaining)
+        elif not one.is_void:
+            add(wanted["receivable"], (account.id, currency), one.remaining)
     for currency, value in account.balance.items():
-        add("customerBalance", currency, -value)
+        add(wanted["customerBalance"], (account.id, currency), -value)
     for grant in account.grants.values():
-        add("wallet", grant.currency, grant.cost(grant.drawn) - grant.price)
-    for name, sums in (("cash", account.cash), ("income", account.extra)):
-        for currency, value in sums.items():
-            whole[name, currency] = whole.get((name, currency), 0) + value
+        add(wanted["wallet"], (account.id, grant.currency), grant.cost(grant.drawn) - grant.price)
+    for currency, value in [*account.income.items()]:
+        add(whole, ("income", "", currency), -value)
+    for currency, value in account.extra.items():
+        add(whole, ("income", "", currency), value)
+    for currency, value in account.breakage.items():
+        add(whole, ("breakage", "", currency), -value)
+    for name, sums, sign in (("cash", account.cash, 1), ("tax", account.taxes, -1), ("reason", account.reasons, 1)):
+        for (owner, currency), value in sums.items():
+            add(whole, (name, owner, currency), sign * value)
 
 
-INCOME = ("revenue", "deferred", "unbilled")  # earned, to be earned, and earned before it is billed
+INCOME = ("revenue", "deferred", "unbilled", "writeoff")  # earned, to be earned, earned before it is billed, lost
 
 
 def check_shared(trial, whole):
-    got = {}
+    """Cash by its method, tax by its rate, adjustments by their reason; all that is earned together."""
+    got, reasons = {}, {owner for name, owner, _ in whole if name == "reason"}
     for row in trial["data"]:
-        name = "income" if row["kind"] in INCOME else row["kind"]
-        if name in ("income", "tax", "cash"):
-            got[name, row["currency"]] = got.get((name, row["currency"]), 0) + units(row["balance"])
+        kind, owner, currency = row["kind"], row.get("owner"), row["currency"]
+        if kind == "revenue" and owner in reasons:
+            key = "reason", owner, currency
+        elif kind in INCOME or kind == "breakage":
+            key = "income" if kind in INCOME else kind, "", currency
+        elif kind in ("cash", "tax"):
+            key = kind, owner, currency
+        else:
+            continue
+        got[key] = got.get(key, 0) + units(row["balance"])
     for key in {*got, *whole}:
         must(got.get(key, 0) == whole.get(key, 0), f"{key}: the ledger has {got.get(key, 0)}, "
              f"the oracle {whole.get(key, 0)}")

@@ -2,7 +2,7 @@
 """What the simulated year sells: meters, plans in three currencies, packs and taxes."""
 from fractions import Fraction
 
-from exact import PLACES, show
+from exact import PLACES, money, show
 
 METERS = [
     {"id": "calls", "aggregation": "sum", "dimensions": ["region", "unit"]},
@@ -33,8 +33,14 @@ class Prices:
         return show(Fraction(text) * WORTH[self.currency])
 
     def money(self, text):
-        units = round(Fraction(text) * WORTH[self.currency] * 10 ** PLACES[self.currency])
-        return show(Fraction(units, 10 ** PLACES[self.currency]))
+        return show(Fraction(self.units(text), 10 ** PLACES[self.currency]))
+
+    def units(self, text):
+        return round(Fraction(text) * WORTH[self.currency] * 10 ** PLACES[self.currency])
+
+    def pack(self, amount, price, **members):
+        return {"currency": self.currency, "amount": money(self.units(amount), self.currency),
+                "price": money(self.units(price), self.currency), **members}
 
 
 def fee(of, amount, **members):
@@ -123,3 +129,17 @@ def plans():
     """{id: document}"""
     return {f"{name}-{currency.lower()}": {"currency": currency, "name": name, **maker(Prices(currency))}
             for currency in WORTH for name, maker in MAKERS.items()}
+
+
+def packs():
+    """{id: body}"""
+    made = {}
+    for currency in WORTH:
+        of, name = Prices(currency), currency.lower()
+        made |= {f"small-{name}": of.pack("25", "20", validDays=45), f"big-{name}": of.pack("120", "100", priority=1),
+                 f"free-{name}": of.pack("5", "0", validDays=20),
+                 f"calls-{name}": of.pack("40", "33.33", priority=-1, appliesTo={"charges": ["calls"]})}
+    return made
+
+
+PACKS = packs()

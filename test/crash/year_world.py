@@ -3,6 +3,7 @@
 logs of its subscriptions, its credit and its balance, as far as they were answered."""
 import copy
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 
 import usage
@@ -56,14 +57,49 @@ class Invoice:
     remaining: int
     balance_used: int
     to_balance: int
-    net: int              # of its lines, without taxes that are in them
-    tax: int
+    parts: list           # what it says of each line, for credit notes
     lines: list           # [(subscription, key, units)]
     charges: dict
     restores: dict        # {invoice: {grant: units}} of what it gave back to the wallet
     is_late: bool         # it has only what was billed before and changed
+    since: int            # the earliest end of what its lines are for
     is_void: bool = False
+    is_lost: bool = False     # written off
     is_touched: bool = False  # paid or credited, wholly or in part
+    paid: int = 0
+    refunded: int = 0
+    balanced: int = 0         # what credit notes gave to the customer's balance
+
+    def status(self):
+        if self.is_void or self.is_lost:
+            return "void" if self.is_void else "uncollectible"
+        return "finalized" if self.remaining > 0 else "paid"
+
+    def may_be_void(self):
+        return not (self.is_touched or self.is_lost or self.is_void)
+
+    def comes_to(self, wanted):
+        """wanted: {place: units}, of a credit note. Its total, and what of that goes to the wallet."""
+        total = sum(units + sum(self.parts[place].taxes_of(units).values()) for place, units in wanted.items())
+        return total, min(total, sum(self.draws.values()))
+
+    def takes(self, wanted, apply):
+        """What does not go to the wallet is no more than remains of it, or than was paid and did not go back; the
+        balance first gets what it had paid itself."""
+        total, restored = self.comes_to(wanted)
+        left = max(0, self.paid - self.refunded - max(0, self.balanced - self.balance_used))
+        most = {"invoice": self.remaining, "refund": left, "balance": total}[apply]
+        return total > 0 and total - restored <= most
+
+
+@dataclass
+class Rule:
+    """When a wallet wants more."""
+    currency: str
+    threshold: int
+    amount: int   # or 0
+    target: int   # or 0
+    enabled: bool
 
 
 class Account:
@@ -83,15 +119,27 @@ class Account:
         self.grants = {}
         self.balance = {}       # {currency: units to the customer's credit}
         self.charges = {}       # {chargeKey: (currency, units, at)} that wait for an invoice
-        self.cash = {}          # what came in, less what went out
-        self.extra = {}         # revenue beyond invoices: charges from wallets, less adjustments
+        self.rules, self.top_ups = {}, {}  # {rule: Rule}, {rule: units} that wait to be paid
+        self.cash = {}          # {(method, currency): units} that came in, less what went out
+        self.extra = {}         # revenue beyond invoices: charges from wallets
+        self.reasons = {}       # {(reason, currency): units} of adjustments, to the customer above zero
+        self.income, self.taxes = {}, {}  # {currency: units}, {(rate, currency): units} of invoices and credit notes
+        self.breakage = {}      # what was paid for credit that nobody used
         self.touched = []       # instants of usage since the oracle looked last
         self.made = 0
+        self.done = Counter()   # what happened how often
         self.events = []        # of the last rounds, for repetitions and corrections
         self.voided = set()
 
     def chance(self, share):
         return self.random.random() < share
+
+    def some_currency(self):
+        return self.random.choice([one.currency for one in self.subscriptions.values()] or [self.currency])
+
+    def part_of(self, units):
+        """All of it or less, never nothing."""
+        return units if self.chance(0.4) else self.random.randint(*sorted((units // abs(units), units)))
 
     def name(self, kind):
         self.made += 1
@@ -221,7 +269,7 @@ class Account:
     # ---- credit
 
     def grant(self, now):
-        currency = self.random.choice([one.currency for one in self.subscriptions.values()] or [self.currency])
+        currency = self.some_currency()
         month = local(now, "UTC").date().replace(day=1)
         body = {"account": self.id, "currency": currency, "amount": self.amount(currency, 5, 120),
                 "kind": self.random.choice(["paid", "promotional", "promotional"]),
@@ -244,11 +292,12 @@ class Account:
     def granted(self, answer):
         """What the answer says that it is."""
         units = year_books.units
-        self.grants[answer["id"]] = Grant(
+        grant = self.grants[answer["id"]] = Grant(
             answer["id"], answer["currency"], answer["kind"], units(answer["amount"]), units(answer["price"]),
             answer["priority"], instant(answer["effectiveAt"]),
             instant(answer["expiresAt"]) if answer["expiresAt"] else year_books.FOREVER,
             answer["creditTiming"] == "beforeTax", tuple((answer["appliesTo"] or {}).get("charges") or ()))
+        return grant
 
     # ---- invoices
 
@@ -263,6 +312,32 @@ class Account:
             self.move(invoice, id, -units)
             most -= units
         return made
+
+    def credited(self, invoice, wanted, apply, note):
+        """A credit note is what the oracle says."""
+        units, currency = year_books.units, invoice.row["currency"]
+        total, restored = invoice.comes_to(wanted)
+        lines = [(place + 1, wanted[place], sum(invoice.parts[place].taxes_of(wanted[place]).values()))
+                 for place in sorted(wanted)]
+        got = [(line["line"], units(line["amount"]), units(line["tax"])) for line in note["lines"]]
+        assert (got, units(note["total"]), units(note["creditsRestored"])) == (lines, total, restored), \
+            f"lines {lines}, total {total}, of it {restored} to the wallet by the oracle, of {invoice}: {note}"
+        self.restore(invoice, restored)
+        for place, net in wanted.items():
+            part = invoice.parts[place]
+            for rate, tax in part.taxes_of(net).items():
+                self.add(self.taxes, (rate, currency), -tax)
+            self.add(self.income, currency, -net)
+            part.credited += net
+        invoice.is_touched = True
+        if apply == "invoice":
+            invoice.remaining -= total - restored
+        elif apply == "balance":
+            invoice.balanced += total - restored
+            self.add(self.balance, currency, total - restored)
+        else:
+            invoice.refunded += total - restored
+            self.add(self.cash, (note["method"], currency), restored - total)
 
     def move(self, invoice, grant, units):
         invoice.draws[grant] += units
@@ -280,4 +355,13 @@ class Account:
         for subscription, key, units in invoice.lines:
             self.subscriptions[subscription].billed[key] -= units
         self.charges.update(invoice.charges)
+        self.billed(invoice, -1)
         invoice.is_void, invoice.remaining = True, 0
+
+    def billed(self, invoice, sign):
+        """Its revenue and its taxes."""
+        currency = invoice.row["currency"]
+        for part in invoice.parts:
+            self.add(self.income, currency, sign * part.net)
+            for rate, tax in part.taxes.items():
+                self.add(self.taxes, (rate, currency), sign * tax)
