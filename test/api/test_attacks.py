@@ -107,3 +107,30 @@ def test_a_text_that_is_no_character_is_drawn(tested, text):
     assert tested.post(f"/v1/invoices/{made['id']}/finalize", None)["document"]["memo"] == text
     drawn = tested.call("GET", f"/v1/invoices/{made['id']}/pdf")
     assert (drawn.status, drawn.body[:5]) == (200, b"%PDF-"), drawn
+
+
+CALLS = {"id": "calls", "meter": "calls", "model": "perUnit", "unitPrice": "0.01"}
+
+
+def test_an_invoice_whose_credit_went_back_with_a_later_one(tested):
+    """Voiding it gave back what was drawn less what had gone back: receivable was short of that for ever."""
+    tested.meter("calls")
+    subscribed(tested, CALLS)
+    given = grant(tested, "10.00", kind="promotional")
+    for id, value in (("kept", 500), ("gone", 300)):
+        tested.send([{"meter": "calls", "account": "ada", "uniqueId": id, "value": value}])
+    advance(tested, "2031-02-01T00:00:00Z")
+    january = bill(tested)
+    assert (january["total"], january["credits"]) == ("8.00", "-8.00")
+    tested.post("/v1/measurements/void", {"uniqueIds": ["gone"]})
+    tested.send([{"meter": "calls", "account": "ada", "uniqueId": "more", "value": 400}])
+    advance(tested, "2031-03-01T00:00:00Z")
+    february = bill(tested)
+    assert (february["document"]["creditsRestored"], february["total"]) == ("3.00", "4.00")
+    refused = tested.call("POST", f"/v1/invoices/{january['id']}/void")
+    assert (refused.status, refused.code) == (409, "invoice_has_payments"), refused
+    run(tested, "reconcile")
+    for invoice in (february, january):
+        tested.post(f"/v1/invoices/{invoice['id']}/void", None)
+        run(tested, "reconcile")
+    assert ledger(tested, "receivable") == 0 and tested.get(f"/v1/grants/{given}")["remaining"] == "10.00"

@@ -90,7 +90,15 @@ static Err *credit_give_back(DbTx *tx, const InvoiceDeed *deed, const IssuedInvo
         .effective_at = deed->now,
     };
     int64_t restored;
-    return row->credits == 0 ? NULL : credit_restore(tx, &restore, &restored);
+    if (row->credits == 0)
+        return NULL;
+    TRY(credit_restore(tx, &restore, &restored));
+    if (restored == row->credits)
+        return NULL;
+    return refuse(arena, ERR_INVOICE_HAS_PAYMENTS, STR_NONE,
+                  "credit that paid the invoice %.*s went back with a later one that corrects it: "
+                  "void that one first",
+                  STR_ARG(row->id));
 }
 
 // Its boundary is the next one of these subscriptions again, and its charges wait.
