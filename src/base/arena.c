@@ -141,6 +141,15 @@ void *arena_copy(Arena *arena, const void *from, size_t bytes)
     return bytes == 0 ? at : memcpy(at, from, bytes);
 }
 
+void *arena_more(Arena *arena, void *at, size_t count, size_t *room, size_t bytes)
+{
+    if (count < *room)
+        return at;
+    *room = 2 * count + 4;
+    void *more = arena_take(arena, *room * bytes);
+    return count == 0 ? more : memcpy(more, at, count * bytes);
+}
+
 size_t arena_bytes(const Arena *arena)
 {
     return arena->held;

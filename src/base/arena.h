@@ -14,6 +14,9 @@ void   arena_reset(Arena *arena);  // gives back all but the first chunk; what w
 
 void *arena_take(Arena *arena, size_t bytes);  // aligned for any type
 void *arena_copy(Arena *arena, const void *from, size_t bytes);
+// Where an array whose `count` elements of `bytes` each may fill its room has room for one more: it
+// doubles, and what is in it is copied. The old place stays as it is.
+void *arena_more(Arena *arena, void *at, size_t count, size_t *room, size_t bytes);
 
 #define arena_new(arena, T) ((T *)arena_take((arena), sizeof(T)))
 #define arena_array(arena, T, count) ((T *)arena_take((arena), sizeof(T) * (size_t)(count)))

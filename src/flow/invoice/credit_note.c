@@ -67,8 +67,8 @@ static Err *line_credit(Making *making, size_t place, const IssueLineRow *row, i
     CreditNoteLine *line = &making->note->lines[place];
     int64_t         left = row->net - before;
     Json           *taxes;
-    bool fits = line->net != 0 && (left > 0 ? line->net > 0 && line->net <= left
-                                            : line->net < 0 && line->net >= left);
+    bool            fits = left > 0 ? line->net > 0 && line->net <= left
+                                    : line->net < 0 && line->net >= left;
     if (!fits)
         return beyond(making, place, left);
     TRY(json_parse_stored(db_arena(making->tx), row->taxes, &taxes));

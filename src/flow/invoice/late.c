@@ -88,25 +88,15 @@ Err *late_find(Arena *arena, const LateQuery *query, Late *late)
 
 void late_closed_add(Arena *arena, IssueLate *late, const ClosedPeriod *closed)
 {
-    if (late->closed_count == late->closed_room) {
-        late->closed_room = late->closed_room == 0 ? 4 : 2 * late->closed_room;
-        ClosedPeriod *more = arena_array(arena, ClosedPeriod, late->closed_room);
-        for (size_t i = 0; i < late->closed_count; i++)
-            more[i] = late->closed[i];
-        late->closed = more;
-    }
+    late->closed = arena_more(arena, late->closed, late->closed_count, &late->closed_room,
+                              sizeof *late->closed);
     late->closed[late->closed_count++] = *closed;
 }
 
 void late_moved_add(Arena *arena, IssueLate *late, const LatePeriod *period)
 {
-    if (late->moved_count == late->moved_room) {
-        late->moved_room = late->moved_room == 0 ? 4 : 2 * late->moved_room;
-        LatePeriod *more = arena_array(arena, LatePeriod, late->moved_room);
-        for (size_t i = 0; i < late->moved_count; i++)
-            more[i] = late->moved[i];
-        late->moved = more;
-    }
+    late->moved = arena_more(arena, late->moved, late->moved_count, &late->moved_room,
+                             sizeof *late->moved);
     late->moved[late->moved_count++] = *period;
 }
 

@@ -12,13 +12,8 @@ typedef struct Waiting {
 
 static void record_add(Arena *arena, Waiting *waiting, const LateRecord *record)
 {
-    if (waiting->count == waiting->room) {
-        waiting->room = waiting->room == 0 ? 8 : 2 * waiting->room;
-        LateRecord *more = arena_array(arena, LateRecord, waiting->room);
-        for (size_t i = 0; i < waiting->count; i++)
-            more[i] = waiting->at[i];
-        waiting->at = more;
-    }
+    waiting->at =
+        arena_more(arena, waiting->at, waiting->count, &waiting->room, sizeof *waiting->at);
     waiting->at[waiting->count++] = *record;
 }
 

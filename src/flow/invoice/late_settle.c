@@ -34,13 +34,8 @@ typedef struct Settling {
 
 static void take_add(Settling *settling, const Take *take)
 {
-    if (settling->take_count == settling->take_room) {
-        settling->take_room = settling->take_room == 0 ? 8 : 2 * settling->take_room;
-        Take *more = arena_array(db_arena(settling->tx), Take, settling->take_room);
-        for (size_t i = 0; i < settling->take_count; i++)
-            more[i] = settling->takes[i];
-        settling->takes = more;
-    }
+    settling->takes = arena_more(db_arena(settling->tx), settling->takes, settling->take_count,
+                                 &settling->take_room, sizeof *settling->takes);
     settling->takes[settling->take_count++] = *take;
 }
 
@@ -57,11 +52,10 @@ static Err *row_take(Settling *settling, const LateRow *row, int64_t wanted, Tak
     ProjectId      project = settling->draft->query->project;
     IssuedInvoice *invoice;
     take->net = take->amount = 0;
-    if (gross <= 0 || row->row.net <= 0)
+    if (gross <= 0)
         return NULL;
-    TRY(issue_row_find(settling->tx, project, row->invoice, &invoice));
-    if (invoice == NULL ||
-        (invoice->state != INVOICE_FINALIZED && invoice->state != INVOICE_PAID))
+    TRY(issued_get(settling->tx, project, row->invoice, &invoice));
+    if (invoice->state != INVOICE_FINALIZED && invoice->state != INVOICE_PAID)
         return NULL;
     TRY(credit_note_credited(settling->tx, project, row->invoice, row->row.number, &credited));
     int64_t most = wanted < gross ? wanted : gross;
@@ -139,7 +133,7 @@ static Err *note_make(const Settling *settling, CreditNote *note)
                          late_draw_source(db_arena(settling->tx), note->invoice), &drawn));
     note->apply = drawn > 0 ? CREDIT_TO_BALANCE : CREDIT_TO_INVOICE;
     Err *err = credit_note_make(settling->tx, &deed, note);
-    if (err != NULL && err->code == ERR_FIELD_INVALID && note->apply == CREDIT_TO_INVOICE) {
+    if (err != NULL && err->code == ERR_FIELD_INVALID) {
         note->apply = CREDIT_TO_BALANCE;  // more than remains: nothing was written
         err = credit_note_make(settling->tx, &deed, note);
     }

@@ -135,6 +135,28 @@ static void vectors_keep_their_elements(void **state)
     assert_int_equal(pairs.count + pairs.room, 0);
 }
 
+static void arrays_grow_with_what_is_in_them(void **state)
+{
+    (void)state;
+    AUTO(Arena) arena = arena_open();
+    uint64_t   *at = NULL, *first = NULL;
+    size_t      room = 0, moves = 0;
+    for (size_t i = 0; i < 1000; i++) {
+        uint64_t *was = at;
+        at = arena_more(arena, at, i, &room, sizeof *at);
+        assert_true(room > i);
+        moves += at != was;
+        at[i] = i;
+        if (i == 0)
+            first = at;
+    }
+    for (size_t i = 0; i < 1000; i++)
+        assert_true(at[i] == i);
+    assert_true(moves < 10);
+    assert_ptr_not_equal(at, first);
+    assert_int_equal(first[3], 3);  // where it was
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +166,7 @@ int main(void)
         cmocka_unit_test(memory_grows_with_its_content),
         cmocka_unit_test(a_mapping_is_zeroed_from_end_to_end),
         cmocka_unit_test(vectors_keep_their_elements),
+        cmocka_unit_test(arrays_grow_with_what_is_in_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

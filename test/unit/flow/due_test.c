@@ -118,6 +118,14 @@ static void test_a_life_that_is_over_has_no_more(void **state)
     assert_string_equal(instants_told("2026-06-15", "2027-01-01"), "");
 }
 
+static void test_no_instant_is_behind_the_end_of_time(void **state)
+{
+    (void)state;
+    life_end(&life);
+    life_begin(&life, "9999-11-05", PLAN(FLAT("a", "100", ADVANCE), ""));
+    assert_string_equal(instants_told("9999-11-01", "9999-12-31"), "9999-11-05 9999-12-01");
+}
+
 // ---- what
 
 static void test_an_upgrade(void **state)
@@ -228,6 +236,118 @@ static void test_what_was_invoiced_is_an_input(void **state)
     assert_int_equal(lines.at[0].discount.minor, 1000);
 }
 
+// Lives whose increases of seats wait for the next boundary.
+static void seats_begin(const char *starts)
+{
+    life_end(&life);
+    life_begin(&life, starts,
+               PLAN("{\"id\":\"s\",\"quantity\":\"seats\",\"model\":\"perUnit\","
+                    "\"unitPrice\":10,\"prorate\":\"none\"" ADVANCE
+                    ",\"onIncrease\":\"nextInvoice\",\"onDecrease\":\"credit\"}", ""));
+    life.first.quantities = STR("{\"seats\":\"4\"}");
+}
+
+static SubscriptionChange *seats_change(const char *at, const char *quantities)
+{
+    SubscriptionChange *change = life_change(&life, CHANGE_TERMS, at);
+    change->quantities = str_of(quantities);
+    return change;
+}
+
+static void test_an_increase_waits_for_the_boundary(void **state)
+{
+    (void)state;
+    seats_begin("2026-06-01");
+    seats_change("2026-06-10", "{\"seats\":\"7\"}");
+    SubscriptionChange *terms = life_change(&life, CHANGE_TERMS, "2026-06-20");
+    terms->has_overrides = true;
+    terms->overrides = STR("{\"charges\":{\"s\":{\"unitPrice\":5}}}");
+    assert_string_equal(due_at("2026-06-01"), "s 2026-06-01 40.00");
+    assert_string_equal(due_at("2026-06-10"), "");
+}
+
+// What is changed before the start is due then, when no boundary was yet and nothing has begun.
+static void test_changes_before_the_start(void **state)
+{
+    (void)state;
+    seats_begin("2026-06-01");
+    life.first.created_at = life_at("2026-05-01");
+    seats_change("2026-05-10", "{\"seats\":\"5\"}");
+    seats_change("2026-05-20", "{\"seats\":\"6\"}");
+    assert_string_equal(instants_told("2026-05-01", "2026-06-02"),
+                        "2026-05-10 2026-05-20 2026-06-01");
+    assert_string_equal(due_at("2026-05-10"), "");
+    assert_string_equal(due_at("2026-05-20"), "");
+    assert_string_equal(due_at("2026-06-01"), "s 2026-06-01 60.00");
+}
+
+static void test_increases_of_a_life_that_was_over_for_a_while(void **state)
+{
+    (void)state;
+    seats_begin("2026-06-01");
+    SubscriptionChange *cancel = life_change(&life, CHANGE_CANCEL, "2026-06-01");
+    cancel->recorded_at = life_at("2026-06-03");
+    cancel->credits = true;
+    life_change(&life, CHANGE_END, "2026-06-10");  // none any more
+    seats_change("2026-06-12", "{\"seats\":\"5\"}");
+    assert_string_equal(due_at("2026-06-03"), "s 2026-06-01 -40.00");
+    assert_string_equal(due_at("2026-06-10"), "s 2026-06-01 40.00");
+}
+
+// What the increase was measured by, the state of the boundary, comes to more than fits.
+static void test_a_boundary_that_cannot_be_rated(void **state)
+{
+    (void)state;
+    DueLines lines, none = { 0 };
+    DueQuery query = query_of();
+    seats_begin("2026-06-01");
+    life.first.quantities = STR("{\"seats\":\"1000000000000000000\"}");
+    seats_change("2026-06-01", "{\"seats\":\"7\"}")->recorded_at = life_at("2026-06-10");
+    Err *err = due_lines(life.arena, &query, life_at("2026-06-10"), &none, &lines);
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_AMOUNT_TOO_LARGE);
+    must(due_lines(life.arena, &query, life_at("2026-07-01"), &none, &lines));
+    assert_string_equal(lines_told(&lines), "s 2026-06-01 70.00, s 2026-07-01 70.00");
+}
+
+static void test_what_is_recorded_later_is_not_looked_at(void **state)
+{
+    (void)state;
+    life_plan(&life, "q/1", PLAN(FLAT("a", "200", ADVANCE), ""));
+    plan_change("2026-06-16", "q", 1)->recorded_at = life_at("2026-08-10");
+    life.facts.known_at = life_at("2026-08-01");
+    assert_string_equal(due_at("2026-08-01"), "a 2026-08-01 100.00");
+}
+
+// Whichever plan cannot be read, nothing is due instead of something else.
+static void test_plans_that_cannot_be_read(void **state)
+{
+    (void)state;
+    seats_begin("2026-06-01");
+    seats_change("2026-06-10", "{\"seats\":\"7\"}");
+    seats_change("2026-06-20", "{\"seats\":\"9\"}");
+    const char *told = due_at("2026-06-20");
+    int64_t     calls = life.plan_calls;
+    DueQuery    query = query_of();
+    assert_true(calls > 5);
+    for (life.refused = 1;; life.refused++) {
+        DueLines lines;
+        life.plan_calls = 0;
+        Err *err = due_now(life.arena, &query, life_at("2026-06-20"), &lines);
+        if (err == NULL) {
+            assert_string_equal(lines_told(&lines), told);
+            break;
+        }
+        assert_int_equal(err->code, ERR_STORE_FAILED);
+    }
+    assert_int_equal(life.refused, calls + 1);
+    Currency currency;
+    life.plan_calls = 0;
+    life.refused = 1;
+    Err *err = due_currency(life.arena, &life.facts, &currency);
+    assert_true(err != NULL && err->code == ERR_STORE_FAILED);
+}
+
 static Line line_of(int64_t amount, int64_t discount, int64_t tax)
 {
     Currency usd;
@@ -253,6 +373,23 @@ static void test_differences_beyond_numbers(void **state)
         Line line = line_of(one[0], one[1], one[2]);
         assert_false(is_nothing(&line));
     }
+}
+
+static void refused_as_too_large(Err *err)
+{
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_AMOUNT_TOO_LARGE);
+}
+
+static void test_sums_beyond_numbers(void **state)
+{
+    (void)state;
+    Line     most = line_of(INT64_MAX, 0, 0), one = line_of(-1, 0, 0);
+    Line     least = line_of(INT64_MIN, 0, 0);
+    DueLines rest, none = { 0 }, due = { &most, 1 }, billed = { &one, 1 }, gone = { &least, 1 };
+    refused_as_too_large(due_lines_above(life.arena, &due, &billed, &rest));
+    refused_as_too_large(lines_subtract(life.arena, &due, &billed, life_at("2026-07-01"), &rest));
+    refused_as_too_large(lines_subtract(life.arena, &none, &gone, life_at("2026-07-01"), &rest));
 }
 
 static void test_lines_are_told_apart(void **state)
@@ -475,6 +612,7 @@ int main(void)
         TEST(test_the_instants_of_a_life),
         TEST(test_own_periods_and_trials_have_instants),
         TEST(test_a_life_that_is_over_has_no_more),
+        TEST(test_no_instant_is_behind_the_end_of_time),
         TEST(test_an_upgrade),
         TEST(test_upgraded_then_canceled_the_same_day),
         TEST(test_the_denominator_is_the_natural_period),
@@ -484,7 +622,14 @@ int main(void)
         TEST(test_canceled_as_it_began),
         TEST(test_an_end_that_moves_out_again),
         TEST(test_what_was_invoiced_is_an_input),
+        TEST(test_an_increase_waits_for_the_boundary),
+        TEST(test_changes_before_the_start),
+        TEST(test_increases_of_a_life_that_was_over_for_a_while),
+        TEST(test_a_boundary_that_cannot_be_rated),
+        TEST(test_what_is_recorded_later_is_not_looked_at),
+        TEST(test_plans_that_cannot_be_read),
         TEST(test_differences_beyond_numbers),
+        TEST(test_sums_beyond_numbers),
         TEST(test_lines_are_told_apart),
         cmocka_unit_test(test_the_invoices_sum_to_the_bills),
     };

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "flow/bill/timeline.h"
@@ -21,6 +22,8 @@ typedef struct Life {
         const char *name, *document;
     } plans[LIFE_PLANS];
     size_t             plan_count;
+    int64_t            plan_calls;  // how often one was asked for
+    int64_t            refused;     // the number of the call that is refused; 0: none
     Subscription       first;
     SubscriptionChange changes[LIFE_CHANGES];
     AccountZone        zones[LIFE_ZONES];
@@ -41,7 +44,9 @@ static inline Err *life_plan_get(void *context, Arena *arena, const PlanWanted *
 {
     Life  *life = context;
     Faults faults = { .arena = arena };
-    Str    name = str_print(arena, "%.*s/%lld", STR_ARG(wanted->ref.plan),
+    if (++life->plan_calls == life->refused)
+        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "refused by the test");
+    Str name = str_print(arena, "%.*s/%lld", STR_ARG(wanted->ref.plan),
                             (long long)wanted->ref.number);
     for (size_t i = 0; i < life->plan_count; i++) {
         Json *document, *patch;

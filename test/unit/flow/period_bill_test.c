@@ -9,6 +9,8 @@
 
 #include "flow/bill/period_bill.c"
 
+#include "lives.h"
+
 static void test_pauses_that_follow_each_other_are_one(void **state)
 {
     (void)state;
@@ -63,12 +65,70 @@ static void test_what_is_not_due_is_not_read(void **state)
     assert_false(is_read(&query, &charge, &part));
 }
 
+// ---- a commitment's term
+
+static const char committed[] =
+    "{\"currency\":\"USD\","
+    "\"commitment\":{\"amount\":100,\"term\":{\"every\":1,\"unit\":\"year\"}},"
+    "\"charges\":[{\"id\":\"s\",\"quantity\":\"seats\",\"model\":\"perUnit\",\"unitPrice\":1}]}";
+
+static Err *billed(Life *life, const char *at, Bill *bill)
+{
+    Timeline    timeline = life_fold(life);
+    PeriodQuery query = { .timeline = &timeline, .at = life_at("2026-12-01") };
+    Period      period = timeline_period(&timeline, life_at(at));
+    return period_bill(life->arena, &query, &period, bill);
+}
+
+// A period that comes to more than fits cannot be counted in the term, so no later bill of it is
+// made.
+static void test_a_term_that_cannot_be_counted(void **state)
+{
+    (void)state;
+    Life life;
+    Bill bill;
+    life_begin(&life, "2026-06-01", committed);
+    life.first.quantities = STR("{\"seats\":\"7\"}");
+    life_change(&life, CHANGE_TERMS, "2026-07-01")->quantities =
+        STR("{\"seats\":\"1000000000000000000\"}");
+    life_change(&life, CHANGE_TERMS, "2026-08-01")->quantities = STR("{\"seats\":\"8\"}");
+    assert_null(billed(&life, "2026-06-10", &bill));
+    assert_int_equal(bill.total.minor, 700);
+    Err *err = billed(&life, "2026-08-10", &bill);
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_AMOUNT_TOO_LARGE);
+    life_end(&life);
+}
+
+// Another plan in the period ends the term there, another version of the plan does not.
+static void test_a_term_ends_with_its_plan(void **state)
+{
+    (void)state;
+    for (int64_t version = 1; version <= 2; version++) {
+        Life life;
+        Bill bill;
+        life_begin(&life, "2026-06-01", committed);
+        life_plan(&life, "p/2", committed);
+        life_plan(&life, "q/1", "{\"currency\":\"USD\",\"charges\":[]}");
+        life.first.quantities = STR("{\"seats\":\"7\"}");
+        SubscriptionChange *change = life_change(&life, CHANGE_TERMS, "2026-06-16");
+        change->plan = version == 1 ? STR("q") : STR("p");
+        change->plan_version = version;
+        assert_null(billed(&life, "2026-06-10", &bill));
+        // 15 of 30 days of 7.00, and 15 of 365 days of 100.00
+        assert_int_equal(bill.total.minor, version == 1 ? 350 + 411 : 700);
+        life_end(&life);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pauses_that_follow_each_other_are_one),
         cmocka_unit_test(test_parts_that_go_on_are_one),
         cmocka_unit_test(test_what_is_not_due_is_not_read),
+        cmocka_unit_test(test_a_term_that_cannot_be_counted),
+        cmocka_unit_test(test_a_term_ends_with_its_plan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -312,6 +312,16 @@ static void test_what_the_source_refuses(void **state)
     assert_int_equal(err->code, ERR_PLAN_VERSION_NOT_FOUND);
 }
 
+static void test_a_phase_of_a_version_that_is_not_there(void **state)
+{
+    (void)state;
+    Timeline timeline;
+    life.first.phases = STR("[{\"periods\":1,\"planVersion\":9}]");
+    Err *err = timeline_fold(life.arena, &life.facts, &timeline);
+    assert_non_null(err);
+    assert_int_equal(err->code, ERR_PLAN_VERSION_NOT_FOUND);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -333,6 +343,7 @@ int main(void)
         TEST(test_phases_of_a_subscription),
         TEST(test_which_events_are_its_own),
         TEST(test_what_the_source_refuses),
+        TEST(test_a_phase_of_a_version_that_is_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
