@@ -218,11 +218,9 @@ static Err *billed_subtract(DbTx *tx, const Accrual *accrual, size_t part, Reven
     size_t        count;
     TRY(issue_lines_billed(tx, &billed, &rows, &count));
     for (size_t i = 0; i < count; i++) {
-        RevenueKey key = { .side = REVENUE_ACCRUED };
-        bool       found;
-        TRY(issue_revenue_key(db_arena(tx), &rows[i], &key, &found));
-        RevenueItem *item =
-            found ? revenue_item_find(wanted, revenue_item_name(db_arena(tx), &key)) : NULL;
+        RevenueKey key;
+        TRY(issue_revenue_key(db_arena(tx), &rows[i], REVENUE_ACCRUED, &key));
+        RevenueItem *item = revenue_item_find(wanted, revenue_item_name(db_arena(tx), &key));
         if (item != NULL)
             item->amount -= rows[i].net;
     }
@@ -377,8 +375,7 @@ static Err *accrual_work(DbTx *tx, void *context)
             revenue_item_add(db_arena(tx), &booking.items, &booking.wanted.at[i]);
     TRY(items_post(&booking));
     TRY(revenue_items_write(tx, &booking.items));
-    if (booking.items.count == 0 || (!booking.has_posted &&
-                                     booking.progress.until.us == accrual->day.us))
+    if (!booking.has_posted && booking.progress.until.us == accrual->day.us)
         return NULL;
     booking.progress.until = accrual->day;
     booking.progress.posts += booking.has_posted;
@@ -448,8 +445,7 @@ Err *accrual_account(Arena *arena, const IssueQuery *query, const AccrualWanted 
     if (begin.progress.is_stored && begin.progress.until.us < day.us) {
         Instant month = month_after(accrual.zone, begin.progress.until);
         for (; month.us < day.us; month = month_after(accrual.zone, month)) {
-            if (wanted->goes_on != NULL)
-                TRY(wanted->goes_on(arena, wanted->context));
+            TRY(wanted->goes_on(arena, wanted->context));
             TRY(day_accrue(arena, &accrual, month));
         }
     }

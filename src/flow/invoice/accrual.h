@@ -19,7 +19,7 @@
 typedef struct AccrualWanted {
     Str     account;
     Instant until;
-    // Asked before each month that was left out; it ends with what is refused. NULL: it goes on.
+    // Asked before each month that was left out; it ends with what is refused.
     Err *(*goes_on)(Arena *arena, const void *context);
     const void *context;
 } AccrualWanted;

@@ -187,9 +187,9 @@ Err *issue_revenue_undo(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *
 // the items. Room for two legs.
 Err *issue_revenue_credit(DbTx *tx, const IssueLineRow *row, int64_t net, RevenueItems *items,
                           IssueLegs *legs) MUST_CHECK;
-// What makes a stored line an item, but for the side. *found is false: it is of no bill.
-Err *issue_revenue_key(Arena *arena, const IssueLineRow *row, RevenueKey *key,
-                       bool *found) MUST_CHECK;
+// What makes a stored line of a bill an item of that side.
+Err *issue_revenue_key(Arena *arena, const IssueLineRow *row, RevenueSide side,
+                       RevenueKey *key) MUST_CHECK;
 // What of its fees in advance is not earned yet, up to `amount`, is earned no more. And back.
 Err *issue_revenue_write_off(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *invoice,
                              int64_t amount, int64_t *deferred) MUST_CHECK;

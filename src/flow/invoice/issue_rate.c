@@ -343,7 +343,7 @@ static Err *tables_fill(Arena *arena, const Search *search, const Timeline *time
     for (size_t i = 0; i < draft->count; i++) {
         IssueLine *line = &draft->lines[i];
         bool is_here = str_equal(line->subscription, timeline->subscription->id);
-        if (!is_here || line->line == NULL || !timeline_active(timeline, line->service.start))
+        if (!is_here || !timeline_active(timeline, line->service.start))
             continue;
         Period own = timeline_period(timeline, line->service.start);
         if (so_far == NULL || own.service.start.us != period.service.start.us)

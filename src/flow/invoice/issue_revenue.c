@@ -120,36 +120,37 @@ static Str text_of(const Json *object, const char *name)
     return member == NULL || member->kind != JSON_STRING ? STR_NONE : member->text;
 }
 
-// *found is false: it is of no bill. STORE_FAILED: it cannot be read.
-static Err *stored_read(Arena *arena, const IssueLineRow *row, Stored *stored, bool *found)
+static bool is_stored_of_bill(const IssueLineRow *row)
+{
+    return row->subscription.length > 0;
+}
+
+// A line of a bill. STORE_FAILED: it cannot be read.
+static Err *stored_read(Arena *arena, const IssueLineRow *row, Stored *stored)
 {
     Json *content;
-    *found = false;
-    if (row->subscription.length == 0)
-        return NULL;
+    assert_that(is_stored_of_bill(row));
     TRY(json_parse_stored(arena, row->content, &content));
     const Json *period = json_find(content, STR("period"));
     *stored = (Stored){ .key = { .side = REVENUE_DEFERRED,
                                  .subscription = row->subscription,
                                  .charge = text_of(content, "charge"),
                                  .start = row->service_start } };
-    *found = line_kind_find(text_of(content, "kind"), &stored->key.kind) && period != NULL &&
-             instant_parse(text_of(period, "start"), &stored->period.start) &&
-             instant_parse(text_of(period, "end"), &stored->period.end);
-    return *found ? NULL
-                  : refuse(arena, ERR_STORE_FAILED, STR_NONE,
-                           "a line of the subscription %.*s cannot be read",
-                           STR_ARG(row->subscription));
+    bool is_read = line_kind_find(text_of(content, "kind"), &stored->key.kind) && period != NULL &&
+                   instant_parse(text_of(period, "start"), &stored->period.start) &&
+                   instant_parse(text_of(period, "end"), &stored->period.end);
+    return is_read ? NULL
+                   : refuse(arena, ERR_STORE_FAILED, STR_NONE,
+                            "a line of the subscription %.*s cannot be read",
+                            STR_ARG(row->subscription));
 }
 
-Err *issue_revenue_key(Arena *arena, const IssueLineRow *row, RevenueKey *key, bool *found)
+Err *issue_revenue_key(Arena *arena, const IssueLineRow *row, RevenueSide side, RevenueKey *key)
 {
     Stored stored;
-    TRY(stored_read(arena, row, &stored, found));
-    if (*found) {
-        stored.key.side = key->side;
-        *key = stored.key;
-    }
+    TRY(stored_read(arena, row, &stored));
+    *key = stored.key;
+    key->side = side;
     return NULL;
 }
 
@@ -181,9 +182,8 @@ static Err *end_of(const Undoing *undoing, const Stored *line, Instant *end)
     TRY(issue_lines_billed(tx, &wanted, &rows, &count));
     for (size_t i = 0; i < count; i++) {
         Stored other;
-        bool   found;
-        TRY(stored_read(db_arena(tx), &rows[i], &other, &found));
-        if (found && same_item(&other, line))
+        TRY(stored_read(db_arena(tx), &rows[i], &other));
+        if (same_item(&other, line))
             *end = other.period.end;
     }
     return NULL;
@@ -218,13 +218,10 @@ static Err *line_undo(Undoing *undoing, const IssueLineRow *row, int64_t net, in
 {
     Stored  line;
     Instant end;
-    bool    found;
     *moved = 0;
-    if (net >= 0 && undoing->items.count == 0)
+    if (!is_stored_of_bill(row) || (net >= 0 && undoing->items.count == 0))
         return NULL;
-    TRY(stored_read(db_arena(undoing->tx), row, &line, &found));
-    if (!found)
-        return NULL;
+    TRY(stored_read(db_arena(undoing->tx), row, &line));
     if (net < 0) {
         TRY(end_of(undoing, &line, &end));
         RevenueItem *item = item_again(undoing, row, &line, end);
@@ -285,12 +282,10 @@ Err *issue_revenue_undo(DbTx *tx, const InvoiceDeed *deed, const IssuedInvoice *
 Err *issue_revenue_credit(DbTx *tx, const IssueLineRow *row, int64_t net, RevenueItems *items,
                           IssueLegs *legs)
 {
-    Stored  line;
-    bool    found = false;
     int64_t moved = 0;
-    if (net > 0 && items->count > 0)
-        TRY(stored_read(db_arena(tx), row, &line, &found));
-    if (found) {
+    if (is_stored_of_bill(row) && net > 0 && items->count > 0) {
+        Stored line;
+        TRY(stored_read(db_arena(tx), row, &line));
         RevenueItem *item =
             revenue_item_find(items, revenue_item_name(db_arena(tx), &line.key));
         moved = item == NULL ? 0 : revenue_item_change(item, -net, item->service.end);
@@ -327,13 +322,15 @@ static Err *lines_write_back(Undoing *undoing, const IssueLineRow *rows, size_t 
                              IssueLegs *legs, int64_t *deferred)
 {
     Instant boundary = undoing->invoice->boundary;
-    for (size_t i = 0; i < 2 * count && *deferred > 0; i++) {
+    for (size_t i = 0; *deferred > 0; i++) {
+        assert_that(i < 2 * count);  // it was taken from these lines
         const IssueLineRow *row = &rows[i % count];
         Stored              line;
-        bool                found;
         int64_t             part = row->net < *deferred ? row->net : *deferred, moved = 0;
-        TRY(stored_read(db_arena(undoing->tx), row, &line, &found));
-        if (!found || part <= 0 || (line.period.end.us > boundary.us) != (i < count))
+        if (!is_stored_of_bill(row) || part <= 0)
+            continue;
+        TRY(stored_read(db_arena(undoing->tx), row, &line));
+        if ((line.period.end.us > boundary.us) != (i < count))
             continue;
         RevenueItem *item = item_again(undoing, row, &line, line.period.end);
         if (item != NULL)
@@ -357,6 +354,5 @@ Err *issue_revenue_write_back(DbTx *tx, const InvoiceDeed *deed, const IssuedInv
         more[i] = legs->at[i];
     legs->at = more;
     TRY(lines_write_back(&undoing, rows, count, legs, &deferred));
-    assert_that(deferred == 0);  // it was taken from these lines
     return revenue_items_write(tx, &undoing.items);
 }

@@ -58,7 +58,8 @@ Err *tax_rate_put(DbTx *tx, ProjectId project, const StoredTaxRate *rate)
                 DB_VALUES(db_text(project.tenant), db_text(project.id), db_text(rate->id),
                           db_whole(rate->effective_from.us)),
                 &row));
-    if (row.columns != NULL && str_equal(row_text(&row, 2), rate->definition))
+    assert_that(row.columns != NULL);  // no row is ever taken away
+    if (str_equal(row_text(&row, 2), rate->definition))
         return NULL;
     return refuse(db_arena(tx), ERR_TAX_RATE_IMMUTABLE, STR_NONE,
                   "another version of %.*s counts from that instant: give a later effectiveFrom",

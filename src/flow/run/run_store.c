@@ -13,8 +13,7 @@ enum {
     RUN_GET,
     RUNS,
     RUNS_OPEN,
-    RUN_SLOT,
-    RUN_AT_SLOT,
+    RUN_LAST_SLOT,
     RUN_WALKED,
     RUN_COUNT,
     RUN_ITEMS,
@@ -54,10 +53,10 @@ static const Statement sql[STATEMENTS] = {
     [RUNS_OPEN] = { "select " RUN_COLUMNS RUN_FROM
                     " where r.tenant = ? and r.project = ? and o.active = 1 order by r.id"
                     " limit ?" },
-    [RUN_SLOT] = { "select max(slot) from billing_run"
-                   " where tenant = ? and project = ? and kind = ?" },
-    [RUN_AT_SLOT] = { "select " RUN_COLUMNS RUN_FROM
-                      " where r.tenant = ? and r.project = ? and r.kind = ? and r.slot = ?" },
+    [RUN_LAST_SLOT] = { "select " RUN_COLUMNS RUN_FROM
+                        " where r.tenant = ? and r.project = ? and r.kind = ? and r.slot ="
+                        " (select max(slot) from billing_run"
+                        " where tenant = ? and project = ? and kind = ?)" },
     [RUN_WALKED] = { "update billing_run set walked = ?, is_walked = ?, accounts = accounts + ?"
                      " where tenant = ? and project = ? and id = ?" },
     [RUN_COUNT] = { "update billing_run set items = items + ?, invoices = invoices + ?,"
@@ -191,13 +190,7 @@ Err *run_last_scheduled(DbTx *tx, ProjectId project, RunKind kind, BillingRun *r
 {
     DbValue name = db_text(str_of(run_kind_names[kind]));
     DbRow   row;
-    *found = false;
-    TRY(db_find(tx, &sql[RUN_SLOT], DB_VALUES(OF(project), name), &row));
-    assert_that(row.columns != NULL);  // of a maximum
-    if (row_is_null(&row, 0))
-        return NULL;
-    TRY(db_find(tx, &sql[RUN_AT_SLOT],
-                DB_VALUES(OF(project), name, db_whole(row_whole(&row, 0))), &row));
+    TRY(db_find(tx, &sql[RUN_LAST_SLOT], DB_VALUES(OF(project), name, OF(project), name), &row));
     *found = row.columns != NULL;
     if (*found)
         run_read(&row, project, run);
