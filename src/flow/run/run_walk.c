@@ -125,7 +125,7 @@ static Err *currency_do(Arena *arena, const Some *some, AccountWork *account, St
         closed = (IssueClosed){ .account = account->account, .currency = code };
         issue_close(arena, &query, &close, &closed, 1);
         counter_add(METRIC_RUN_INVOICES, closed.invoice != NULL);
-    } while (closed.invoice != NULL && closed.why == NULL);
+    } while (closed.invoice != NULL);
     if (closed.why == NULL || ends_run(closed.why->code))
         return closed.why;
     const Err *before = account->why;

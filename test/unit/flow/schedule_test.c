@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "flow/run/run_kinds.h"
-#include "flow/run/schedule.h"
+#include "flow/run/schedule.c"
 
 static int64_t seconds_after(int64_t tries)
 {
@@ -24,6 +24,37 @@ static void test_later_and_later(void **state)
     assert_int_equal(seconds_after(INT64_MAX), 21600);
     Instant end = schedule_again((Instant){ INSTANT_END.us - 1 }, 1);
     assert_true(end.us <= INSTANT_END.us);
+}
+
+// Whether one that was begun last leaves no room for the next, one second after it ended.
+static bool holds(OperationStatus status, int64_t asked_s)
+{
+    BillingRun   last = { .status = status, .at = { 0 }, .ended_at = { 0 } };
+    ScheduleLook look = { .real = { INSTANT_SECOND_US } };
+    Wanted       wanted = { .look = &look, .entry = &timetable[2],
+                            .at = { asked_s * INSTANT_SECOND_US } };
+    assert_int_equal(wanted.entry->kind, RUN_EXPIRY);  // once in an hour
+    return has_time(&last, &wanted);
+}
+
+static void test_one_run_of_a_kind_at_a_time(void **state)
+{
+    (void)state;
+    assert_true(holds(OPERATION_QUEUED, 7200));
+    assert_true(holds(OPERATION_RUNNING, 7200));
+    assert_true(holds(OPERATION_SUCCEEDED, 3599));
+    assert_false(holds(OPERATION_SUCCEEDED, 3600));
+    // What was not done is begun again after a minute, whatever the kind's hours.
+    static const OperationStatus undone[] = { OPERATION_FAILED, OPERATION_CANCELED };
+    for (size_t i = 0; i < 2; i++) {
+        BillingRun   last = { .status = undone[i], .at = { 0 }, .ended_at = { 0 } };
+        ScheduleLook early = { .real = { 59 * INSTANT_SECOND_US } };
+        ScheduleLook late = { .real = { 60 * INSTANT_SECOND_US } };
+        Wanted       first = { .look = &early, .entry = &timetable[2] };
+        Wanted       second = { .look = &late, .entry = &timetable[2] };
+        assert_true(has_time(&last, &first));
+        assert_false(has_time(&last, &second));
+    }
 }
 
 static void test_every_kind_is_an_operation(void **state)
@@ -45,6 +76,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_later_and_later),
+        cmocka_unit_test(test_one_run_of_a_kind_at_a_time),
         cmocka_unit_test(test_every_kind_is_an_operation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
