@@ -161,7 +161,7 @@ $(BUILD)/test/api/failing_books: private LDFLAGS += \
     $(addprefix -Wl$(COMMA)--wrap=,db_rows db_find db_run db_later db_run_many db_insert db_read db_read_one \
         db_write json_parse_stored usage_moment_open usage_events timeline_fold period_bill due_currency due_next \
         timeline_facts timeline_facts_of catalog_account_get catalog_histories catalog_account_histories \
-        draw_begin)
+        draw_begin operation_take operation_end)
 
 UNIT_TESTS := $(call programs,test/unit/*/*_test.c test/sim/*_test.c)
 ifdef ONLY

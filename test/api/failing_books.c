@@ -21,6 +21,7 @@
 #include "flow/bill/period_bill.h"
 #include "flow/bill/timeline.h"
 #include "flow/ledger/draw.h"
+#include "operation/operation.h"
 
 typedef struct FaultPlan {
     _Atomic int64_t left;         // calls until one fails; 0: none does; below 0: each does
@@ -35,6 +36,7 @@ typedef struct FaultPlan {
 static FaultPlan         *plan;
 static pthread_once_t     once = PTHREAD_ONCE_INIT;
 static _Thread_local bool is_counted_work;
+static _Thread_local bool is_between;  // operations: looks now and then, so it is not counted
 
 static void plan_map(void)
 {
@@ -49,6 +51,8 @@ static bool is_counted(void)
 {
     char name[16];
     pthread_once(&once, plan_map);
+    if (is_between)
+        return false;
     if (is_counted_work)
         return true;
     pthread_getname_np(pthread_self(), name, sizeof name);
@@ -169,6 +173,26 @@ WRAPPED(due_currency, arena, (Arena *arena, const TimelineFacts *facts, Currency
 WRAPPED(due_next, arena,
         (Arena *arena, const TimelineFacts *facts, Instant after, Instant *at, bool *found),
         (arena, facts, after, at, found))
+
+Err *__real_operation_take(Db *db, Arena *arena, const OperationTaker *taker, Operation **taken);
+Err *__wrap_operation_take(Db *db, Arena *arena, const OperationTaker *taker, Operation **taken);
+Err *__wrap_operation_take(Db *db, Arena *arena, const OperationTaker *taker, Operation **taken)
+{
+    is_between = true;
+    Err *err = __real_operation_take(db, arena, taker, taken);
+    is_between = false;
+    return err;
+}
+
+Err *__real_operation_end(Db *db, Arena *arena, const Operation *taken, const Err *failure);
+Err *__wrap_operation_end(Db *db, Arena *arena, const Operation *taken, const Err *failure);
+Err *__wrap_operation_end(Db *db, Arena *arena, const Operation *taken, const Err *failure)
+{
+    is_between = true;
+    Err *err = __real_operation_end(db, arena, taken, failure);
+    is_between = false;
+    return err;
+}
 
 // ---- writing: the work goes to another thread, and may be done again from its beginning
 
