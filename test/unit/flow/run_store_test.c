@@ -25,8 +25,12 @@ static bool is_refused(void)
     return calls_left > 0 && --calls_left == 0;
 }
 
-#define TESTED(call) \
-    (is_refused() ? refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE, "refused by the test") : (call))
+static Err *refused(DbTx *tx)
+{
+    return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE, "refused by the test");
+}
+
+#define TESTED(call) (is_refused() ? refused(tx) : (call))
 
 static Err *test_rows(DbTx *tx, const Statement *statement, DbValues values, DbRows *rows)
 {
