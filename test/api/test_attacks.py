@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sequences of deeds that once left the books wrong, or said that they were."""
+from decimal import Decimal
+
 import pytest
 from clock import advance, set_clock, test_project as project_folder
 from test_revenue import key, ledger, revenue, run
@@ -134,3 +136,21 @@ def test_an_invoice_whose_credit_went_back_with_a_later_one(tested):
         tested.post(f"/v1/invoices/{invoice['id']}/void", None)
         run(tested, "reconcile")
     assert ledger(tested, "receivable") == 0 and tested.get(f"/v1/grants/{given}")["remaining"] == "10.00"
+
+
+def test_a_change_of_long_ago_at_the_instant_of_an_invoice(tested):
+    """It was on no invoice: the one at the instant was there already, and the next looked at its own periods."""
+    seats = {"id": "seats", "quantity": "seats", "model": "perUnit", "unitPrice": "31.00", "timing": "advance"}
+    tested.publish("plan", {**USD, "charges": [seats]}, effective="2030-01-01T00:00:00Z")
+    tested.subscribe("sub", "ada", "plan", "2031-01-01T00:00:00Z", quantities={"seats": 1})
+    bill(tested)
+    for month in ("02", "03"):
+        advance(tested, f"2031-{month}-01T00:00:00Z")
+        bill(tested)
+    tested.post("/v1/subscriptions/sub/change", {"quantities": {"seats": 2}, "effectiveAt": "2031-01-11T00:00:00Z"})
+    [foreseen] = tested.get("/v1/accounts/ada/upcomingInvoice")["data"]
+    advance(tested, "2031-04-01T00:00:00Z")
+    april = bill(tested)
+    assert april["total"] == foreseen["total"] == "145.00"  # 21.00 of January, 31.00, 31.00, and 62.00 of April
+    billed = [tested.bill("sub", at=f"2031-0{month}-15T00:00:00Z")["total"] for month in (1, 2, 3, 4)]
+    assert ledger(tested, "receivable") == sum(map(Decimal, billed))

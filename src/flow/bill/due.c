@@ -408,14 +408,15 @@ typedef struct Pair {
     Instant from;  // of the first period that may differ
 } Pair;
 
-// What is behind that state, and what changes that became known since then reach back to.
+// What is behind that state, and what changes that became known since then reach back to. Since its
+// very instant: while the clock of a test project stands, a change may come behind the invoice.
 static Instant behind(const DueQuery *query, const State *state, Instant from)
 {
     const SubscriptionHistory *history = &query->facts->history;
     Instant                    known = known_at(query->facts, state->at);
     from = earlier(from, state->at);
     for (size_t i = 0; i < history->count; i++)
-        if (history->changes[i].recorded_at.us > known.us &&
+        if (history->changes[i].recorded_at.us >= known.us &&
             history->changes[i].recorded_at.us <= query->facts->known_at.us)
             from = earlier(from, history->changes[i].effective_at);
     return from;
