@@ -2,6 +2,7 @@
 // A list of chunks that double in size up to a limit; the newest is filled from the front.
 #include "base/arena.h"
 
+#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,13 @@ void *memory_resize(void *at, size_t bytes)
 void memory_release(void *at)
 {
     free(at);
+}
+
+void memory_keep(void)
+{
+    enum { KEPT = 16 << 20, MAPPED_ALONE = 2 * LARGEST_CHUNK };
+    mallopt(M_TRIM_THRESHOLD, KEPT);
+    mallopt(M_MMAP_THRESHOLD, MAPPED_ALONE);
 }
 
 enum { HUGE_PAGE = 2 << 20 };

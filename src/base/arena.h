@@ -28,6 +28,11 @@ void *memory_take(size_t bytes);                    // zeroed; ends the process 
 void *memory_resize(void *at, size_t bytes);        // what is new is not zeroed
 void  memory_release(void *at);                     // NULL is allowed
 
+// Said once, at the start of a process: memory of arenas that are closed is kept for the next ones,
+// up to 16 MB of each of the system's pools. To give it back to the system and to ask for it again
+// costs more than what most jobs do with it.
+void memory_keep(void);
+
 // Large tables that are met at random: zeroed, untouched pages cost nothing, in huge pages where
 // the system has them (a miss of the page table costs as much as a miss of the cache).
 void *memory_map(size_t bytes);
