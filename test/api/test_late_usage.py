@@ -396,6 +396,24 @@ def test_an_inclusive_tax_falls_with_its_line(late):
     balanced(late)
 
 
+def test_a_line_that_rises_after_its_credit_note_corrects_the_invoice(late):
+    policy(late, "creditNote")
+    late.put("/v1/taxRates/vat", {"name": "VAT", "percent": "20"})
+    late.put(f"/v1/accounts/{ACCOUNT}", {"currency": "USD", "taxRates": ["vat"]})
+    subscribe(late, PER_CALL)
+    first = use(late, 1000, MONTHS[0])
+    february = bill_month(late, 2)
+    late.post("/v1/measurements/amend", [{"uniqueId": first, "value": 400}])
+    nothing_due(late)
+    assert [note["total"] for note in notes(late)] == ["7.20"]
+    use(late, 300, MONTHS[0], "again")
+    [line] = corrections(bill_month(late, 3))
+    assert (line["of"]["invoice"], line["of"]["line"]) == (february["id"], 1)
+    assert (line["amount"], line["tax"]) == ("3.00", "0.60")
+    sums_hold(late, 1)
+    balanced(late)
+
+
 def test_reopen_does_nothing_by_itself(late):
     policy(late, "reopen")
     subscribe(late, FEE, PER_CALL)
@@ -610,6 +628,31 @@ def test_a_run_carries_it_too(late):
     assert [record["amount"] for record in records(late)] == ["1.00"]
     sums_hold(late, 2)
     assert [record["events"] for record in records(late, state="open")] == [1]
+
+
+def run_at(api, month):
+    advance(api, MONTHS[month - 1])
+    run = api.expect(202, "POST", "/v1/runs", {"kind": "billing", "at": MONTHS[month - 1]},
+                     headers={"Idempotency-Key": f"run{month}"})
+    until(lambda: api.get(f"/v1/runs/{run['id']}")["status"] not in ("queued", "running"))
+
+
+def test_a_run_over_many_accounts_credits_late_usage_once(late):
+    policy(late, "creditNote", closeBufferSeconds=0)
+    subscribe(late, FEE, PER_CALL)
+    late.put("/v1/accounts/other", {"currency": "USD"})  # billed last in January: lines are read ahead since then
+    late.subscribe("others", "other", plan(late, FEE, id="quarter", period={"every": 3, "unit": "month"}), MONTHS[0])
+    run_at(late, 1)
+    first = use(late, 1000, MONTHS[0])
+    run_at(late, 2)
+    late.post("/v1/measurements/amend", [{"uniqueId": first, "value": 400}])
+    use(late, 100, MONTHS[1])
+    run_at(late, 3)
+    assert [note["total"] for note in notes(late)] == ["6.00"]
+    invoices = late.get("/v1/invoices", query={"account": ACCOUNT, "limit": 1000})["data"]
+    assert sorted(row["total"] for row in invoices) == ["50.00", "51.00", "60.00"]
+    sums_hold(late, 1, 2)
+    balanced(late)
 
 
 def until(holds, seconds=60):

@@ -653,11 +653,13 @@ Err *issue_rate_closed(Arena *arena, const IssueQuery *query, Str account, Issue
 Err *issue_rate_settled(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
                         IssueDraft *draft, bool *found)
 {
-    size_t notes;
+    size_t      notes;
+    IssueWanted anew = *wanted;
+    anew.known = NULL;  // what was read ahead knows nothing of the notes
     TRY(issue_rate(arena, query, wanted, draft, found));
     if (draft->late->wants_notes) {
         TRY(late_settle(arena, query, wanted->account, &notes));
-        TRY(issue_rate(arena, query, wanted, draft, found));
+        TRY(issue_rate(arena, query, &anew, draft, found));
     }
     return late_nothing_settle(arena, query, draft->late);
 }

@@ -104,7 +104,8 @@ Err *late_closed_looked(DbTx *tx, ProjectId project, const ClosedPeriod *before,
                         const ClosedPeriod *after) MUST_CHECK;
 Err *late_record_add(DbTx *tx, ProjectId project, const LateRecord *record) MUST_CHECK;
 
-// The first invoice line of each line of the bills, of service from `from` on: by boundary.
+// The invoice lines of service from `from` on, by boundary; what credit notes took back of them is
+// not among them.
 typedef struct LateRow {
     Str          invoice;
     IssueLineRow row;

@@ -70,6 +70,9 @@ static const Statement sql[STATEMENTS] = {
     [LINES_SINCE] = { "select invoice, number, boundary, service_start, amount, discount, net,"
                       " tax, revenue, taxes, content from invoice_line" OF_PROJECT
                       " and subscription = ? and service_start >= ? and counts = 1"
+                      " and not exists (select 1 from credit_note n where n.tenant ="
+                      " invoice_line.tenant and n.project = invoice_line.project"
+                      " and n.id = invoice_line.invoice)"
                       " order by boundary, invoice, number" },
 };
 
