@@ -4,7 +4,8 @@
 seconds, and at each month's end everything is compared with an oracle, to the cent.
 
 In each month: usage with repetitions, late usage, voids and amendments, changes of plans and quantities, pauses,
-ends, grants, one-off charges, payments, void invoices, credit notes. Then a billing run, while usage goes on, and
+ends, grants, packs, top-ups, one-off charges, payments whole and in part, void invoices, invoices written off, credit
+notes of lines, adjustments. Then a billing run, while usage goes on, and
 runs of every other kind. After each step the trial balance is zero; after each run every new invoice is the oracle's,
 the invoices of every period that is over come to its last bill, no number is missing, nobody is billed twice; at the
 end `toll verify` is clean.
@@ -13,6 +14,7 @@ end `toll verify` is clean.
 either one is killed.
 
     N=accounts (2000)   MONTHS=12   SEED=number   ENGINES=sqlite,mariadb,servers
+    LATE_POLICY=nextInvoice, creditNote or reopen (the seed says)
     KILL=seconds between kills (2; 0: none)   KEEP=1 keeps the data directories
 """
 import contextlib
@@ -190,7 +192,12 @@ class Year:
         self.random = random.Random(seed)
         self.rounding = self.random.choice(["rate", "line", "lineRate", "invoice"])
         self.accounts = {one.id: one for one in (Account(seed, i) for i in range(count))}
+        self.policy = os.environ.get("LATE_POLICY") or self.random.choice(
+            ["nextInvoice", "nextInvoice", "creditNote", "reopen"])
+        for one in self.accounts.values():
+            one.policy = self.policy
         self.known, self.wrong, self.checks, self.resent = set(), [], 0, 0
+        self.closed = None  # up to when everything was billed
         self.expired = []
         self.late = os.environ.get("LATE", "1") == "1"
 
@@ -217,7 +224,7 @@ class Year:
         self.clock.set(month_start(0) + HOUR)
         send = self.sender()
         send.must("PUT", "/v1/legalEntity", {"legalName": "Year Ltd", "taxRounding": self.rounding})
-        send.must("PUT", "/v1/settings", {"billing": "manual"})
+        send.must("PUT", "/v1/settings", {"billing": "manual", "lateUsage": self.policy})
         for id, body in TAX_RATES.items():
             send.must("PUT", f"/v1/taxRates/{id}", body)
         for id, body in PACKS.items():
@@ -287,7 +294,10 @@ class Year:
     def check(self):
         send, now = self.sender(), self.clock.now()
         rows = send.all("/v1/invoices")
-        year_check.check_numbers(rows)
+        notes = send.all("/v1/creditNotes")
+        year_check.check_numbers(rows, "INV")
+        year_check.check_numbers(notes, "CN")
+        self.check_late_notes(notes)
         new = sorted((row for row in rows if row["id"] not in self.known), key=lambda row: row["number"])
         documents = {}
 
@@ -308,7 +318,19 @@ class Year:
         year_check.check_ledger(self.accounts, send.get("/v1/ledger/trialBalance"), {
             kind: send.all("/v1/ledger/accounts", kind=kind) for kind in ("receivable", "customerBalance", "wallet")})
         self.checks += len(new) + len(self.accounts) + 1
+        self.closed = now
         return len(new)
+
+    def check_late_notes(self, notes):
+        """They come with the run, before its invoices."""
+        late = {}
+        for note in sorted(notes, key=lambda note: note["number"]):
+            if note["reasonCode"] == "lateUsage" and note["id"] not in self.known:
+                late.setdefault(note["account"], []).append(note)
+                self.known.add(note["id"])
+        must(not late or self.policy == "creditNote", f"notes of late usage: {late}")
+        for one in self.accounts.values() if self.policy == "creditNote" else ():
+            year_check.check_late_notes(one, late.get(one.id, []), self.closed)
 
     def live(self, months, seconds):
         self.open()
@@ -331,7 +353,6 @@ def live_on(engine, count, months, seed, seconds, kind=Year, books=None):
     """books: of the address that the server was made with, the one that it is started with."""
     clock = Clocked.clock = Clock()
     clock.set(month_start(0) + 30 * MINUTE)
-    print(f"{engine}: {count} accounts, {months} months, seed {seed}", flush=True)
     server = YearServer(seal_bits=12)
     server.books = books(server.books) if books else server.books
     servers = [server]
@@ -341,6 +362,7 @@ def live_on(engine, count, months, seed, seconds, kind=Year, books=None):
             servers.append(YearPeer(server))
             servers[1].start()
         one = kind(servers, clock, count, seed)
+        print(f"{engine}: {count} accounts, {months} months, seed {seed}, late usage: {one.policy}", flush=True)
         kills = one.live(months, seconds)
         proof = one.sender().get("/v1/ledger/verify")
         must(proof["clean"], f"verify: {proof}")

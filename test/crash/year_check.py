@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import year_books
 from calendars import DAY
-from exact import instant, print_instant
+from exact import instant, nearest, print_instant
 from subscription import Rated
 from timeline import Period
 from year_books import DrawLine, units
@@ -44,7 +44,7 @@ def nets_of(rated):
 def last_bills(account, one, now):
     """{key: units} of every period that is over, and the instant up to which that is."""
     timeline = one.timeline(account.zone, now)
-    for at in account.touched:
+    for at in account.touched if account.policy != "reopen" else ():
         for service in [service for service in one.periods if service[0] <= at < service[1]]:
             del one.periods[service]
     at, nets, seen = timeline.starts, {}, set()
@@ -76,8 +76,9 @@ def check_billed(account, now):
 
 def history(account, one, key):
     """Of a line: the invoices that have it, and the usage of its time."""
-    found = [(invoice.number, invoice.row["at"], invoice.row["createdAt"], invoice.is_void, units)
-             for invoice in account.invoices.values() for id, other, units in invoice.lines
+    found = [(invoice.number, place + 1, invoice.row["at"], invoice.row["createdAt"], invoice.is_void, units, [
+                (note["number"], note["reasonCode"], note["createdAt"], note["lines"]) for note in invoice.notes])
+             for invoice in account.invoices.values() for place, id, other, units, _ in invoice.lines
              if (id, other) == (one.id, key)]
     events = [(print_instant(event.ts), event.event, str(event.value), event.uid, event.sequence, event.gone)
               for event in account.journal.events if instant(key[3]) <= event.ts < instant(key[3]) + 40 * DAY]
@@ -187,6 +188,16 @@ def check_invoice(account, row, rounding, now):
     take(account, row, readings, priced)
 
 
+def counts_from(account, row, line):
+    """What corrects another line counts where that does."""
+    of = line.get("of")
+    if of is None:
+        return row["at"]
+    if of["line"] is None:
+        return of["period"]["end"]
+    return next(line[4] for line in account.invoices[of["invoice"]].lines if line[0] == of["line"] - 1)
+
+
 def describe_all(account):
     return "; ".join(map(describe, account.subscriptions.values()))
 
@@ -194,12 +205,12 @@ def describe_all(account):
 def take(account, row, readings, priced):
     """The invoice happened."""
     charges, lines = {}, []
-    for one in readings:
+    for place, one in enumerate(readings):
         if one.one is not None:
             key = key_of(one.line)
             one.one.billed[key] = one.one.billed.get(key, 0) + one.net
             one.one.is_invoiced = True
-            lines.append((one.one.id, key, one.net))
+            lines.append((place, one.one.id, key, one.net, counts_from(account, row, one.line)))
         elif one.line["kind"] == "charge":
             name = one.line["description"]
             must(account.charges.get(name, ())[:2] == (row["currency"], one.net), f"a charge that nobody made: "
@@ -215,12 +226,77 @@ def take(account, row, readings, priced):
     account.billed(made, 1)
 
 
+# ---- late usage that is credited at once
+
+def falls(account, one, closed):
+    """{key: units} that closed periods of it come to less than was billed of them."""
+    nets, _ = last_bills(account, one, closed)
+    return {key: units - nets.get(key, 0) for key, units in one.billed.items()
+            if instant(key[3]) < closed and units > nets.get(key, 0) and key_is_closed(one, key)}
+
+
+def key_is_closed(one, key):
+    return any(service[0] <= instant(key[3]) < service[1] for service in one.periods)
+
+
+def takes(account, one, key, fall):
+    """(invoice, place, net, units): the newest line first, as much as is left of each."""
+    rows = sorted((boundary, invoice.id, place, units, invoice) for invoice in account.invoices.values()
+                  if not invoice.is_void for place, id, other, units, boundary in invoice.lines
+                  if (id, other) == (one.id, key))
+    for _, _, place, units, invoice in reversed(rows):
+        part = invoice.parts[place]
+        if fall <= 0 or units <= 0 or part.net <= 0 or invoice.is_lost:
+            continue
+        most = min(fall, units)
+        whole = nearest(Fraction(part.net * most, units))
+        net = min(whole, part.left)
+        if net > 0:
+            amount = most if net == whole else nearest(Fraction(units * net, part.net))
+            fall -= amount
+            yield invoice, place, net, amount
+
+
+def late_notes(account, closed):
+    """{(subscription, invoice): {place: (net, units)}} of what is to be credited: usage of a closed period moved."""
+    wanted = {}
+    for one in account.subscriptions.values():
+        found = falls(account, one, closed)
+        if not any(service[0] <= at < service[1] for service in one.periods for at in account.touched):
+            continue
+        for key, fall in found.items():
+            for invoice, place, net, amount in takes(account, one, key, fall):
+                wanted.setdefault((one.id, invoice.id), {})[place] = key, net, amount
+    return wanted
+
+
+def check_late_notes(account, notes, closed):
+    """notes: new ones of late usage, in the order of their numbers."""
+    wanted = late_notes(account, closed) if closed is not None else {}
+    for note in notes:
+        invoice = account.invoices[note["invoice"]]
+        places = {line["line"] - 1 for line in note["lines"]}
+        ids = {id for place, id, *_ in invoice.lines if place in places}
+        must(len(ids) == 1, f"lines of several subscriptions: {note}")
+        lines = wanted.pop((*ids, invoice.id), {})
+        nets = {place: net for place, (_, net, _) in lines.items()}
+        got = {line["line"] - 1: units(line["amount"]) for line in note["lines"]}
+        must(got == nets, f"late usage is {nets} by the oracle, of {describe_all(account)}: {note}")
+        apply = "balance" if sum(invoice.draws.values()) > 0 or not invoice.takes(nets, "invoice") else "invoice"
+        must(note["apply"] == apply, f"to {apply} by the oracle: {note} of {invoice}")
+        account.credited(invoice, nets, apply, note)
+        for key, _, amount in lines.values():
+            account.subscriptions[next(iter(ids))].billed[key] -= amount
+        account.done["credit note of late usage"] += 1
+    must(not wanted, f"nobody credits {wanted} of {account.id}; {describe_all(account)}")
+
+
 # ---- the whole
 
-def check_numbers(rows):
-    """Of all invoices that have one."""
+def check_numbers(rows, prefix):
+    """Of all documents that have one."""
     numbers = sorted(row["number"] for row in rows if row["number"])
-    wanted = [f"INV-{i + 1:06d}" for i in range(len(numbers))]
+    wanted = [f"{prefix}-{i + 1:06d}" for i in range(len(numbers))]
     must(numbers == wanted, f"numbers: {sorted(set(wanted) ^ set(numbers))[:10]} are missing or twice")
 
 

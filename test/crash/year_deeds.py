@@ -75,7 +75,8 @@ class Deeds:
     def buy(self):
         """A pack, paid elsewhere or by the customer's balance, as far as that goes."""
         one = self.account
-        id = one.random.choice([id for id, pack in PACKS.items() if pack["currency"] == one.some_currency()])
+        bought = one.some_currency()
+        id = one.random.choice([id for id, pack in PACKS.items() if pack["currency"] == bought])
         pack, payer = PACKS[id], one.random.choice(["external", "customerBalance"])
         price, currency = units(pack["price"]), pack["currency"]
         answer = self.send.call("POST", f"/v1/packs/{id}/buy", {"account": one.id, "paidBy": payer}, one.name("buy"))

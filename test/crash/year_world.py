@@ -58,7 +58,7 @@ class Invoice:
     balance_used: int
     to_balance: int
     parts: list           # what it says of each line, for credit notes
-    lines: list           # [(subscription, key, units)]
+    lines: list           # [(place, subscription, key, units, boundary)]; boundary: from when it counts
     charges: dict
     restores: dict        # {invoice: {grant: units}} of what it gave back to the wallet
     is_late: bool         # it has only what was billed before and changed
@@ -66,6 +66,7 @@ class Invoice:
     is_void: bool = False
     is_lost: bool = False     # written off
     is_touched: bool = False  # paid or credited, wholly or in part
+    notes: list = field(default_factory=list)
     paid: int = 0
     refunded: int = 0
     balanced: int = 0         # what credit notes gave to the customer's balance
@@ -126,6 +127,7 @@ class Account:
         self.income, self.taxes = {}, {}  # {currency: units}, {(rate, currency): units} of invoices and credit notes
         self.breakage = {}      # what was paid for credit that nobody used
         self.touched = []       # instants of usage since the oracle looked last
+        self.policy = "nextInvoice"  # of late usage
         self.made = 0
         self.done = Counter()   # what happened how often
         self.events = []        # of the last rounds, for repetitions and corrections
@@ -188,7 +190,7 @@ class Account:
         self.journal.take(sent)
         if sent not in self.events:
             self.events = (self.events + [sent])[-25:]
-        self.touched.append(instant(sent["ts"]))
+            self.touched.append(instant(sent["ts"]))
 
     def correctable(self, since):
         """Events that count, of after an instant."""
@@ -214,8 +216,11 @@ class Account:
                                               at=instant(body["startsAt"]))
 
     def some_instant(self, subscription, now):
-        """Of a change: now, some days ago, soon, or at the next month."""
-        at = self.random.choice([now, now, now - self.random.randrange(9 * DAY), now + self.random.randrange(9 * DAY),
+        """Of a change: now, some days ago, soon, or at the next month. Where late usage is credited, or left alone, a
+        change from before would hide which of the two an invoice corrects."""
+        before = now - self.random.randrange(9 * DAY)
+        at = self.random.choice([now, now, before if self.policy == "nextInvoice" else now,
+                                 now + self.random.randrange(9 * DAY),
                                  midnight(add_months(local(now, self.zone).date().replace(day=1), 1), self.zone)])
         return max(at, subscription.at + HOUR) // 1000 * 1000
 
@@ -258,7 +263,8 @@ class Account:
         one.at = max(one.at, at)
         one.is_paused = {"pause": True, "resume": False}.get(action, one.is_paused)
         one.is_over |= action == "cancel"
-        one.periods.clear()
+        if self.policy != "reopen":
+            one.periods.clear()
 
     def shares_fees(self):
         """A discount or maximum over fees and usage: usage that comes while the run is under way has a part in what
@@ -322,6 +328,7 @@ class Account:
         got = [(line["line"], units(line["amount"]), units(line["tax"])) for line in note["lines"]]
         assert (got, units(note["total"]), units(note["creditsRestored"])) == (lines, total, restored), \
             f"lines {lines}, total {total}, of it {restored} to the wallet by the oracle, of {invoice}: {note}"
+        invoice.notes.append(note)
         self.restore(invoice, restored)
         for place, net in wanted.items():
             part = invoice.parts[place]
@@ -352,8 +359,11 @@ class Account:
         for id, grants in invoice.restores.items():
             for grant, units in grants.items():
                 self.move(self.invoices[id], grant, units)
-        for subscription, key, units in invoice.lines:
-            self.subscriptions[subscription].billed[key] -= units
+        for _, id, key, units, _ in invoice.lines:
+            one = self.subscriptions[id]
+            one.billed[key] -= units
+            for service in [service for service in one.periods if service[1] >= instant(invoice.row["at"])]:
+                del one.periods[service]  # it is made again with what is known then
         self.charges.update(invoice.charges)
         self.billed(invoice, -1)
         invoice.is_void, invoice.remaining = True, 0
