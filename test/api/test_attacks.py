@@ -154,3 +154,24 @@ def test_a_change_of_long_ago_at_the_instant_of_an_invoice(tested):
     assert april["total"] == foreseen["total"] == "145.00"  # 21.00 of January, 31.00, 31.00, and 62.00 of April
     billed = [tested.bill("sub", at=f"2031-0{month}-15T00:00:00Z")["total"] for month in (1, 2, 3, 4)]
     assert ledger(tested, "receivable") == sum(map(Decimal, billed))
+
+
+@pytest.mark.parametrize("percents", [("19", "25"), ("19", "25", "19", "7")])
+def test_a_correction_bears_the_tax_of_its_line_whatever_rates_came_since(tested, percents):
+    """A version with an earlier effectiveFrom came behind the invoice: what fell was given back at its percent."""
+    tested.meter("calls")
+    tested.put("/v1/taxRates/vat", {"percent": percents[0]})
+    tested.put("/v1/accounts/ada", USD | {"taxRates": ["vat"]})
+    subscribed(tested, CALLS)
+    tested.send([{"meter": "calls", "account": "ada", "uniqueId": "gone", "value": 1000}])
+    advance(tested, "2031-02-01T00:00:00Z")
+    assert bill(tested)["total"] == "11.90"
+    for day, percent in enumerate(percents[1:], 10):
+        tested.put("/v1/taxRates/vat", {"percent": percent, "effectiveFrom": f"2031-01-{day}T00:00:00Z"})
+    tested.post("/v1/measurements/void", {"uniqueIds": ["gone"]})
+    tested.send([{"meter": "calls", "account": "ada", "uniqueId": "more", "value": 1000}])
+    advance(tested, "2031-03-01T00:00:00Z")
+    march = bill(tested)["document"]
+    assert sorted((line["amount"], line["tax"]) for line in march["lines"]) == [
+        ("-10.00", "-1.90"), ("10.00", f"{Decimal(percents[-1]) / 10:.2f}")]
+    run(tested, "reconcile")

@@ -4,6 +4,8 @@
 //   total - toBalance = subtotal + discounts + tax - taxIncluded + creditsRestored
 #include "flow/invoice/late_inside.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 #include "money/split.h"
 
@@ -79,6 +81,28 @@ static bool has_own_rates(const IssueLine *line)
     return line->of != NULL && line->of->taxes.at != NULL;
 }
 
+// Whether the corrected line says that it bore this version (line_taxes writes it).
+static bool bore(Arena *arena, const LateOf *of, const StoredTaxRate *rate)
+{
+    Str said = str_print(arena, "{\"rate\":\"%.*s\",\"percent\":\"%.*s\",\"inclusive\":%s,",
+                         STR_ARG(rate->id), STR_ARG(rate->percent_text),
+                         rate->inclusive ? "true" : "false");
+    return memmem(of->content.at, of->content.length, said.at, said.length) != NULL;
+}
+
+// The newest that the line can have borne. Not what counted at its boundary: a version may have
+// been added since with an earlier effectiveFrom.
+static Err *own_rate_find(DbTx *tx, const IssueDraft *draft, size_t number, Str id,
+                          StoredTaxRate **rate)
+{
+    Instant at = INSTANT_END;
+    do {
+        TRY(tax_rate_at(tx, draft->query->project, id, at, rate));
+        at.us = (*rate)->effective_from.us - 1;
+    } while (!bore(db_arena(tx), draft->lines[number].of, *rate));
+    return NULL;
+}
+
 static Err *own_rates_read(DbTx *tx, IssuePriced *priced, TaxRate *rates, size_t number)
 {
     const IssueDraft *draft = priced->draft;
@@ -88,8 +112,7 @@ static Err *own_rates_read(DbTx *tx, IssuePriced *priced, TaxRate *rates, size_t
     for (const Json *member = taxes->first; member != NULL; member = member->next) {
         StoredTaxRate *rate;
         assert_that(line->rate_count < TAX_RATES_OF_LINE_MAX);
-        TRY(tax_rate_at(tx, draft->query->project, member->name,
-                        draft->lines[number].of->boundary, &rate));
+        TRY(own_rate_find(tx, draft, number, member->name, &rate));
         line->rates[line->rate_count++] = rate_place(priced, rates, rate);
     }
     return NULL;

@@ -143,7 +143,7 @@ static Err *origin_find(Arena *arena, const LateOrigins *query, const OriginsRea
         if (!due_same_line(&stored, line->line))
             continue;
         *of = (LateOf){ row->invoice, row->row.number, of->period, row->row.boundary,
-                        row->row.taxes };
+                        row->row.taxes, row->row.content };
     }
     return NULL;
 }

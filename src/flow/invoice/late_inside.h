@@ -35,6 +35,7 @@ struct LateOf {
     Span    period;   // of the subscription
     Instant boundary; // of that invoice, where it is known
     Str     taxes;    // JSON: what the line bore; STR_NONE: it is new
+    Str     content;  // what the line says
 };
 
 // Whether the line corrects something in that period.
