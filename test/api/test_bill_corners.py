@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bills and invoices of unusual shapes: credit that begins and ends within a period, groups, several currencies,
 lines below zero, what comes to nothing or to too much, and accounts that have very many of something."""
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -160,8 +161,61 @@ def test_a_void_of_what_could_not_be_billed(api, n, account):
         return [(row["before"], row["after"]) for row in told["bills"]]
     assert bills("big") == [(None, "1000000.00")]
     assert bills("small") == bills("before") == []
-    api.post("/v1/measurements/void", {"uniqueIds": [f"{account}.big"]})
+    send(api, meter, account, ("less", day(12), -10**12, {}))
+    assert bills("less") == [("1000000.00", None)]
+    assert bills("big", "less") == []
+    api.post("/v1/measurements/void", {"uniqueIds": [f"{account}.big", f"{account}.less"]})
     assert bills("small") == [("1000000.00", "0.00")]
+
+
+def test_a_level_that_is_still_to_come_changes_nothing(api, n, account):
+    """Two plans after one another; a formula of a level and of calls."""
+    level, calls = api.meter(n("level"), "timeWeighted", unit="hour")["id"], api.meter(n("calls"))["id"]
+    for plan, expression, meters in (("both", "l + m", {"l": level, "m": calls}), ("level", "l", {"l": level})):
+        api.publish(n(plan), {**USD, "charges": [{"id": "all", "model": "formula", "meters": meters,
+                                                  "expression": expression}]})
+    api.subscribe(n("sub"), account, n("both"), START)
+    api.post(f"/v1/subscriptions/{n('sub')}/change", {"plan": n("level"), "effectiveAt": "2999-01-01T00:00:00Z"})
+    ahead = (datetime.now(timezone.utc) + timedelta(minutes=4)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    send(api, level, account, ("set", day(10), 2, {}), ("ahead", ahead, 5, {}))
+
+    def bills(*ids):
+        return api.post("/v1/measurements/void", {"uniqueIds": [f"{account}.{id}" for id in ids],
+                                                  "dryRun": True})["bills"]
+    assert bills("ahead") == []
+    assert {row["subscription"] for row in bills("set", "ahead")} == {n("sub")}
+
+
+def test_bills_that_add_up_to_too_much(api, n, account):
+    api.publish(n("plan"), {**USD, "charges": [
+        {"id": "fee", "model": "flat", "amount": str(3 * Decimal(MOST)), "timing": "advance"}]})
+    api.subscribe(n("sub") + "1", account, n("plan"), START)
+    assert api.get(f"/v1/accounts/{account}/bill")["amountDue"] == {"USD": str(3 * Decimal(MOST))}
+    api.subscribe(n("sub") + "2", account, n("plan"), START)
+    refused(api.call("GET", f"/v1/accounts/{account}/bill"), 422, "amount_too_large")
+
+
+# ---- changes
+
+def test_the_period_of_a_subscription_that_has_not_begun_has_no_end(api, n, account):
+    api.publish(n("plan"), {**USD, "charges": [{"id": "fee", "model": "flat", "amount": "9"}]})
+    api.subscribe(n("sub"), account, n("plan"), "2999-01-01T00:00:00Z")
+    refused(api.call("POST", f"/v1/subscriptions/{n('sub')}/cancel", {"at": "periodEnd"}), 422,
+            "outside_subscription")
+
+
+def test_what_comes_to_too_much_already_may_be_changed(api, n, account):
+    meter = api.meter(n("meter"))["id"]
+    for plan, price in (("plan", "1000000"), ("other", "2000000"), ("mended", "0.01")):
+        api.publish(n(plan), {**USD, "charges": [
+            {"id": "calls", "meter": meter, "model": "perUnit", "unitPrice": price}]})
+    api.subscribe(n("sub"), account, n("plan"), START)
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    send(api, meter, account, ("big", now, 10**12, {}))
+    refused(api.call("GET", f"/v1/subscriptions/{n('sub')}/bill"), 422, "amount_too_large")
+    for plan in ("other", "mended"):  # neither worse nor better is refused
+        changed = api.post(f"/v1/subscriptions/{n('sub')}/change", {"plan": n(plan)})
+        assert changed["subscription"]["plan"] == n(plan)
 
 
 # ---- from a line to its events
@@ -230,7 +284,43 @@ def test_what_a_credit_note_may_take_back(api, n, account, lines, code):
     balanced(api)
 
 
+def test_what_went_to_the_balance_is_not_refunded(api, n, account):
+    done = finalize(api, one_off(api, n, account, [{"description": "A", "amount": "10.00"}]))
+
+    def note(apply, amount, key):
+        return api.call("POST", "/v1/creditNotes", {"invoice": done["id"], "reasonCode": "x", "apply": apply,
+                                                    "lines": [{"line": 1, "amount": amount}]}, **keyed(n(key)))
+    assert note("balance", "4.00", "one").status == 201
+    answer = note("refund", "1.00", "two")  # nothing of it was paid, and less than nothing is left of that
+    refused(answer, 422, "field_invalid")
+    assert answer.json["detail"].startswith("0.00 of what was paid"), answer.json
+    api.post(f"/v1/invoices/{done['id']}/pay", {}, headers={"Idempotency-Key": n("paid")})
+    refused(note("refund", "6.01", "three"), 422, "field_invalid")
+    assert note("refund", "6.00", "four").status == 201
+    balanced(api)
+
+
 # ---- wallets and lists
+
+def test_a_wallet_of_bills_with_a_minimum(api, n, account):
+    """Its line is of no charge; what is not due before the period ends draws nothing yet."""
+    now = datetime.now(timezone.utc).replace(day=1, hour=0, minute=0, second=0)
+    this, last = [at.strftime("%Y-%m-%dT00:00:00Z") for at in (now, (now - timedelta(days=1)).replace(day=1))]
+    meter = api.meter(n("meter"))["id"]
+    api.publish(n("plan"), {**USD, "minimum": {"amount": "40.00"}, "charges": [
+        {"id": "fee", "model": "flat", "amount": "5.00"},
+        {"id": "calls", "meter": meter, "model": "perUnit", "unitPrice": "1"}]})
+    api.publish(n("fee"), {**USD, "charges": [{"id": "fee", "model": "flat", "amount": "31.00", "prorate": "none"}]})
+    api.subscribe(n("sub"), account, n("plan"), last)
+    api.subscribe(n("over"), account, n("fee"), last, endsAt=last[:8] + "16T00:00:00Z")
+    send(api, meter, account, ("one", this, 3, {}))
+    grant(api, account, "1000", n("grant"), effectiveAt=last)
+    balance, = api.get(f"/v1/accounts/{account}/wallet")["balances"]
+    assert balance["expectedDraw"] == "74.00"  # 40.00 and 31.00 that are due, and 3 calls
+    bill = api.bill(n("sub"), at=this)
+    assert (bill["total"], [line["amount"] for line in bill["lines"] if line["provisional"]]) == (
+        "40.00", ["5.00", "32.00"])
+
 
 def test_a_wallet_beside_subscriptions_that_are_over_or_to_come(api, n, account):
     api.publish(n("plan"), {**USD, "charges": [{"id": "fee", "model": "flat", "amount": "9", "timing": "advance"}]})
@@ -355,6 +445,20 @@ def test_a_void_that_reaches_more_periods_than_are_rated(fresh):
     assert told["accountsLeftOut"] == 2
 
 
+def test_a_void_that_reaches_more_periods_than_are_rated_of_one_subscription_of_two(fresh):
+    api = fresh(seal_bits=6)
+    api.put("/v1/accounts/a", USD)
+    for number in "12":
+        disk = api.meter("disk" + number, "timeWeighted", unit="hour")["id"]
+        api.publish("weekly" + number, {**USD, "period": {"every": 1, "unit": "week"}, "charges": [
+            {"id": "disk", "meter": disk, "model": "perUnit", "unitPrice": "1"}]}, "2004-01-01T00:00:00Z")
+        api.subscribe(f"sub {number}", "a", "weekly" + number, "2004-01-05T00:00:00Z", endsAt="2026-01-01T00:00:00Z")
+    api.send([{"meter": "disk1", "account": "a", "uniqueId": "a", "value": 1, "ts": "2004-01-01T00:00:00Z"}])
+    told = api.post("/v1/measurements/void", {"uniqueIds": ["a"], "dryRun": True})
+    assert len(told["bills"]) == 1000 and {bill["subscription"] for bill in told["bills"]} == {"sub 1"}
+    assert told["accountsLeftOut"] == 1
+
+
 def test_more_meters_than_are_read_at_once(fresh):
     api = fresh(seal_bits=6)
     if api.server.books:
@@ -397,6 +501,20 @@ def test_what_no_bill_counts_of_a_changing_subscription(fresh):
     assert rows["no_charge"]["accountCount"] == 25 and len(rows["no_charge"]["accounts"]) == 20
 
 
+def test_no_account_has_nothing_that_no_bill_counts(fresh):
+    api = fresh(seal_bits=6)
+    empty = api.get("/v1/usage/unbilled")
+    assert (empty["data"], empty["nextCursor"]) == ([], None)
+    api.meter("eu", filter={"region": ["eu"]}, dimensions=["region"])
+    api.meter("calls")
+    api.put("/v1/accounts/a", USD)
+    api.publish("plan", {**USD, "charges": [{"id": "eu", "meter": "eu", "model": "perUnit", "unitPrice": "1"}]})
+    api.subscribe("sub", "a", "plan", START)
+    send(api, "eu", "a", ("eu", day(1), 1, {"region": "eu"}), ("us", day(1), 1, {"region": "us"}))
+    row, = api.get("/v1/usage/unbilled")["data"]
+    assert (row["reason"], [one["uniqueId"] for one in row["examples"]]) == ("no_charge", ["a.us"])
+
+
 def test_what_was_refused_as_too_old_is_told(contract):
     server = Server(seal_bits=6)
     with Books(server) as books:
@@ -415,6 +533,7 @@ def test_what_was_refused_as_too_old_is_told(contract):
         assert (row["reason"], row["events"], len(row["examples"])) == ("beyond_horizon", 12, 10)
         span = {"from": "2020-01-03T00:00:00Z", "to": "2020-01-05T00:00:00Z"}
         assert api.get("/v1/usage/unbilled", query=span)["data"] == []  # they are known by their arrival
+        assert api.get("/v1/usage/unbilled", query={"from": "2998-01-01T00:00:00Z"})["data"] == []
 
 
 def test_an_account_with_very_many_subscriptions(fresh):

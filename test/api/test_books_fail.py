@@ -108,6 +108,18 @@ def test_a_credit_note_and_what_it_gives_back(api, everywhere, reads):
     balanced(api)
 
 
+def test_credit_that_had_paid_goes_back_with_a_credit_note(api, everywhere):
+    account(api, "back")
+    api.post("/v1/grants", {"account": "back", "amount": "5", "kind": "paid", **USD, **LONG_AGO}, headers=keyed("back"))
+    draft = api.post("/v1/invoices", one_off("back", "10.00"), headers=keyed("back invoice"))
+    assert api.post(f"/v1/invoices/{draft['id']}/finalize", None)["credits"] == "-5.00"
+    note = everywhere("POST", "/v1/creditNotes", {"invoice": draft["id"], "reasonCode": "x",
+                                                  "lines": [{"line": 1, "amount": "4.00"}]}, headers=keyed("back note"))
+    assert (note["total"], note["creditsRestored"]) == ("4.76", "4.76")
+    assert api.get("/v1/accounts/back/wallet")["balances"][0]["posted"] == "4.76"
+    balanced(api)
+
+
 @pytest.fixture(scope="module")
 def subscribed(server):
     """ada: 50.00 in advance, calls at 0.01 behind, credit of 5.00, a balance of 3.00; 1,000 calls a month."""
@@ -139,6 +151,25 @@ def test_what_is_due_and_what_would_be(server, subscribed, reads, everywhere):
     tried = everywhere("POST", "/v1/subscriptions/sub/change", {
         "plan": "big", "effectiveAt": "2026-11-16T00:00:00Z", "dryRun": True}, transactions=0)
     assert tried["invoice"]["lines"][0]["amount"] == "-25.00"
+
+
+def test_changes_and_what_they_lead_to(api, everywhere):
+    account(api, "moves")
+    seats = {"id": "seats", "quantity": "seats", "model": "perUnit", "unitPrice": "3", "timing": "advance"}
+    for price in ("3", "4"):
+        api.publish("seats", {**USD, "charges": [{**seats, "unitPrice": price}]}, f"202{price}-01-01T00:00:00Z")
+    everywhere("PUT", "/v1/subscriptions/moves", {"account": "moves", "plan": "seats", "planVersion": 1,
+                                                  "startsAt": START, "quantities": {"seats": "2"}})
+    change = everywhere("POST", "/v1/subscriptions/moves/change", {"quantities": {"seats": "5"}, "changeId": "5"})
+    assert change["subscription"]["quantities"] == {"seats": "5"}
+    moved = {"from": 1, "to": 2, "at": START, "accounts": ["moves"]}
+    first, = api.post("/v1/plans/seats/migrations", {**moved, "dryRun": True})["data"]  # what is read once is read
+    shown, = everywhere("POST", "/v1/plans/seats/migrations", {**moved, "dryRun": True}, transactions=0)["data"]
+    assert shown == first
+    assert (shown["before"], shown["after"]) == ("6.00", "8.00")
+    everywhere("POST", "/v1/plans/seats/migrations", {**moved, "at": "periodEnd"})
+    ended = everywhere("POST", "/v1/subscriptions/moves/cancel", {"at": "periodEnd", "changeId": "end"})
+    assert ended["subscription"]["endsAt"] > ended["change"]["recordedAt"]
 
 
 def test_a_subscription_is_billed_and_voided(api, server, subscribed, everywhere, reads):
@@ -233,6 +264,16 @@ def test_wallets(api, everywhere, reads):
     assert shown == api.get(f"/v1/grants/{bought['id']}")
     assert sum(Decimal(row["amount"]) for row in lists[2]["data"]) == Decimal("7.00")
     balanced(api)
+
+
+def test_what_waits_is_expected_of_a_wallet(api, reads):
+    account(api, "waits")
+    api.post("/v1/grants", {"account": "waits", "amount": "10", "kind": "paid", **USD, **LONG_AGO},
+             headers=keyed("waits"))
+    api.post("/v1/charges", {"account": "waits", "amount": "2", **USD, "chargeKey": "w", "collect": "invoice"})
+    wallet, = reads("/v1/accounts/waits/wallet")
+    balance, = wallet["balances"]
+    assert (balance["expectedDraw"], balance["available"]) == ("2.38", "7.62")
 
 
 def test_packs(api, everywhere, reads):
@@ -411,8 +452,8 @@ def test_nothing_is_built_on_rows_that_mean_nothing(server, everything):
              {**usd, "amount": "1", "chargeKey": "x", "collect": "wallet"}),
             ("credit_grant", "kind = 'x'", "/v1/adjustments", adjustment("every", amount="-1")),
             ("credit_grant", "kind = 'x'", f"/v1/grants/{grant}/revoke", {"mode": "forfeit"}),
-            ("invoice_line", "taxes = '{\"vat\":\"x\"}'", "/v1/creditNotes",
-             {"invoice": everything["invoice"], "reasonCode": "x", "apply": "balance"}),
+            *[("invoice_line", f"taxes = '{{\"vat\":{tax}}}'", "/v1/creditNotes",
+               {"invoice": everything["invoice"], "reasonCode": "x", "apply": "balance"}) for tax in ('"x"', "1.5")],
             ("top_up", "currency = 'XXL'", f"/v1/topUps/{asked}/complete", None)):
         with server.damaged(table, change):
             before = server.tables()

@@ -146,6 +146,40 @@ def test_what_falls_is_credited(server, api, everywhere):
     balanced(api)
 
 
+@pytest.mark.parametrize("rule", ["nextInvoice", "creditNote"])
+def test_what_comes_to_nothing_behind_the_end(server, api, everywhere, rule):
+    """It waits no more; whoever finds the books busy leaves it to the next look."""
+    api.put("/v1/settings", {"lateUsage": rule})
+    use(api, 1000, MONTHS[0])
+    bill_month(api, 1)
+    api.post("/v1/subscriptions/sub/cancel", {"at": MONTHS[1]})
+    bill_month(api, 2)
+    advance(api, MONTHS[2])
+    make = "POST", f"/v1/accounts/{ACCOUNT}/invoices"
+
+    def waits():
+        return [record["events"] for record in api.get("/v1/reconciliation", query={"state": "open"})["data"]]
+    for number in range(2):
+        for value in (300, -300):
+            use(api, value, MONTHS[0], f"{value} {number}")
+        assert waits() == [2]
+        if number == 0:
+            everywhere(*make, ends="nothing_due")
+        else:
+            left = 0
+            for call in itertools.count(1):
+                server.fail(call, busy=1)
+                code = api.call(*make).code
+                was_refused = server.left == 0
+                server.fail(0)
+                assert code in ("nothing_due", "store_busy")
+                if not was_refused:
+                    break
+                left += code == "nothing_due" and waits() == [2]
+            assert left > 0 or rule == "creditNote"  # which tries again by itself
+        assert waits() == []
+
+
 def test_what_would_be_is_asked_for(server, api, everywhere):
     advance(api, MONTHS[1])
     use(api, 700, MONTHS[0])

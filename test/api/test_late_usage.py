@@ -414,6 +414,55 @@ def test_a_line_that_rises_after_its_credit_note_corrects_the_invoice(late):
     balanced(late)
 
 
+def test_what_falls_on_an_invoice_that_is_written_off_waits(late):
+    policy(late, "creditNote")
+    subscribe(late, FEE, PER_CALL)
+    bill(late)
+    first = use(late, 1000, MONTHS[0])
+    february = bill_month(late, 2)
+    late.post(f"/v1/invoices/{february['id']}/writeOff", None)
+    late.post("/v1/measurements/amend", [{"uniqueId": first, "value": 400}])
+    nothing_due(late)
+    assert notes(late) == [] and [record["events"] for record in records(late, state="open")] == [2]
+    assert [(line["of"]["invoice"], line["amount"]) for line in corrections(bill_month(late, 3))] == [
+        (february["id"], "-6.00")]
+    sums_hold(late, 1, 2)
+    balanced(late)
+
+
+def test_what_falls_is_taken_from_the_newest_line_first(late):
+    policy(late, "creditNote")
+    subscribe(late, PER_CALL)
+    first = use(late, 1000, MONTHS[0])
+    february = bill_month(late, 2)
+    use(late, 500, MONTHS[0], "late")
+    march = bill_month(late, 3)
+    assert [line["amount"] for line in corrections(march)] == ["5.00"]
+    late.post("/v1/measurements/amend", [{"uniqueId": first, "value": 300}])
+    nothing_due(late)
+    assert {(note["invoice"], note["total"]) for note in notes(late)} == {
+        (march["id"], "5.00"), (february["id"], "2.00")}
+    sums_hold(late, 1)
+    balanced(late)
+
+
+@pytest.mark.parametrize("paid", ["10.00", "7.00"])
+def test_what_falls_on_an_invoice_that_was_paid_goes_to_the_balance(late, paid):
+    """At once when more falls than remains to be paid."""
+    policy(late, "creditNote")
+    subscribe(late, PER_CALL)
+    first = use(late, 1000, MONTHS[0])
+    february = bill_month(late, 2)
+    late.post(f"/v1/invoices/{february['id']}/pay", {"amount": paid}, headers={"Idempotency-Key": "paid"})
+    late.post("/v1/measurements/amend", [{"uniqueId": first, "value": 600}])
+    nothing_due(late)
+    note, = notes(late)
+    assert (note["invoice"], note["apply"], note["total"]) == (february["id"], "balance", "4.00")
+    assert owed(late, "customerBalance") == Decimal("-4.00")
+    sums_hold(late, 1)
+    balanced(late)
+
+
 def test_reopen_does_nothing_by_itself(late):
     policy(late, "reopen")
     subscribe(late, FEE, PER_CALL)

@@ -343,12 +343,10 @@ static Err *charges_due(const Opening *opening, const Account *account, Currency
                                    .books = opening->query->books,
                                    .now = open->at };
     WaitingQuery   query = { &issue, account->id, currency_code(&currency), account->time_zone };
-    WaitingCharges waiting;
-    bool           found;
+    WaitingCharges waiting = { .due = INSTANT_END };
+    bool           found;  // else they were billed just now
     TRY(issue_waiting(opening->arena, &query, &waiting, &found));
-    *due = draw_of(opening, currency)->next;
-    if (found)
-        *due = earlier(*due, waiting.due);
+    *due = earlier(draw_of(opening, currency)->next, waiting.due);
     return NULL;
 }
 

@@ -222,8 +222,6 @@ Err *bill_check_subscription(Arena *arena, const OpenBillQuery *query,
     TRY(timeline_facts_of(arena, query->catalog, query->project, made, &facts));
     facts.known_at = query->rated_at;
     TRY(timeline_fold(arena, &facts, &timeline));
-    if (!timeline_active(&timeline, timeline.active.start))
-        return NULL;
     Err *err = first_rate(arena, query, &timeline);
     if (err == NULL || err->code != ERR_AMOUNT_TOO_LARGE)
         return err;
