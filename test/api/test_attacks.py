@@ -175,3 +175,21 @@ def test_a_correction_bears_the_tax_of_its_line_whatever_rates_came_since(tested
     assert sorted((line["amount"], line["tax"]) for line in march["lines"]) == [
         ("-10.00", "-1.90"), ("10.00", f"{Decimal(percents[-1]) / 10:.2f}")]
     run(tested, "reconcile")
+
+
+@pytest.mark.parametrize("change", ["rate", "exempt"])
+def test_a_fee_that_comes_back_brings_the_tax_that_was_asked_for_it(tested, change):
+    tested.put("/v1/taxRates/vat", {"percent": "19"})
+    tested.put("/v1/accounts/ada", USD | {"taxRates": ["vat"]})
+    subscribed(tested, FEE)
+    assert bill(tested)["total"] == "36.89"
+    if change == "rate":
+        tested.put("/v1/taxRates/vat", {"percent": "25", "effectiveFrom": "2031-01-05T00:00:00Z"})
+    else:
+        tested.put("/v1/accounts/ada", USD | {"taxRates": ["vat"], "taxStatus": "exempt"})
+    advance(tested, "2031-01-11T00:00:00Z")
+    canceled = tested.post("/v1/subscriptions/sub/cancel", {})["invoice"]
+    credit = bill(tested)["document"]
+    assert [(line["amount"], line["tax"], line.get("of")) for line in credit["lines"]] == [("-21.00", "-3.99", None)]
+    assert credit["toBalance"] == canceled["toBalance"] == "24.99"
+    run(tested, "reconcile")

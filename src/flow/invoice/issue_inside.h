@@ -30,6 +30,7 @@ typedef struct IssueLine {
     const Line *line;  // NULL: of no subscription
     DrawTable  *until;  // A(t) where the account's grants begin or end; NULL: in proportion to time
     const LateOf *of;   // what it corrects of a closed period; NULL: nothing (late_inside.h)
+    const LateOf *taxed_as;  // the same, or what it takes back: its taxes are that one's; or NULL
 } IssueLine;
 
 // How far a subscription was billed when its part was rated.

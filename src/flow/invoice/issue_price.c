@@ -75,10 +75,10 @@ static size_t rate_place(IssuePriced *priced, TaxRate *rates, const StoredTaxRat
     return priced->tax.rate_count++;
 }
 
-// A line that corrects another one bears the rates that that one bore.
+// A line that corrects another one, or takes it back, bears the rates that that one bore.
 static bool has_own_rates(const IssueLine *line)
 {
-    return line->of != NULL && line->of->taxes.at != NULL;
+    return line->taxed_as != NULL && line->taxed_as->taxes.at != NULL;
 }
 
 // Whether the corrected line says that it bore this version (line_taxes writes it).
@@ -99,7 +99,7 @@ static Err *own_rate_find(DbTx *tx, const IssueDraft *draft, size_t number, Str 
     do {
         TRY(tax_rate_at(tx, draft->query->project, id, at, rate));
         at.us = (*rate)->effective_from.us - 1;
-    } while (!bore(db_arena(tx), draft->lines[number].of, *rate));
+    } while (!bore(db_arena(tx), draft->lines[number].taxed_as, *rate));
     return NULL;
 }
 
@@ -108,7 +108,7 @@ static Err *own_rates_read(DbTx *tx, IssuePriced *priced, TaxRate *rates, size_t
     const IssueDraft *draft = priced->draft;
     TaxLine          *line = &priced->lines[number];
     Json             *taxes;
-    TRY(json_parse_stored(db_arena(tx), draft->lines[number].of->taxes, &taxes));
+    TRY(json_parse_stored(db_arena(tx), draft->lines[number].taxed_as->taxes, &taxes));
     for (const Json *member = taxes->first; member != NULL; member = member->next) {
         StoredTaxRate *rate;
         assert_that(line->rate_count < TAX_RATES_OF_LINE_MAX);

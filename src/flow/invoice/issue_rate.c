@@ -408,15 +408,14 @@ static void moved_add(Arena *arena, const Next *next, IssueDraft *draft)
 static Err *late_add(Arena *arena, const Search *search, const Next *next,
                      const Timeline *timeline, IssueDraft *draft)
 {
+    Instant     late = next->is_over ? INSTANT_END : next->natural;
     LateOrigins origins = { search->query->project, search->query->books,
                             next->progress.subscription,
-                            next->is_over ? INSTANT_END : next->natural, &next->late };
+                            is_settled(next) ? late : INSTANT_FIRST, &next->late };
     size_t      count = next->lines.count;
     closes_add(arena, search, next, timeline, draft);
     moved_add(arena, next, draft);
-    return is_settled(next)
-               ? late_origins(arena, &origins, &draft->lines[draft->count - count], count)
-               : NULL;
+    return late_origins(arena, &origins, &draft->lines[draft->count - count], count);
 }
 
 static Err *part_add(Arena *arena, const Search *search, const Next *next, IssueDraft *draft)

@@ -125,13 +125,26 @@ static const ClosedPeriod *period_of(const Late *late, Instant service)
     return NULL;
 }
 
+static bool is_late(const LateOrigins *query, const IssueLine *line)
+{
+    return line->service.start.us < query->natural.us;
+}
+
+// It takes back what was billed: with the tax that was asked for it.
+static bool takes_back(const IssueLine *line)
+{
+    return (Int128)line->amount.minor + line->discount.minor < 0;
+}
+
 static Err *origin_find(Arena *arena, const LateOrigins *query, const OriginsRead *read,
                         IssueLine *line)
 {
     const ClosedPeriod *closed = period_of(query->late, line->service.start);
     LateOf             *of = arena_new(arena, LateOf);
     *of = (LateOf){ .period = line->service };
-    line->of = of;
+    line->taxed_as = of;
+    if (is_late(query, line))
+        line->of = of;
     if (closed != NULL) {
         of->period = closed->span;
         of->invoice = closed->invoice;
@@ -152,14 +165,14 @@ Err *late_origins(Arena *arena, const LateOrigins *query, IssueLine *lines, size
 {
     OriginsRead read = { .wanted = { query->project, query->subscription, INSTANT_END } };
     for (size_t i = 0; i < count; i++)
-        if (lines[i].service.start.us < query->natural.us &&
+        if ((is_late(query, &lines[i]) || takes_back(&lines[i])) &&
             lines[i].service.start.us < read.wanted.from.us)
             read.wanted.from = lines[i].service.start;
     if (read.wanted.from.us == INSTANT_END.us)
         return NULL;
     TRY(db_read(query->books, arena, origins_work, &read));
     for (size_t i = 0; i < count; i++)
-        if (lines[i].service.start.us < query->natural.us)
+        if (is_late(query, &lines[i]) || takes_back(&lines[i]))
             TRY(origin_find(arena, query, &read, &lines[i]));
     return NULL;
 }

@@ -45,8 +45,8 @@ bool late_line_is_of(const IssueLine *line, const ClosedPeriod *closed);
 // counts where that does, so that an older invoice that is voided and made again sees it.
 Instant late_line_boundary(const IssueDraft *draft, const IssueLine *line);
 
-// Says of the draft's lines of a subscription from number `first` on that lie in periods before
-// `natural` what they correct. `late` has the periods.
+// Says of lines of a subscription that lie in periods before `natural` what they correct, and of
+// those that take back what was billed whose taxes they bear. `late` has the periods.
 typedef struct LateOrigins {
     ProjectId   project;
     Db         *books;
