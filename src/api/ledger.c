@@ -31,11 +31,28 @@ static Err *currency_query(const Request *request, Currency *currency)
                   "currency must be the three capitals of a currency");
 }
 
+// An instant of the query that may be absent: *found is NULL then.
+static Err *instant_query(const Request *request, const char *name, Instant *at,
+                          const Instant **found)
+{
+    Str text;
+    TRY(request_query_instant(request, name, at));
+    *found = request_query(request, name, &text) ? at : NULL;
+    return NULL;
+}
+
+// For the filters of a cursor.
+static Str instant_or_none(Arena *arena, const Instant *at)
+{
+    return at == NULL ? STR("-") : instant_print(arena, *at);
+}
+
 // ---- accounts
 
 typedef struct Accounts {
     LedgerAccountsPage page;
     LedgerKind         kind;
+    Instant            until;
     LedgerName         after;
     Str                list;
     LedgerSum         *at;
@@ -78,7 +95,9 @@ static Err *accounts_read(const Request *request, Accounts *accounts)
     }
     if (request_query(request, "owner", &owner))
         accounts->page.owner = owner;
-    accounts->list = str_print(request->arena, "ledger accounts %.*s %.*s", STR_ARG(kind),
+    TRY(instant_query(request, "at", &accounts->until, &accounts->page.until));
+    accounts->list = str_print(request->arena, "ledger accounts %.*s %.*s %.*s", STR_ARG(kind),
+                               STR_ARG(instant_or_none(request->arena, accounts->page.until)),
                                STR_ARG(owner));
     if (!request_query(request, "cursor", &cursor))
         return NULL;
@@ -108,6 +127,8 @@ static Err *accounts_get(Request *request, Response *response)
 
 typedef struct Stating {
     LedgerStatementQuery query;
+    LedgerSpan           span;
+    Str                  list;
     LedgerStatement      found;
 } Stating;
 
@@ -117,31 +138,65 @@ static Err *statement_work(DbTx *tx, void *context)
     return ledger_statement(tx, &stating->query, &stating->found);
 }
 
-static Str statement_list(Arena *arena, const LedgerName *name)
+// Of one end alone the other is as far as instants go.
+static Err *span_read(const Request *request, Stating *stating)
 {
-    return str_print(arena, "ledger statement %s %.*s %.*s", ledger_kind_name(name->kind),
-                     STR_ARG(currency_code(&name->currency)), STR_ARG(name->owner));
+    const Instant *from, *to;
+    stating->span = (LedgerSpan){ INSTANT_FIRST, INSTANT_END };
+    TRY(instant_query(request, "from", &stating->span.from, &from));
+    TRY(instant_query(request, "to", &stating->span.to, &to));
+    if (from != NULL && to != NULL && from->us >= to->us)
+        return refuse(request->arena, ERR_PARAMETER_INVALID, STR_NONE, "from must be before to");
+    stating->query.span = from == NULL && to == NULL ? NULL : &stating->span;
+    const LedgerName *name = &stating->query.name;
+    stating->list = str_print(request->arena, "ledger statement %s %.*s %.*s %.*s %.*s",
+                              ledger_kind_name(name->kind),
+                              STR_ARG(currency_code(&name->currency)),
+                              STR_ARG(instant_or_none(request->arena, from)),
+                              STR_ARG(instant_or_none(request->arena, to)), STR_ARG(name->owner));
+    return NULL;
 }
 
-static Err *statement_read(const Request *request, LedgerStatementQuery *query)
+// A place is when the last entry counts, when that is what orders them, and its transaction.
+static Str place_print(Arena *arena, const Stating *stating)
 {
-    Str cursor;
+    const LedgerEntry *last = &stating->found.at[stating->found.count - 1];
+    return stating->query.span == NULL
+               ? last->transaction
+               : str_print(arena, "%.*s %.*s", STR_ARG(instant_print(arena, last->effective_at)),
+                           STR_ARG(last->transaction));
+}
+
+static Err *place_read(const Request *request, Str place, Stating *stating)
+{
+    if (stating->query.span != NULL && !instant_parse(str_cut(&place, ' '), &stating->span.from))
+        return refuse(request->arena, ERR_CURSOR_INVALID, STR_NONE,
+                      "the cursor does not belong to this list");
+    stating->query.after = place;
+    return NULL;
+}
+
+static Err *statement_read(const Request *request, Stating *stating)
+{
+    LedgerStatementQuery *query = &stating->query;
+    Str                   cursor, place;
     *query = (LedgerStatementQuery){ .project = project_of(request),
                                      .name.owner = request_path(request, "owner") };
     TRY(kind_read(request, request_path(request, "kind"), &query->name.kind));
     TRY(currency_query(request, &query->name.currency));
     TRY(request_limit(request, &query->limit));
+    TRY(span_read(request, stating));
     if (!request_query(request, "cursor", &cursor))
         return NULL;
-    return cursor_parse(request->arena, cursor, statement_list(request->arena, &query->name),
-                        &query->after);
+    TRY(cursor_parse(request->arena, cursor, stating->list, &place));
+    return place_read(request, place, stating);
 }
 
 static Err *statement_get(Request *request, Response *response)
 {
     Stating           stating;
     const LedgerName *name = &stating.query.name;
-    TRY(statement_read(request, &stating.query));
+    TRY(statement_read(request, &stating));
     TRY(db_read(server_of(request)->books, request->arena, statement_work, &stating));
     const LedgerStatement *found = &stating.found;
     if (found->count == 0 && ledger_kind_whose(name->kind) == LEDGER_ACCOUNT)
@@ -163,8 +218,8 @@ static Err *statement_get(Request *request, Response *response)
     json_array_end(&out);
     if (found->has_more)
         json_string_member(&out, "nextCursor",
-                           cursor_print(request->arena, statement_list(request->arena, name),
-                                        found->at[found->count - 1].transaction));
+                           cursor_print(request->arena, stating.list,
+                                        place_print(request->arena, &stating)));
     else
         json_null_member(&out, "nextCursor");
     json_object_end(&out);
@@ -236,16 +291,21 @@ typedef struct Total {
 } Total;
 
 typedef struct Balancing {
-    ProjectId  project;
-    LedgerSum *sums;
-    size_t     count;
-    Total     *totals;
-    size_t     total_count;
+    ProjectId      project;
+    Instant        at;
+    const Instant *until;  // NULL: of all
+    LedgerSum     *sums;
+    size_t         count;
+    Total         *totals;
+    size_t         total_count;
 } Balancing;
 
 static Err *trial_work(DbTx *tx, void *context)
 {
     Balancing *trial = context;
+    if (trial->until != NULL)
+        return ledger_trial_balance_until(tx, trial->project, *trial->until, &trial->sums,
+                                          &trial->count);
     return ledger_trial_balance(tx, trial->project, &trial->sums, &trial->count);
 }
 
@@ -278,6 +338,7 @@ static void total_to_json(const Total *total, JsonOut *out)
 static Err *trial_get(Request *request, Response *response)
 {
     Balancing trial = { .project = project_of(request) };
+    TRY(instant_query(request, "at", &trial.at, &trial.until));
     TRY(db_read(server_of(request)->books, request->arena, trial_work, &trial));
     trial.totals = arena_array(request->arena, Total, trial.count);
     for (size_t i = 0; i < trial.count; i++)
@@ -427,15 +488,27 @@ static Err *month_open(Request *request, Response *response)
 
 // ---- routes
 
+#define AT_PARAMETER \
+    { \
+        .name = "at", .kind = PARAMETER_INSTANT, \
+        .doc = "Of the entries whose effectiveAt is before it; absent: of all." \
+    }
+
 static const Parameter accounts_query[] = {
     { .name = "kind", .kind = PARAMETER_TEXT, .doc = "Of the chart of accounts; absent: all." },
     { .name = "owner", .kind = PARAMETER_TEXT, .doc = "Of this customer or name; absent: all." },
+    AT_PARAMETER,
     PAGE_PARAMETERS
 };
 static const Parameter statement_query[] = {
     { .name = "currency", .kind = PARAMETER_TEXT, .required = true, .doc = "ISO 4217." },
+    { .name = "from", .kind = PARAMETER_INSTANT,
+      .doc = "Entries whose effectiveAt is not before it, in that order." },
+    { .name = "to", .kind = PARAMETER_INSTANT,
+      .doc = "Entries whose effectiveAt is before it, in that order." },
     PAGE_PARAMETERS
 };
+static const Parameter trial_query[] = { AT_PARAMETER };
 static const Parameter transactions_query[] = {
     { .name = "account", .kind = PARAMETER_TEXT, .doc = "Of this customer; absent: all." },
     PAGE_PARAMETERS
@@ -450,7 +523,8 @@ const Route api_ledger_routes[] = {
       .gives = &ledger_account_list_shape,
       REFUSES(ERR_CURSOR_INVALID),
       .handler = accounts_get,
-      .doc = "Accounts of the ledger that have an entry, with their balances at this moment." },
+      .doc = "Accounts of the ledger that have an entry, with their balances at this moment, or as "
+             "of an instant." },
     { .name = "getLedgerStatement",
       .method = METHOD_GET,
       .path = "/v1/ledger/accounts/{kind}/{owner}/statement",
@@ -459,7 +533,8 @@ const Route api_ledger_routes[] = {
       .gives = &ledger_statement_shape,
       REFUSES(ERR_ACCOUNT_NOT_FOUND, ERR_CURSOR_INVALID, ERR_AMOUNT_TOO_LARGE),
       .handler = statement_get,
-      .doc = "Every entry of one account, oldest first, from opening to closing balance." },
+      .doc = "The entries of one account, all in the order booked or those of a span of time by "
+             "effectiveAt, from opening to closing balance." },
     { .name = "listLedgerTransactions",
       .method = METHOD_GET,
       .path = "/v1/ledger/transactions",
@@ -481,10 +556,12 @@ const Route api_ledger_routes[] = {
       .method = METHOD_GET,
       .path = "/v1/ledger/trialBalance",
       .scope = "ledger:read",
+      QUERY(trial_query),
       .gives = &ledger_trial_shape,
       REFUSES(ERR_AMOUNT_TOO_LARGE),
       .handler = trial_get,
-      .doc = "What every account comes to; zero in each currency." },
+      .doc = "What every account comes to, at this moment or as of an instant; zero in each "
+             "currency." },
     { .name = "verifyLedger",
       .method = METHOD_GET,
       .path = "/v1/ledger/verify",

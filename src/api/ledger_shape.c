@@ -148,7 +148,8 @@ static const Field statement_fields[] = {
     SIDE_MEMBER,
     MEMBER("opening", TEXT, .required = true, .doc = "The balance before the page's first entry."),
     MEMBER("closing", TEXT, .required = true, .doc = "The balance after its last."),
-    MEMBER("data", ARRAY, .required = true, .shape = &entry_shape, .doc = "In the order booked."),
+    MEMBER("data", ARRAY, .required = true, .shape = &entry_shape,
+           .doc = "In the order booked; of a span of time by effectiveAt, then as booked."),
     MEMBER("nextCursor", TEXT, .required = true, .nullable = true,
            .doc = "Where the next page begins; null on the last."),
 };
@@ -213,7 +214,7 @@ static const Field trial_fields[] = {
     MEMBER("totals", ARRAY, .required = true, .shape = &total_shape, .doc = "By currency."),
 };
 const Shape ledger_trial_shape =
-    SHAPE("LedgerTrialBalance", trial_fields, .doc = "The whole ledger at this moment.");
+    SHAPE("LedgerTrialBalance", trial_fields, .doc = "The whole ledger at one moment.");
 
 // ---- the proof
 

@@ -35,6 +35,7 @@ class LedgerBooks:
     def __init__(self, books, project=None):
         self.books, self.project = books, project or books.project
         self.posts = []
+        self.entries = []  # (kind, owner, currency, effective at, id, minor units)
 
     def post(self, source, legs, posting="invoice", currency="USD", at=1_790_000_000_000_000, effective_at=None,
              account="", memo=None):
@@ -49,7 +50,9 @@ class LedgerBooks:
         self.books.add("ledger_transaction", **owned, id=id, source=source, rule=posting, currency=currency, at=at,
                        effective_at=effective_at, account=account, memo=memo, content=digest(form))
         for kind, owner, amount in legs:
-            self.books.add("ledger_entry", **owned, kind=kind, owner=owner, currency=currency, id=id, amount=amount)
+            self.books.add("ledger_entry", **owned, kind=kind, owner=owner, currency=currency, id=id, amount=amount,
+                           effective_at=effective_at)
+            self.entries.append((kind, owner, currency, effective_at, id, amount))
         self.posts.append((id, digest(form), currency, legs))
 
     def balances(self):

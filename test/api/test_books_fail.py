@@ -355,7 +355,10 @@ def test_the_ledger_is_read_and_months_are_closed(api, server, everywhere, reads
     trial, *_ = reads("/v1/ledger/trialBalance", "/v1/ledger/accounts", "/v1/ledger/accounts?kind=receivable&owner=one",
                       "/v1/ledger/accounts/wallet/first/statement?currency=USD",
                       "/v1/ledger/accounts/tax/vat/statement?currency=USD", "/v1/ledger/transactions",
-                      "/v1/ledger/transactions?account=one", "/v1/ledger/verify")
+                      "/v1/ledger/transactions?account=one", "/v1/ledger/verify",
+                      "/v1/ledger/trialBalance?at=2026-10-31T23:00:00Z", "/v1/ledger/accounts?at=2030-01-01T05:00:00Z",
+                      "/v1/ledger/accounts/wallet/first/statement?currency=USD&from=2026-10-31T23:00:00Z",
+                      "/v1/ledger/accounts/tax/vat/statement?currency=USD&to=2030-01-01T05:00:00Z")
     assert trial["totals"]
     assert everywhere("POST", "/v1/ledger/months/2026-01/close")
     assert reads("/v1/ledger/months")

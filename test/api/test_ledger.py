@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ledger over HTTP: accounts, statements, postings, trial balance, proof, months; and that each project
 sees its own. What stands in it was written by another hand, so its hashes are checked too."""
+import datetime
+import random
 import time
+from decimal import Decimal
 
 import pytest
 from books import Books
@@ -11,8 +14,11 @@ from ledger_books import LedgerBooks
 
 DAY = 86_400_000_000
 FIRST = 1_790_000_000_000_000  # 2026-09-21T14:13:20Z
+OCTOBER_31 = 1_793_404_800_000_000  # of 2026, its midnight in UTC
 HUGE = 6_000_000_000_000_000_000
-PROJECTS = ("empty", "other", "huge", "vast", "long", "torn")
+PROJECTS = ("empty", "other", "huge", "vast", "long", "torn", "timed", "zoned")
+SHARED = ("cash", "revenue", "tax")
+DIGITS = {"USD": 2, "JPY": 0, "KWD": 3}
 SECONDS_MAX = 60  # a watchdog for the sealer, who comes each second
 
 
@@ -35,19 +41,53 @@ def fill(books):
     books.balances()
 
 
+def instant(us, zone=datetime.timezone.utc):
+    return (datetime.datetime.fromtimestamp(us // 1_000_000, zone).replace(microsecond=us % 1_000_000)
+            .isoformat(timespec="microseconds"))
+
+
+def fill_dated(books):
+    """Booked in one order, effective in another; some at the same microsecond; accounts that come back to 0."""
+    rng = random.Random(7)
+    moments = [FIRST + rng.randrange(40) * DAY + rng.choice((0, 0, 1, rng.randrange(DAY))) for _ in range(60)]
+    for number in range(240):
+        account, currency, amount = f"acct{rng.randrange(9)}", rng.choice(("USD", "USD", "JPY")), rng.randrange(1, 9999)
+        legs = [("receivable", account, amount + 1), ("revenue", f"pro/{rng.randrange(3)}", -amount),
+                ("tax", "vat", -1)]
+        if rng.random() < 0.3:
+            legs = [("cash", "wire", amount), ("receivable", account, -amount)]
+        elif rng.random() < 0.2:
+            legs = [("receivable", account, amount), ("wallet", account, -amount)]
+        books.post(f"any:{number}", legs, posting="reversal", currency=currency, at=FIRST + 50 * DAY + number,
+                   effective_at=rng.choice(moments), account=account)
+    books.balances()
+
+
+def fill_zoned(books):
+    """What ends October in Berlin, in UTC and in New York: the last microsecond, and the first of November."""
+    for number, hour in enumerate((23, 24, 28)):
+        ends = OCTOBER_31 + hour * 3600 * 1_000_000
+        invoice(books, 2 * number + 1, "ada", 10 ** number, 0 + 1, effective_at=ends - 1)
+        invoice(books, 2 * number + 2, "ada", 2 * 10 ** number, 0 + 1, effective_at=ends)
+    books.balances()
+
+
 @pytest.fixture(scope="module")
 def world(contract):
     server = Server(seal_bits=6)
     with Books(server) as books:
         for name in PROJECTS:
             books.add_project(name)
-        keys = {name: books.add_key(["ledger:read", "ledger:write"], project=name)
+        keys = {name: books.add_key(["catalog:write", "ledger:read", "ledger:write"], project=name)
                 for name in PROJECTS}
         mine = LedgerBooks(books)
         fill(mine)
         other = LedgerBooks(books, "other")
         invoice(other, 1, "ada", 7, 0 + 1)
         other.balances()
+        dated = LedgerBooks(books, "timed")
+        fill_dated(dated)
+        fill_zoned(LedgerBooks(books, "zoned"))
         huge, vast = LedgerBooks(books, "huge"), LedgerBooks(books, "vast")
         for number, kind in ((1, "deferred"), (2, "receivable")):
             huge.post(f"invoice:{number}", [(kind, "ada", HUGE), ("revenue", "all", -HUGE)],
@@ -62,7 +102,7 @@ def world(contract):
         books.add("ledger_balance", tenant=books.tenant, project="torn", kind="wallet", owner="ada",
                   currency="USD", amount=5)
     with server:
-        server.ledger = mine
+        server.ledger, server.dated = mine, dated
         yield server, {"mine": server.key, **keys}
 
 
@@ -188,6 +228,206 @@ def test_the_trial_balance_is_zero_in_each_currency(ledger):
         "USD": ("170.50", "-170.50", "0.00"), "JPY": ("323", "-323", "0"), "KWD": ("1.234", "-1.234", "0.000")}
     assert ("receivable", None, "USD", "159.50") in brief(trial["data"])
     assert ("tax", "vat", "USD", "-15.50") in brief(trial["data"])
+
+
+# ---- as of an instant
+
+@pytest.fixture
+def dated(world, as_key):
+    server, _ = world
+    api = as_key("timed")
+    api.books = server.dated
+    for number in range(9):
+        api.put(f"/v1/accounts/acct{number}", {})
+    return api
+
+
+def minor(amount, currency):
+    whole = Decimal(amount).scaleb(DIGITS[currency])
+    assert whole == int(whole)
+    return int(whole)
+
+
+def naive(entries, until):
+    """{(kind, owner, currency): minor} of what counts before an instant."""
+    sums = {}
+    for kind, owner, currency, effective_at, _, amount in entries:
+        if effective_at < until:
+            sums[kind, owner, currency] = sums.get((kind, owner, currency), 0) + amount
+    return sums
+
+
+def together(sums):
+    """Customers' accounts by kind, which come first; then the shared ones."""
+    made = {}
+    for (kind, owner, currency), amount in sums.items():
+        name = (kind, owner if kind in SHARED else None, currency)
+        made[name] = made.get(name, 0) + amount
+    return sorted(made.items(), key=lambda row: (row[0][1] is not None, row[0][0], row[0][1] or "", row[0][2]))
+
+
+def moments(entries, count, seed):
+    """Before all, behind all, at entries and a microsecond from them."""
+    rng = random.Random(seed)
+    some = [rng.choice(entries)[3] + rng.choice((-1, 0, 1)) for _ in range(count)]
+    return [FIRST - DAY, FIRST + 400 * DAY, *some]
+
+
+def read(rows):
+    return [((row["kind"], row["owner"], row["currency"]), minor(row["balance"], row["currency"])) for row in rows]
+
+
+def test_the_trial_balance_as_of_any_instant_is_the_sum_of_what_counts_before_it(dated):
+    for until in moments(dated.books.entries, 40, 1):
+        trial = dated.get("/v1/ledger/trialBalance", query={"at": instant(until)})
+        assert read(trial["data"]) == together(naive(dated.books.entries, until)), until
+        for total in trial["totals"]:
+            assert minor(total["difference"], total["currency"]) == 0
+            assert minor(total["debit"], total["currency"]) == sum(
+                row for (_, _, currency), row in together(naive(dated.books.entries, until))
+                if currency == total["currency"] and row > 0)
+
+
+def test_the_trial_balance_behind_the_last_entry_is_that_of_now(dated):
+    late = dated.get("/v1/ledger/trialBalance", query={"at": "9999-12-31T23:59:59Z"})
+    assert late == dated.get("/v1/ledger/trialBalance") and late["data"]
+
+
+@pytest.mark.parametrize("limit", (1, 7, 1000))
+def test_accounts_as_of_an_instant_on_pages_of_any_size(dated, limit):
+    for until in moments(dated.books.entries, 4, limit):
+        sums = naive(dated.books.entries, until)
+        for filters in ({}, {"kind": "receivable"}, {"kind": "revenue"}, {"owner": "acct3"}):
+            wanted = sorted((name, amount) for name, amount in sums.items()
+                            if filters.get("kind") in (None, name[0]) and filters.get("owner") in (None, name[1]))
+            assert read(rows(dated, "/v1/ledger/accounts", limit=limit, at=instant(until), **filters)) == wanted
+
+
+def span(api, name, start, end, limit=1000):
+    """(opening, entries, closing) over all pages, each of which begins where the one before ended."""
+    query = {"currency": name[2], "limit": limit, **({"from": instant(start)} if start is not None else {}),
+             **({"to": instant(end)} if end is not None else {})}
+    path, found, page = f"/v1/ledger/accounts/{name[0]}/{quote(name[1])}/statement", [], None
+    while page is None or page["nextCursor"] is not None:
+        again = api.get(path, query={**query, **({} if page is None else {"cursor": page["nextCursor"]})})
+        assert page is None or again["opening"] == page["closing"]
+        first, page = (again["opening"] if page is None else first), again
+        balance = minor(page["opening"], name[2])
+        for row in page["data"]:
+            balance += minor(row["amount"], name[2])
+            assert minor(row["balance"], name[2]) == balance
+        found += page["data"]
+        assert minor(page["closing"], name[2]) == balance
+    return minor(first, name[2]), found, minor(page["closing"], name[2])
+
+
+def entries_of(entries, name, start, end):
+    return [(id, amount) for _, id, amount in sorted(
+        (effective_at, id, amount) for *named, effective_at, id, amount in entries
+        if tuple(named) == name and (start is None or start <= effective_at) and (end is None or effective_at < end))]
+
+
+@pytest.mark.parametrize("limit", (1, 3, 1000))
+def test_a_statement_of_a_span_is_in_the_order_in_which_entries_count(dated, limit):
+    entries, rng = dated.books.entries, random.Random(limit)
+    names = sorted({entry[:3] for entry in entries})
+    for _ in range(6):
+        name, (start, end) = rng.choice(names), sorted(rng.sample(moments(entries, 30, rng.random()), 2))
+        for start, end in ((start, end + 1), (None, end), (start, None)):
+            opening, found, closing = span(dated, name, start, end, limit)
+            wanted = entries_of(entries, name, start, end)
+            assert [(row["transaction"], minor(row["amount"], name[2])) for row in found] == wanted
+            before = 0 if start is None else naive(entries, start).get(name, 0)
+            assert (opening, closing) == (before, before + sum(amount for _, amount in wanted))
+
+
+def test_a_span_without_an_entry_opens_and_closes_with_the_same(dated):
+    name = next(entry[:3] for entry in dated.books.entries)
+    balance = naive(dated.books.entries, FIRST + 400 * DAY)[name]
+    assert span(dated, name, FIRST + 300 * DAY, FIRST + 301 * DAY) == (balance, [], balance)
+    assert span(dated, name, FIRST - 9 * DAY, FIRST - 8 * DAY) == (0, [], 0)
+
+
+# Named after what users of the peers met.
+
+def test_an_entry_at_a_boundary_is_in_one_month_and_one_only(dated):
+    """Boundaries that are kept in other units than events lose what is between, or count it twice."""
+    entries = dated.books.entries
+    cuts = sorted({entry[3] for entry in random.Random(3).sample(entries, 12)})
+    for name in sorted({entry[:3] for entry in entries}):
+        parts = [span(dated, name, start, end) for start, end in zip([None, *cuts], [*cuts, None])]
+        assert all(before[2] == behind[0] for before, behind in zip(parts, parts[1:]))
+        together = [row["transaction"] for _, found, _ in parts for row in found]
+        assert together == [id for id, _ in entries_of(entries, name, None, None)]
+
+
+def test_a_month_of_a_zone_ends_when_it_ends_there(as_key):
+    """Not at midnight in UTC: Berlin's October 2026 ends at 23:00Z, New York's at 04:00Z of the next day."""
+    api = as_key("zoned")
+    balances = {zone: {row["kind"]: row["balance"] for row in rows(api, "/v1/ledger/accounts", at=at)}["receivable"]
+                for zone, at in (("Berlin", "2026-11-01T00:00:00+01:00"), ("UTC", "2026-11-01T00:00:00Z"),
+                                 ("New York", "2026-11-01T00:00:00-04:00"))}
+    assert balances == {"Berlin": "0.02", "UTC": "0.16", "New York": "1.38"}
+
+
+def test_a_wallet_is_the_sum_of_its_entries_on_every_day(dated):
+    """A balance that is kept beside its entries drifts from them, and nobody can say since when."""
+    wallets = sorted({entry[:3] for entry in dated.books.entries if entry[0] == "wallet"})
+    assert len(wallets) > 3
+    for day in range(0, 44, 4):
+        at = FIRST + day * DAY
+        listed = dict(read(rows(dated, "/v1/ledger/accounts", kind="wallet", at=instant(at))))
+        for name in wallets:
+            assert span(dated, name, None, at)[2] == listed.get(name, 0)
+
+
+def test_what_is_booked_late_counts_when_it_counts(ledger):
+    """Bob's was booked among the others and counts 40 days before them."""
+    early = rows(ledger, "/v1/ledger/accounts", at=instant(FIRST))
+    assert brief(early) == [("receivable", "bob", "USD", "5.50"), ("revenue", "pro/api", "USD", "-5.00"),
+                            ("tax", "vat", "USD", "-0.50")]
+    assert span(ledger, ("revenue", "pro/api", "USD"), FIRST, FIRST + 3)[0] == -500
+
+
+@pytest.mark.parametrize("query", ("at=2026-10-01T00:00:00", "at=2026-10-01", "at=yesterday", "at=", "at=1790000000",
+                                   "at=2026-13-01T00:00:00Z", "at=2026-10-01T00:00:00%2B25:00"))
+def test_what_is_no_instant(as_key, query):
+    for path in ("trialBalance", "accounts"):
+        answer = as_key("mine").call("GET", f"/v1/ledger/{path}?{query}")
+        assert (answer.status, answer.code) == (400, "parameter_invalid"), path
+
+
+@pytest.mark.parametrize("query", ("from=2026-10-01", "to=2026-10-01T00:00:00", "from=x&to=2026-10-01T00:00:00Z",
+                                   "from=2026-10-01T00:00:00Z&to=2026-10-01T00:00:00Z",
+                                   "from=2026-10-02T00:00:00Z&to=2026-10-01T00:00:00Z",
+                                   "from=2026-10-01T00:00:00Z&to=2026-10-01T01:00:00%2B01:00"))
+def test_what_is_no_span(as_key, query):
+    for currency in ("USD", "KWD"):
+        answer = as_key("mine").call("GET", f"/v1/ledger/accounts/tax/vat/statement?currency={currency}&{query}")
+        assert (answer.status, answer.code) == (400, "parameter_invalid")
+
+
+def test_a_cursor_is_of_its_instants(dated):
+    at, later = instant(FIRST + 20 * DAY), instant(FIRST + 21 * DAY)
+    statement = "/v1/ledger/accounts/tax/vat/statement"
+    for path, query, others in (
+            ("/v1/ledger/accounts", {"at": at}, ({}, {"at": later})),
+            ("/v1/ledger/accounts", {}, ({"at": at},)),
+            (statement, {"from": at, "currency": "USD"}, ({}, {"from": later}, {"to": at}, {"from": at, "to": later})),
+            (statement, {"currency": "USD"}, ({"from": at}, {"to": at}))):
+        cursor = dated.get(path, query={**query, "limit": 1})["nextCursor"]
+        for other in others:
+            answer = dated.call("GET", path, query={"currency": "USD", **other, "cursor": cursor} if "currency" in query
+                                else {**other, "cursor": cursor})
+            assert (answer.status, answer.code) == (400, "cursor_invalid"), (path, query, other)
+
+
+def test_instants_are_of_one_project(as_key):
+    late = {"at": "9999-12-31T23:59:59Z"}
+    assert as_key("empty").get("/v1/ledger/trialBalance", query=late) == {"data": [], "totals": []}
+    assert rows(as_key("empty"), "/v1/ledger/accounts", **late) == []
+    other = as_key("other")
+    assert rows(other, "/v1/ledger/accounts", **late) == rows(other, "/v1/ledger/accounts") != []
 
 
 def test_the_proof_is_clean(ledger):

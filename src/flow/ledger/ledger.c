@@ -209,7 +209,7 @@ static Err *transactions_add(DbTx *tx, Bookings bookings, bool *taken)
 
 static Err *entries_add(DbTx *tx, const Entry *entries, size_t count)
 {
-    enum { WIDTH = 7 };
+    enum { WIDTH = 8 };
     DbValue *values = arena_array(db_arena(tx), DbValue, WIDTH * count);
     for (size_t i = 0; i < count; i++) {
         const LedgerLeg         *leg = entries[i].leg;
@@ -222,6 +222,7 @@ static Err *entries_add(DbTx *tx, const Entry *entries, size_t count)
             db_text(currency_code(&made->currency)),
             db_text(made->id),
             db_whole(leg->amount),
+            db_whole(made->effective_at.us),
         };
         memcpy(values + i * WIDTH, row, sizeof row);
     }
@@ -359,17 +360,30 @@ Err *ledger_reverse(DbTx *tx, const LedgerReversal *reversal, bool *posted)
 
 Err *ledger_balance(DbTx *tx, ProjectId project, const LedgerName *name, int64_t *minor)
 {
-    DbRow    days, tail;
-    DbValues values = DB_VALUES(db_text(project.tenant), db_text(project.id),
-                                db_text(str_of(ledger_kind_name(name->kind))),
-                                db_text(name->owner), db_text(currency_code(&name->currency)));
-    if (ledger_kind_whose(name->kind) == LEDGER_ACCOUNT) {
-        TRY(db_find(tx, &ledger_sql[LEDGER_BALANCE_GET], values, &days));
-        *minor = days.columns == NULL ? 0 : row_whole(&days, 0);
-        return NULL;
-    }
-    TRY(db_find(tx, &ledger_sql[LEDGER_DAYS_SUM], values, &days));
-    TRY(db_find(tx, &ledger_sql[LEDGER_UNSEALED_SUM], values, &tail));
+    DbRow     row;
+    LedgerCut all = ledger_cut(NULL);
+    if (ledger_kind_whose(name->kind) == LEDGER_SHARED)
+        return ledger_cut_sum(tx, project, name, &all, minor);
+    TRY(db_find(tx, &ledger_sql[LEDGER_BALANCE_GET],
+                DB_VALUES(db_text(project.tenant), db_text(project.id),
+                          db_text(str_of(ledger_kind_name(name->kind))), db_text(name->owner),
+                          db_text(currency_code(&name->currency))),
+                &row));
+    *minor = row.columns == NULL ? 0 : row_whole(&row, 0);
+    return NULL;
+}
+
+Err *ledger_cut_sum(DbTx *tx, ProjectId project, const LedgerName *name, const LedgerCut *cut,
+                    int64_t *minor)
+{
+    DbRow   days, tail;
+    DbValue tenant = db_text(project.tenant), of = db_text(project.id);
+    DbValue kind = db_text(str_of(ledger_kind_name(name->kind))), owner = db_text(name->owner);
+    DbValue currency = db_text(currency_code(&name->currency));
+    TRY(db_find(tx, &ledger_sql[LEDGER_DAYS_SUM],
+                DB_VALUES(tenant, of, kind, owner, currency, cut->day), &days));
+    TRY(db_find(tx, &ledger_sql[LEDGER_UNSEALED_SUM],
+                DB_VALUES(tenant, of, kind, owner, currency, cut->begin), &tail));
     if (__builtin_add_overflow(row_whole(&days, 0), row_whole(&tail, 0), minor))
         return ledger_too_large(db_arena(tx));
     return NULL;

@@ -7,7 +7,7 @@
 // What belongs to one customer keeps its balance in a row, changed by relative updates in the same
 // transaction. Shared accounts (revenue, tax, cash, …) have no such row, so that two writers never
 // meet on one: their balance is the sum of the days that are sealed and of the entries that are
-// not.
+// not. Days are also kept of all customers together, kind by kind, for balances as of an instant.
 //
 // The sealer (ledger_seal.h) chains what was committed. Owns tables ledger_transaction,
 // ledger_entry, ledger_balance, ledger_day, ledger_chain, ledger_month.
@@ -155,11 +155,19 @@ typedef struct LedgerStatement {
     bool         has_more;  // behind the last
 } LedgerStatement;
 
+// Instants [from, to).
+typedef struct LedgerSpan {
+    Instant from, to;
+} LedgerSpan;
+
+// Without a span: every entry, in the order booked. With one: those whose effective_at is in it, by
+// effective_at, then in the order booked; the opening balance is that of all that count before it.
 typedef struct LedgerStatementQuery {
-    ProjectId  project;
-    LedgerName name;
-    Str        after;  // transaction ids above this one; STR_NONE: from the first
-    size_t     limit;
+    ProjectId         project;
+    LedgerName        name;
+    Str               after;  // transaction ids above this one; STR_NONE: from the first
+    size_t            limit;
+    const LedgerSpan *span;   // NULL: none; `after` is of those that count at its first instant
 } LedgerStatementQuery;
 
 Err *ledger_statement(DbTx *tx, const LedgerStatementQuery *query,
@@ -174,6 +182,11 @@ typedef struct LedgerSum {
 } LedgerSum;
 
 Err *ledger_trial_balance(DbTx *tx, ProjectId project, LedgerSum **sums, size_t *count) MUST_CHECK;
+// The same of the entries whose effective_at is before `at`, whenever they were booked. Whole days
+// are kept as sums: of a million entries in a year, 20 ms in a file and 0.2 s on a server. Of the
+// day in which `at` is every entry is read: 2 to 3 s if all the million were of that day.
+Err *ledger_trial_balance_until(DbTx *tx, ProjectId project, Instant at, LedgerSum **sums,
+                                size_t *count) MUST_CHECK;
 
 // Accounts of the ledger that have an entry, with their balances, by kind's name, owner and
 // currency.
@@ -183,6 +196,7 @@ typedef struct LedgerAccountsPage {
     Str               owner;  // STR_NONE: all
     const LedgerName *after;  // NULL: from the first
     size_t            limit;
+    const Instant    *until;  // of entries whose effective_at is before it; NULL: of all
 } LedgerAccountsPage;
 
 Err *ledger_accounts(DbTx *tx, const LedgerAccountsPage *page, LedgerSum **accounts,

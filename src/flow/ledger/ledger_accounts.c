@@ -8,6 +8,7 @@
 typedef struct Listing {
     const LedgerAccountsPage *page;
     DbValue                   tenant, project, limit;
+    LedgerCut                 cut;
     LedgerSum                *at;
     size_t                    count;
 } Listing;
@@ -39,17 +40,26 @@ static Behind behind_of(const LedgerAccountsPage *page, LedgerKind kind)
     return behind;
 }
 
+// A statement, and what it takes between the place where it begins and its limit.
+typedef struct Asked {
+    LedgerStatementIndex statement;
+    DbValues             more;
+} Asked;
+
 // Owner, currency, amount.
-static Err *kind_rows(DbTx *tx, const Listing *listing, LedgerStatementIndex statement,
-                      LedgerKind kind, DbRows *rows)
+static Err *kind_rows(DbTx *tx, const Listing *listing, LedgerKind kind, Asked asked, DbRows *rows)
 {
+    enum { FIRST = 6, MORE_MAX = 2 };
     Behind  behind = behind_of(listing->page, kind);
     DbValue owner = db_text(behind.owner);
-    return db_rows(tx, &ledger_sql[statement],
-                   DB_VALUES(listing->tenant, listing->project,
-                             db_text(str_of(ledger_kind_name(kind))), owner, owner,
-                             db_text(behind.currency), listing->limit),
-                   rows);
+    DbValue values[FIRST + MORE_MAX + 1] = { listing->tenant, listing->project,
+                                             db_text(str_of(ledger_kind_name(kind))), owner, owner,
+                                             db_text(behind.currency) };
+    size_t count = FIRST;
+    for (size_t i = 0; i < asked.more.count; i++)
+        values[count++] = asked.more.at[i];
+    values[count++] = listing->limit;
+    return db_rows(tx, &ledger_sql[asked.statement], (DbValues){ values, count }, rows);
 }
 
 static bool is_full(const Listing *listing)
@@ -57,42 +67,60 @@ static bool is_full(const Listing *listing)
     return listing->count == listing->page->limit;
 }
 
-// `more` is what the other side of a merge has of it.
-static Err *row_add(DbTx *tx, Listing *listing, LedgerKind kind, const DbRow *row, int64_t more)
+static Err *row_add(Arena *arena, Listing *listing, LedgerKind kind, const DbRow *row,
+                    int64_t minor)
 {
-    LedgerSum sum = { .kind = kind, .owner = row_text(row, 0) };
+    LedgerSum sum = { .kind = kind, .owner = row_text(row, 0), .minor = minor };
     bool      is_wanted =
         listing->page->owner.at == NULL || str_equal(sum.owner, listing->page->owner);
     if (!is_wanted || is_full(listing))
         return NULL;
-    if (__builtin_add_overflow(row_whole(row, 2), more, &sum.minor))
-        return ledger_too_large(db_arena(tx));
-    TRY(ledger_currency_read(db_arena(tx), row_text(row, 1), &sum.currency));
+    TRY(ledger_currency_read(arena, row_text(row, 1), &sum.currency));
     listing->at[listing->count++] = sum;
     return NULL;
+}
+
+// As they are kept; as of an instant, from their entries.
+static Err *customers_rows(DbTx *tx, const Listing *listing, LedgerKind kind, DbRows *rows)
+{
+    if (listing->page->until == NULL)
+        return kind_rows(tx, listing, kind, (Asked){ .statement = LEDGER_BALANCES }, rows);
+    Behind  behind = behind_of(listing->page, kind);
+    DbValue owner = db_text(behind.owner), until = listing->cut.until;
+    return db_rows(tx, &ledger_sql[LEDGER_BALANCES_UNTIL],
+                   DB_VALUES(until, listing->tenant, listing->project,
+                             db_text(str_of(ledger_kind_name(kind))), owner, owner,
+                             db_text(behind.currency), until, listing->limit),
+                   rows);
 }
 
 static Err *customers_add(DbTx *tx, Listing *listing, LedgerKind kind)
 {
     DbRows rows;
-    TRY(kind_rows(tx, listing, LEDGER_BALANCES, kind, &rows));
+    TRY(customers_rows(tx, listing, kind, &rows));
     for (size_t i = 0; i < rows.count; i++)
-        TRY(row_add(tx, listing, kind, &rows.at[i], 0));
+        TRY(row_add(db_arena(tx), listing, kind, &rows.at[i], row_whole(&rows.at[i], 2)));
     return NULL;
 }
 
-// What is smallest of both is among the smallest of each, so a page of each gives a page of both.
+// What is smallest of all is among the smallest of each, so a page of each gives a page of all.
 static Err *shared_add(DbTx *tx, Listing *listing, LedgerKind kind)
 {
-    DbRows days, tail;
-    TRY(kind_rows(tx, listing, LEDGER_DAYS, kind, &days));
-    TRY(kind_rows(tx, listing, LEDGER_TAIL, kind, &tail));
-    for (size_t d = 0, t = 0; d < days.count || t < tail.count;) {
-        int order = ledger_rows_compare(&days, d, &tail, t, 2);
-        TRY(row_add(tx, listing, kind, order <= 0 ? &days.at[d] : &tail.at[t],
-                    order == 0 ? row_whole(&tail.at[t], 2) : 0));
-        d += order <= 0;
-        t += order >= 0;
+    const LedgerCut *cut = &listing->cut;
+    LedgerMerge      merge = { .columns = 2 };
+    const DbRow     *row;
+    int64_t          minor;
+    TRY(kind_rows(tx, listing, kind, (Asked){ LEDGER_DAYS, DB_VALUES(cut->day) },
+                  &merge.sources[0]));
+    TRY(kind_rows(tx, listing, kind, (Asked){ LEDGER_TAIL, DB_VALUES(cut->begin) },
+                  &merge.sources[1]));
+    if (cut->has_part)
+        TRY(kind_rows(tx, listing, kind, (Asked){ LEDGER_PART, DB_VALUES(cut->until, cut->begin) },
+                      &merge.sources[2]));
+    TRY(ledger_merge_next(db_arena(tx), &merge, &row, &minor));
+    while (row != NULL) {
+        TRY(row_add(db_arena(tx), listing, kind, row, minor));
+        TRY(ledger_merge_next(db_arena(tx), &merge, &row, &minor));
     }
     return NULL;
 }
@@ -109,15 +137,15 @@ Err *ledger_accounts(DbTx *tx, const LedgerAccountsPage *page, LedgerSum **accou
                            .tenant = db_text(page->project.tenant),
                            .project = db_text(page->project.id),
                            .limit = db_whole((int64_t)page->limit),
+                           .cut = ledger_cut(page->until),
                            .at = arena_array(db_arena(tx), LedgerSum, page->limit) };
     ledger_kinds_sorted(kinds);
     for (size_t i = 0; i < LEDGER_KIND_COUNT && !is_full(&listing); i++) {
         bool is_wanted = page->kind == NULL || *page->kind == kinds[i];
-        if (!is_wanted || !is_behind(page, kinds[i]))
-            continue;
-        TRY(ledger_kind_whose(kinds[i]) == LEDGER_ACCOUNT
-                ? customers_add(tx, &listing, kinds[i])
-                : shared_add(tx, &listing, kinds[i]));
+        if (is_wanted && is_behind(page, kinds[i]))
+            TRY(ledger_kind_whose(kinds[i]) == LEDGER_ACCOUNT
+                    ? customers_add(tx, &listing, kinds[i])
+                    : shared_add(tx, &listing, kinds[i]));
     }
     *accounts = listing.at;
     *count = listing.count;

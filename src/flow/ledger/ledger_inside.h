@@ -34,8 +34,28 @@ Err *ledger_row_read(Arena *arena, const DbRow *row, LedgerTransaction *transact
 Err *ledger_currency_read(Arena *arena, Str code, Currency *currency) MUST_CHECK;
 Err *ledger_kind_read(Arena *arena, Str name, LedgerKind *kind) MUST_CHECK;
 
-// By the first columns, which are text; an index past the end is behind everything.
-int ledger_rows_compare(const DbRows *a, size_t i, const DbRows *b, size_t j, size_t columns);
+// What counts before an instant: sealed days that end at or before it, what is not sealed and
+// counts before the day in which it is, and of that day what counts before it. Without an instant:
+// everything, which is days and what is not sealed.
+typedef struct LedgerCut {
+    DbValue day, begin, until;
+    bool    has_part;
+} LedgerCut;
+LedgerCut ledger_cut(const Instant *until);
+// Of a shared account, but for the part of a day.
+Err *ledger_cut_sum(DbTx *tx, ProjectId project, const LedgerName *name, const LedgerCut *cut,
+                    int64_t *minor) MUST_CHECK;
+
+// Rows from several places, each in the order of their first columns, which are text: in that
+// order, with the sum of what all have in the next column. NULL in *row: that was the last.
+enum { LEDGER_SOURCES_MAX = 3 };
+typedef struct LedgerMerge {
+    DbRows sources[LEDGER_SOURCES_MAX];
+    size_t next[LEDGER_SOURCES_MAX];
+    size_t columns;
+} LedgerMerge;
+Err *ledger_merge_next(Arena *arena, LedgerMerge *merge, const DbRow **row,
+                       int64_t *minor) MUST_CHECK;
 // By their names, the order of the books.
 void ledger_kinds_sorted(LedgerKind kinds[LEDGER_KIND_COUNT]);
 Err *ledger_too_large(Arena *arena) MUST_CHECK;
@@ -45,14 +65,16 @@ typedef enum LedgerStatementIndex {
     LEDGER_TRANSACTION_ADD, LEDGER_TRANSACTION_BY_SOURCE, LEDGER_TRANSACTION_CONTENT,
     LEDGER_TRANSACTIONS, LEDGER_TRANSACTIONS_OF, LEDGER_ENTRY_ADD, LEDGER_ENTRIES_OF,
     LEDGER_BALANCE_ADD, LEDGER_BALANCE_GET, LEDGER_DAYS_SUM,
-    LEDGER_UNSEALED_SUM, LEDGER_ENTRIES_SUM, LEDGER_ENTRIES_AFTER, LEDGER_MONTH_GET,
+    LEDGER_UNSEALED_SUM, LEDGER_ENTRIES_SUM, LEDGER_ENTRIES_AFTER,
+    LEDGER_ENTRIES_SUM_UNTIL, LEDGER_ENTRIES_BETWEEN, LEDGER_MONTH_GET,
     LEDGER_MONTH_ADD, LEDGER_MONTH_REMOVE, LEDGER_MONTHS,
     LEDGER_TRIAL_BALANCES, LEDGER_TRIAL_DAYS,
-    LEDGER_TRIAL_UNSEALED, LEDGER_CHAIN_GET, LEDGER_CHAIN_ADD, LEDGER_CHAIN_MOVE,
+    LEDGER_TRIAL_UNSEALED, LEDGER_TRIAL_PART,
+    LEDGER_CHAIN_GET, LEDGER_CHAIN_ADD, LEDGER_CHAIN_MOVE,
     LEDGER_UNSEALED, LEDGER_UNSEALED_LEGS, LEDGER_NEXT, LEDGER_LEGS_BETWEEN, LEDGER_SEAL,
     LEDGER_DAY_ADD, LEDGER_SEALED,
-    LEDGER_SEALED_LEGS, LEDGER_BALANCES,
-    LEDGER_BALANCE_KINDS, LEDGER_DAYS, LEDGER_TAIL,
+    LEDGER_SEALED_LEGS, LEDGER_BALANCES, LEDGER_BALANCES_UNTIL,
+    LEDGER_BALANCE_KINDS, LEDGER_DAYS, LEDGER_TAIL, LEDGER_PART, LEDGER_DAY_ROWS,
     LEDGER_STATEMENTS
 } LedgerStatementIndex;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/assert.h"
+#include "flow/ledger/chain.h"
 #include "flow/ledger/ledger_inside.h"
 
 // ---- rows
@@ -139,89 +140,215 @@ static Err *entry_read(DbTx *tx, const DbRow *row, int64_t *balance, LedgerEntry
     return NULL;
 }
 
+// What both statements of a page begin with: the account, and the id behind which it begins.
+typedef struct StatementName {
+    DbValue tenant, project, kind, owner, currency, after;
+} StatementName;
+
+static StatementName statement_name(const LedgerStatementQuery *query)
+{
+    return (StatementName){ db_text(query->project.tenant),
+                            db_text(query->project.id),
+                            db_text(str_of(ledger_kind_name(query->name.kind))),
+                            db_text(query->name.owner),
+                            db_text(currency_code(&query->name.currency)),
+                            db_text(query->after.at == NULL ? STR("") : query->after) };
+}
+
+// What came before the page, and its entries with one more.
+typedef struct StatementRows {
+    int64_t opening;
+    DbRows  rows;
+} StatementRows;
+
+static Err *booked_rows(DbTx *tx, const LedgerStatementQuery *query, StatementRows *found)
+{
+    StatementName of = statement_name(query);
+    DbRow         opening;
+    TRY(db_find(tx, &ledger_sql[LEDGER_ENTRIES_SUM],
+                DB_VALUES(of.tenant, of.project, of.kind, of.owner, of.currency, of.after),
+                &opening));
+    found->opening = row_whole(&opening, 0);
+    return db_rows(tx, &ledger_sql[LEDGER_ENTRIES_AFTER],
+                   DB_VALUES(of.tenant, of.project, of.kind, of.owner, of.currency, of.after,
+                             db_whole((int64_t)query->limit + 1)),
+                   &found->rows);
+}
+
+// What counts before the span, and of its first instant the transactions up to `after`. A shared
+// account may have very many entries: what is kept of their days is taken.
+static Err *span_opening(DbTx *tx, const LedgerStatementQuery *query, int64_t *minor)
+{
+    bool          is_shared = ledger_kind_whose(query->name.kind) == LEDGER_SHARED;
+    StatementName of = statement_name(query);
+    LedgerCut     cut = ledger_cut(&query->span->from);
+    DbRow         entries;
+    TRY(db_find(tx, &ledger_sql[LEDGER_ENTRIES_SUM_UNTIL],
+                DB_VALUES(of.tenant, of.project, of.kind, of.owner, of.currency,
+                          is_shared ? cut.begin : db_whole(INT64_MIN), cut.until, cut.until,
+                          of.after),
+                &entries));
+    *minor = 0;
+    if (is_shared)
+        TRY(ledger_cut_sum(tx, query->project, &query->name, &cut, minor));
+    if (__builtin_add_overflow(*minor, row_whole(&entries, 0), minor))
+        return ledger_too_large(db_arena(tx));
+    return NULL;
+}
+
+static Err *span_rows(DbTx *tx, const LedgerStatementQuery *query, StatementRows *found)
+{
+    StatementName of = statement_name(query);
+    DbValue       from = db_whole(query->span->from.us), to = db_whole(query->span->to.us);
+    TRY(span_opening(tx, query, &found->opening));
+    return db_rows(tx, &ledger_sql[LEDGER_ENTRIES_BETWEEN],
+                   DB_VALUES(of.tenant, of.project, of.kind, of.owner, of.currency, from, from,
+                             of.after, to, db_whole((int64_t)query->limit + 1)),
+                   &found->rows);
+}
+
 Err *ledger_statement(DbTx *tx, const LedgerStatementQuery *query, LedgerStatement *statement)
 {
-    DbRow   opening;
-    DbRows  rows;
-    DbValue tenant = db_text(query->project.tenant), project = db_text(query->project.id);
-    DbValue kind = db_text(str_of(ledger_kind_name(query->name.kind)));
-    DbValue owner = db_text(query->name.owner);
-    DbValue currency = db_text(currency_code(&query->name.currency));
-    DbValue after = db_text(query->after.at == NULL ? STR("") : query->after);
-    TRY(db_find(tx, &ledger_sql[LEDGER_ENTRIES_SUM],
-                DB_VALUES(tenant, project, kind, owner, currency, after), &opening));
-    TRY(db_rows(tx, &ledger_sql[LEDGER_ENTRIES_AFTER],
-                DB_VALUES(tenant, project, kind, owner, currency, after,
-                          db_whole((int64_t)query->limit + 1)),
-                &rows));
-    int64_t balance = row_whole(&opening, 0);
+    StatementRows found;
+    TRY(query->span == NULL ? booked_rows(tx, query, &found) : span_rows(tx, query, &found));
+    const DbRows *rows = &found.rows;
+    int64_t       balance = found.opening;
     *statement = (LedgerStatement){ .opening = balance,
-                                    .at = arena_array(db_arena(tx), LedgerEntry, rows.count),
-                                    .has_more = rows.count > query->limit };
-    for (size_t i = 0; i < rows.count && i < query->limit; i++)
-        TRY(entry_read(tx, &rows.at[i], &balance, &statement->at[statement->count++]));
+                                    .at = arena_array(db_arena(tx), LedgerEntry, rows->count),
+                                    .has_more = rows->count > query->limit };
+    for (size_t i = 0; i < rows->count && i < query->limit; i++)
+        TRY(entry_read(tx, &rows->at[i], &balance, &statement->at[statement->count++]));
     statement->closing = balance;
     return NULL;
 }
 
 // ---- the trial balance
 
+LedgerCut ledger_cut(const Instant *until)
+{
+    if (until == NULL)
+        return (LedgerCut){ db_whole(INT64_MAX), db_whole(INT64_MAX), db_whole(INT64_MAX), false };
+    int64_t day = chain_day(*until), begin = day * INSTANT_DAY_US;
+    return (LedgerCut){ db_whole(day), db_whole(begin), db_whole(until->us), until->us > begin };
+}
+
+static int rows_compare(const DbRow *a, const DbRow *b, size_t columns)
+{
+    int order = 0;
+    for (size_t column = 0; order == 0 && column < columns; column++)
+        order = str_compare(row_text(a, column), row_text(b, column));
+    return order;
+}
+
+static const DbRow *source_row(const LedgerMerge *merge, size_t source)
+{
+    const DbRows *rows = &merge->sources[source];
+    return merge->next[source] == rows->count ? NULL : &rows->at[merge->next[source]];
+}
+
+Err *ledger_merge_next(Arena *arena, LedgerMerge *merge, const DbRow **row, int64_t *minor)
+{
+    const DbRow *first = NULL;
+    for (size_t i = 0; i < LEDGER_SOURCES_MAX; i++) {
+        const DbRow *one = source_row(merge, i);
+        if (one != NULL && (first == NULL || rows_compare(one, first, merge->columns) < 0))
+            first = one;
+    }
+    *minor = 0;
+    for (size_t i = 0; i < LEDGER_SOURCES_MAX; i++) {
+        const DbRow *one = source_row(merge, i);
+        if (one == NULL || rows_compare(one, first, merge->columns) != 0)
+            continue;
+        merge->next[i]++;
+        if (__builtin_add_overflow(*minor, row_whole(one, merge->columns), minor))
+            return ledger_too_large(arena);
+    }
+    *row = first;
+    return NULL;
+}
+
 typedef struct Sums {
     LedgerSum *at;
     size_t     count;
 } Sums;
 
-static Err *sum_read(DbTx *tx, const DbRow *row, bool has_owner, LedgerSum *sum)
+// Kind, owner and currency; an owner without a name is all customers.
+static Err *sum_add(Arena *arena, const DbRow *row, int64_t minor, LedgerWhose whose, Sums *sums)
 {
-    Str code = row_text(row, has_owner ? 2 : 1);
-    TRY(ledger_kind_read(db_arena(tx), row_text(row, 0), &sum->kind));
-    TRY(ledger_currency_read(db_arena(tx), code, &sum->currency));
-    sum->owner = has_owner ? row_text(row, 1) : STR_NONE;
-    sum->minor = row_whole(row, has_owner ? 3 : 2);
+    LedgerSum sum = { .owner = row_text(row, 1), .minor = minor };
+    TRY(ledger_kind_read(arena, row_text(row, 0), &sum.kind));
+    TRY(ledger_currency_read(arena, row_text(row, 2), &sum.currency));
+    if (ledger_kind_whose(sum.kind) != whose)
+        return NULL;
+    if (whose == LEDGER_ACCOUNT)
+        sum.owner = STR_NONE;
+    sums->at[sums->count++] = sum;
     return NULL;
 }
 
-int ledger_rows_compare(const DbRows *a, size_t i, const DbRows *b, size_t j, size_t columns)
+// Those accounts of the merge that are `whose`.
+static Err *merged_add(Arena *arena, LedgerMerge merge, LedgerWhose whose, Sums *sums)
 {
-    if (i == a->count || j == b->count)
-        return i == a->count ? 1 : -1;
-    int order = 0;
-    for (size_t column = 0; order == 0 && column < columns; column++)
-        order = str_compare(row_text(&a->at[i], column), row_text(&b->at[j], column));
-    return order;
-}
-
-// Rows of days and of the unsealed tail, which are both in order, as one. A customer's entries are
-// in its balance already.
-static Err *shared_add(DbTx *tx, const DbRows *days, const DbRows *tail, Sums *sums)
-{
-    for (size_t d = 0, t = 0; d < days->count || t < tail->count;) {
-        int       order = ledger_rows_compare(days, d, tail, t, 3);
-        LedgerSum sum;
-        TRY(sum_read(tx, order <= 0 ? &days->at[d] : &tail->at[t], true, &sum));
-        if (order == 0 &&
-            __builtin_add_overflow(sum.minor, row_whole(&tail->at[t], 3), &sum.minor))
-            return ledger_too_large(db_arena(tx));
-        if (ledger_kind_whose(sum.kind) == LEDGER_SHARED)
-            sums->at[sums->count++] = sum;
-        d += order <= 0;
-        t += order >= 0;
+    const DbRow *row;
+    int64_t      minor;
+    TRY(ledger_merge_next(arena, &merge, &row, &minor));
+    while (row != NULL) {
+        TRY(sum_add(arena, row, minor, whose, sums));
+        TRY(ledger_merge_next(arena, &merge, &row, &minor));
     }
     return NULL;
 }
 
+// Days, what is not sealed, and a part of a day.
+static Err *trial_rows(DbTx *tx, ProjectId of, const LedgerCut *cut, LedgerMerge *merge)
+{
+    DbValue tenant = db_text(of.tenant), project = db_text(of.id);
+    *merge = (LedgerMerge){ .columns = 3 };
+    TRY(db_rows(tx, &ledger_sql[LEDGER_TRIAL_DAYS], DB_VALUES(tenant, project, cut->day),
+                &merge->sources[0]));
+    TRY(db_rows(tx, &ledger_sql[LEDGER_TRIAL_UNSEALED], DB_VALUES(tenant, project, cut->begin),
+                &merge->sources[1]));
+    return !cut->has_part
+               ? NULL
+               : db_rows(tx, &ledger_sql[LEDGER_TRIAL_PART],
+                         DB_VALUES(tenant, project, cut->until, cut->begin), &merge->sources[2]);
+}
+
+static Sums sums_room(Arena *arena, const LedgerMerge *merge, size_t more)
+{
+    for (size_t i = 0; i < LEDGER_SOURCES_MAX; i++)
+        more += merge->sources[i].count;
+    return (Sums){ arena_array(arena, LedgerSum, more), 0 };
+}
+
+// A customer's entries are in its balance already.
 Err *ledger_trial_balance(DbTx *tx, ProjectId project, LedgerSum **found, size_t *count)
 {
-    DbRows   balances, days, tail;
-    DbValues values = DB_VALUES(db_text(project.tenant), db_text(project.id));
-    TRY(db_rows(tx, &ledger_sql[LEDGER_TRIAL_BALANCES], values, &balances));
-    TRY(db_rows(tx, &ledger_sql[LEDGER_TRIAL_DAYS], values, &days));
-    TRY(db_rows(tx, &ledger_sql[LEDGER_TRIAL_UNSEALED], values, &tail));
-    Sums sums = { arena_array(db_arena(tx), LedgerSum, balances.count + days.count + tail.count),
-                  0 };
+    Arena      *arena = db_arena(tx);
+    LedgerCut   cut = ledger_cut(NULL);
+    LedgerMerge merge;
+    DbRows      balances;
+    TRY(db_rows(tx, &ledger_sql[LEDGER_TRIAL_BALANCES],
+                DB_VALUES(db_text(project.tenant), db_text(project.id)), &balances));
+    TRY(trial_rows(tx, project, &cut, &merge));
+    Sums sums = sums_room(arena, &merge, balances.count);
     for (size_t i = 0; i < balances.count; i++)
-        TRY(sum_read(tx, &balances.at[i], false, &sums.at[sums.count++]));
-    TRY(shared_add(tx, &days, &tail, &sums));
+        TRY(sum_add(arena, &balances.at[i], row_whole(&balances.at[i], 3), LEDGER_ACCOUNT, &sums));
+    TRY(merged_add(arena, merge, LEDGER_SHARED, &sums));
+    *found = sums.at;
+    *count = sums.count;
+    return NULL;
+}
+
+Err *ledger_trial_balance_until(DbTx *tx, ProjectId project, Instant at, LedgerSum **found,
+                                size_t *count)
+{
+    LedgerCut   cut = ledger_cut(&at);
+    LedgerMerge merge;
+    TRY(trial_rows(tx, project, &cut, &merge));
+    Sums sums = sums_room(db_arena(tx), &merge, 0);
+    TRY(merged_add(db_arena(tx), merge, LEDGER_ACCOUNT, &sums));
+    TRY(merged_add(db_arena(tx), merge, LEDGER_SHARED, &sums));
     *found = sums.at;
     *count = sums.count;
     return NULL;

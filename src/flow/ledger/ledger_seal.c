@@ -7,9 +7,10 @@
 #include "flow/ledger/chain.h"
 #include "flow/ledger/ledger_inside.h"
 
-// A day's shared entries of one account.
+// A day's entries of one shared account, or of all customers of a kind.
 typedef struct DayPart {
-    const DbRow *leg;  // one of them
+    const DbRow *leg;    // one of them
+    Str          owner;  // empty: all customers
     int64_t      day;  // UTC, since 1970
     int64_t      amount;
 } DayPart;
@@ -70,14 +71,14 @@ static Err *leg_add(Arena *arena, Seal *seal, const DbRow *leg, Instant effectiv
     uint64_t   place;
     int64_t    day = chain_day(effective_at);
     TRY(ledger_kind_read(arena, row_text(leg, LEG_KIND), &kind));
-    if (ledger_kind_whose(kind) == LEDGER_ACCOUNT)
-        return NULL;
-    Str name = str_print(arena, "%d %lld %.*s %.*s", (int)kind, (long long)day,
-                         STR_ARG(row_text(leg, LEG_CURRENCY)), STR_ARG(row_text(leg, LEG_OWNER)));
+    bool is_shared = ledger_kind_whose(kind) == LEDGER_SHARED;
+    Str  owner = is_shared ? row_text(leg, LEG_OWNER) : STR("");
+    Str  name = str_print(arena, "%d %lld %.*s %.*s", (int)kind, (long long)day,
+                          STR_ARG(row_text(leg, LEG_CURRENCY)), STR_ARG(owner));
     if (!map_find(seal->names, name, &place)) {
         place = seal->days.count;
         map_set(seal->names, name, place);
-        vector_push(&seal->days, (DayPart){ leg, day, 0 });
+        vector_push(&seal->days, (DayPart){ leg, owner, day, 0 });
     }
     int64_t *amount = &seal->days.at[place].amount;
     if (__builtin_add_overflow(*amount, row_whole(leg, LEG_AMOUNT), amount))
@@ -170,7 +171,7 @@ static Err *days_add(DbTx *tx, const Seal *seal)
         set[0] = db_text(seal->project.tenant);
         set[1] = db_text(seal->project.id);
         set[2] = db_text(row_text(part->leg, LEG_KIND));
-        set[3] = db_text(row_text(part->leg, LEG_OWNER));
+        set[3] = db_text(part->owner);
         set[4] = db_text(row_text(part->leg, LEG_CURRENCY));
         set[5] = db_whole(part->day);
         set[6] = db_whole(part->amount);

@@ -95,7 +95,7 @@ static Err *test_write(Db *db, Arena *arena, DbWrite write)
 enum {
     HARM_RULE, HARM_CURRENCY, HARM_ENTRY_KIND, HARM_BALANCE_KIND, HARM_SHARED_BALANCE, HARM_HASH,
     HARM_LEGS, HARM_DAY, HARM_BALANCE_GONE, HARM_ENTRY_CURRENCY,
-    HARM_BALANCE_CURRENCY, HARMS
+    HARM_BALANCE_CURRENCY, HARM_INSTANT, HARMS
 };
 static const Statement harms[HARMS] = {
     [HARM_RULE] = { "update ledger_transaction set rule = 'theft' where project = ?" },
@@ -109,6 +109,8 @@ static const Statement harms[HARMS] = {
     [HARM_DAY] = { "update ledger_day set currency = 'XXL' where project = ?" },
     [HARM_BALANCE_GONE] = { "delete from ledger_balance where project = ?" },
     [HARM_BALANCE_CURRENCY] = { "update ledger_balance set currency = 'XXL' where project = ?" },
+    [HARM_INSTANT] = { "update ledger_entry set effective_at = effective_at - 1 where project = ?"
+                       " and kind = 'tax'" },
     [HARM_ENTRY_CURRENCY] = { "update ledger_entry set currency = 'XXL' where project = ?" },
 };
 static const StatementTable        harm_table = { "harm", harms, HARMS };
@@ -231,6 +233,20 @@ static Err *month_deed(DbTx *tx, void *context)
     return ledger_month_close(tx, here->project, STR("2031-01"), false, &changed);
 }
 
+static Err *read_until_deed(DbTx *tx)
+{
+    LedgerName         shared = { LEDGER_REVENUE, STR("pro/api"), here->usd };
+    LedgerSpan         span = { { 20000 * DAY }, { 20001 * DAY + 1 } };
+    LedgerStatement    statement;
+    LedgerSum         *sums;
+    size_t             count;
+    LedgerAccountsPage page = { .project = here->project, .limit = 100, .until = &span.to };
+    TRY(ledger_statement(tx, &(LedgerStatementQuery){ here->project, shared, STR_NONE, 3, &span },
+                         &statement));
+    TRY(ledger_accounts(tx, &page, &sums, &count));
+    return ledger_trial_balance_until(tx, here->project, span.to, &sums, &count);
+}
+
 static Err *read_deed(DbTx *tx, void *context)
 {
     LedgerName         customer = { LEDGER_RECEIVABLE, STR("acct1"), here->usd };
@@ -252,11 +268,12 @@ static Err *read_deed(DbTx *tx, void *context)
         tx, &(LedgerPage){ .project = here->project, .account = STR("acct1"), .limit = 3 },
         &transactions, &count));
     TRY(ledger_transaction_find(tx, here->project, STR("invoice:0"), &transactions));
-    TRY(ledger_statement(tx, &(LedgerStatementQuery){ here->project, shared, STR_NONE, 3 },
+    TRY(ledger_statement(tx, &(LedgerStatementQuery){ here->project, shared, STR_NONE, 3, NULL },
                          &statement));
     TRY(ledger_accounts(tx, &(LedgerAccountsPage){ .project = here->project, .limit = 100 }, &sums,
                         &count));
-    return ledger_trial_balance(tx, here->project, &sums, &count);
+    TRY(ledger_trial_balance(tx, here->project, &sums, &count));
+    return read_until_deed(tx);
 }
 
 static Err *written(Arena *arena, DbWork work)

@@ -128,7 +128,7 @@ static Err *statement_deed(DbTx *tx, void *context)
     LedgerStatement statement;
     LedgerName      tax = { LEDGER_TAX, STR("vat"), here->usd };
     (void)context;
-    return ledger_statement(tx, &(LedgerStatementQuery){ here->project, tax, STR_NONE, 9 },
+    return ledger_statement(tx, &(LedgerStatementQuery){ here->project, tax, STR_NONE, 9, NULL },
                             &statement);
 }
 
@@ -164,6 +164,34 @@ static Err *accounts_do(Arena *arena)
     return db_read(here->db, arena, accounts_deed, NULL);
 }
 
+static Err *trial_until_deed(DbTx *tx, void *context)
+{
+    LedgerSum *sums;
+    size_t     count;
+    (void)context;
+    return ledger_trial_balance_until(tx, here->project, INSTANT_END, &sums, &count);
+}
+
+static Err *trial_until_do(Arena *arena)
+{
+    return db_read(here->db, arena, trial_until_deed, NULL);
+}
+
+static Err *accounts_until_deed(DbTx *tx, void *context)
+{
+    LedgerSum *sums;
+    size_t     count;
+    (void)context;
+    return ledger_accounts(
+        tx, &(LedgerAccountsPage){ .project = here->project, .limit = 9, .until = &INSTANT_END },
+        &sums, &count);
+}
+
+static Err *accounts_until_do(Arena *arena)
+{
+    return db_read(here->db, arena, accounts_until_deed, NULL);
+}
+
 static void test_damage_is_refused_or_told(void **state)
 {
     static const struct {
@@ -183,6 +211,10 @@ static void test_damage_is_refused_or_told(void **state)
         { HARM_ENTRY_KIND, false, trial_do, "of kind petty" },
         { HARM_ENTRY_CURRENCY, false, accounts_do, "a currency XXL" },
         { HARM_ENTRY_CURRENCY, false, trial_do, "a currency XXL" },
+        { HARM_ENTRY_CURRENCY, false, trial_until_do, "a currency XXL" },
+        { HARM_DAY, true, accounts_until_do, "a currency XXL" },
+        { HARM_INSTANT, true, verify_do, "does not count when it does" },
+        { HARM_INSTANT, false, verify_do, "does not count when it does" },
         { HARM_BALANCE_KIND, true, verify_do, "a balance is kept of petty, which has none" },
         { HARM_BALANCE_KIND, true, trial_do, "of kind petty" },
         { HARM_SHARED_BALANCE, true, verify_do, "a balance is kept of cash, which has none" },
@@ -279,7 +311,17 @@ static Err *all_statement_deed(DbTx *tx, void *context)
     LedgerStatement statement;
     LedgerName      name = { LEDGER_REVENUE, STR("all"), here->usd };
     (void)context;
-    return ledger_statement(tx, &(LedgerStatementQuery){ here->project, name, STR_NONE, 9 },
+    return ledger_statement(tx, &(LedgerStatementQuery){ here->project, name, STR_NONE, 9, NULL },
+                            &statement);
+}
+
+static Err *all_span_deed(DbTx *tx, void *context)
+{
+    LedgerStatement statement;
+    LedgerName      name = { LEDGER_REVENUE, STR("all"), here->usd };
+    LedgerSpan      span = { { 20001 * DAY + 1 }, { 20002 * DAY } };
+    (void)context;
+    return ledger_statement(tx, &(LedgerStatementQuery){ here->project, name, STR_NONE, 9, &span },
                             &statement);
 }
 
@@ -305,6 +347,17 @@ static void test_sums_beyond_63_bits_are_refused(void **state)
     Err *err = seal_do(arena);
     assert_non_null(err);
     assert_int_equal(err->code, ERR_AMOUNT_TOO_LARGE);
+}
+
+// A whole day before the span, and a part of the one in which it begins.
+static void test_what_a_span_opens_with_beyond_63_bits_is_refused(void **state)
+{
+    AUTO(Arena) arena = arena_open();
+    (void)state;
+    large_post((Large){ "one", "a", 20000 });
+    assert_null(seal_do(arena));
+    large_post((Large){ "two", "b", 20001 });
+    assert_too_large(all_span_deed);
 }
 
 static Err *least_work(DbTx *tx, void *context)
@@ -576,6 +629,7 @@ int main(void)
         TEST(test_a_chain_whose_end_was_changed_is_found),
         TEST(test_sums_beyond_63_bits_are_refused),
         TEST(test_a_trial_balance_beyond_63_bits_is_refused),
+        TEST(test_what_a_span_opens_with_beyond_63_bits_is_refused),
         TEST(test_the_least_amount_has_no_opposite),
         TEST(test_many_are_posted_once_also_behind_a_closed_month),
         TEST(test_accounts_come_by_kind_owner_and_currency),

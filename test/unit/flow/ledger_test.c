@@ -1,117 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "flow/ledger/ledger_seal.h"
+#include "ledger_place.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "base/assert.h"
 #include "base/thread.h"
-#include "books.h"
 
 // What somebody with the database in hand could do.
-enum { FORGE_AMOUNT, FORGE_MEMO, FORGE_REMOVE, FORGE_BALANCE, FORGE_DAY, FORGE_SUM, FORGERIES };
+enum {
+    FORGE_AMOUNT, FORGE_MEMO, FORGE_REMOVE, FORGE_BALANCE, FORGE_DAY, FORGE_OTHER_DAY,
+    FORGE_CUSTOMERS_DAY, FORGE_SUM, FORGERIES
+};
 static const Statement forgery_sql[FORGERIES] = {
     [FORGE_AMOUNT] = { "update ledger_entry set amount = amount + 1 where project = ?" },
     [FORGE_MEMO] = { "update ledger_transaction set memo = 'other' where project = ?" },
     [FORGE_REMOVE] = { "delete from ledger_transaction where project = ? and position = 2" },
     [FORGE_BALANCE] = { "update ledger_balance set amount = amount + 1 where project = ?" },
     [FORGE_DAY] = { "delete from ledger_day where project = ?" },
+    [FORGE_OTHER_DAY] = { "update ledger_day set day = day + 1 where project = ?"
+                          " and kind = 'tax'" },
+    [FORGE_CUSTOMERS_DAY] = { "delete from ledger_day where project = ? and owner = ''" },
     [FORGE_SUM] = { "update ledger_entry set amount = 7 where project = ? and kind = 'revenue'" },
 };
 static const StatementTable        forgery_table = { "forgeries", forgery_sql, FORGERIES };
 static const StatementTable *const tables[] = { &ledger_table, &forgery_table, NULL };
 
-typedef struct Place {
-    Arena    *arena;
-    char      folder[64];
-    Str       books;
-    Db       *db;
-    ProjectId project;
-    Currency  usd, jpy;
-} Place;
-
 static int place_open(void **state)
 {
-    Place *place = memory_take(sizeof *place);
-    place->arena = arena_open();
-    snprintf(place->folder, sizeof place->folder, "/tmp/toll_ledger_test_XXXXXX");
-    assert_non_null(mkdtemp(place->folder));
-    place->books = books_make(place->arena, place->folder);
-    Err *err = db_open(
-        place->arena,
-        &(DbOptions){ .place = place->books, .migrations = db_migrations(), .tables = tables },
-        &place->db);
-    if (err != NULL)
-        fail_msg("%s", str_terminated(place->arena, err->detail));
-    place->project = (ProjectId){ STR("tenant"), STR("project") };
-    assert_true(currency_find(STR("USD"), &place->usd));
-    assert_true(currency_find(STR("JPY"), &place->jpy));
-    *state = place;
-    return 0;
-}
-
-static int place_close(void **state)
-{
-    Place *place = *state;
-    char   path[128];
-    db_close(place->db);
-    snprintf(path, sizeof path, "%s/books.sqlite", place->folder);
-    unlink(path);
-    rmdir(place->folder);
-    books_end(place->arena, place->books);
-    arena_close(place->arena);
-    memory_release(place);
-    return 0;
+    return place_open_with(state, tables);
 }
 
 // ---- work
-
-typedef struct Posting {
-    const LedgerPost *post;
-    bool              posted;
-} Posting;
-
-static Err *post_work(DbTx *tx, void *context)
-{
-    Posting *posting = context;
-    return ledger_post(tx, posting->post, &posting->posted);
-}
-
-static Err *post_with(Place *place, Arena *arena, const LedgerPost *post, bool *posted)
-{
-    Posting posting = { .post = post };
-    Err    *err = db_write(place->db, arena, (DbWrite){ .work = post_work, .context = &posting });
-    *posted = posting.posted;
-    return err;
-}
-
-#define DAY INT64_C(86400000000)
-
-// An invoice of so much to the account, all of it revenue, and tax of 1.
-static LedgerPost invoice(Place *place, const char *source, const char *account, LedgerLeg legs[3],
-                          int64_t amount)
-{
-    legs[0] = (LedgerLeg){ LEDGER_RECEIVABLE, str_of(account), amount + 1 };
-    legs[1] = (LedgerLeg){ LEDGER_REVENUE, STR("pro/api"), -amount };
-    legs[2] = (LedgerLeg){ LEDGER_TAX, STR("vat"), -1 };
-    return (LedgerPost){ .project = place->project,
-                         .rule = POSTING_INVOICE,
-                         .source = str_of(source),
-                         .currency = place->usd,
-                         .at = { 20000 * DAY },
-                         .effective_at = { 20000 * DAY },
-                         .account = str_of(account),
-                         .legs = legs,
-                         .count = 3 };
-}
 
 static bool post_invoice(Place *place, const char *source, const char *account, int64_t amount)
 {
@@ -121,16 +37,6 @@ static bool post_invoice(Place *place, const char *source, const char *account, 
     assert_null(post_with(place, place->arena, &post, &posted));
     return posted;
 }
-
-typedef struct Reading {
-    Place             *place;
-    LedgerName         name;
-    int64_t            minor;
-    LedgerSum         *sums;
-    size_t             count;
-    LedgerStatement    statement;
-    LedgerTransaction *transactions;
-} Reading;
 
 static Err *balance_work(DbTx *tx, void *context)
 {
@@ -143,55 +49,6 @@ static int64_t balance(Place *place, LedgerKind kind, const char *owner)
     Reading reading = { place, { kind, str_of(owner), place->usd }, 0, NULL, 0, { 0 }, NULL };
     assert_null(db_read(place->db, place->arena, balance_work, &reading));
     return reading.minor;
-}
-
-static Err *trial_work(DbTx *tx, void *context)
-{
-    Reading *reading = context;
-    return ledger_trial_balance(tx, reading->place->project, &reading->sums, &reading->count);
-}
-
-// Answers how many sums there are; each currency comes to zero.
-static size_t trial(Place *place)
-{
-    Reading reading = { .place = place };
-    assert_null(db_read(place->db, place->arena, trial_work, &reading));
-    int64_t usd = 0, jpy = 0;
-    for (size_t i = 0; i < reading.count; i++)
-        *(currency_equal(reading.sums[i].currency, place->usd) ? &usd : &jpy) +=
-            reading.sums[i].minor;
-    assert_int_equal(usd, 0);
-    assert_int_equal(jpy, 0);
-    return reading.count;
-}
-
-static size_t seal(Place *place)
-{
-    size_t sealed;
-    assert_null(ledger_seal(place->db, place->arena, place->project, &sealed));
-    return sealed;
-}
-
-typedef struct Told {
-    Arena *arena;
-    Text   text;
-} Told;
-
-static void take_drift(void *context, Str what)
-{
-    Told *told = context;
-    text_print(&told->text, "%.*s\n", STR_ARG(what));
-}
-
-static uint64_t drifts(Place *place, const char *wanted)
-{
-    Told         told = { place->arena, text_open(place->arena) };
-    LedgerReport report = { .tell = take_drift, .context = &told };
-    assert_null(ledger_verify(place->db, place->arena, place->project, &report));
-    const char *text = str_terminated(place->arena, text_str(&told.text));
-    if (wanted != NULL && strstr(text, wanted) == NULL)
-        fail_msg("\"%s\" is not in: %s", wanted, text);
-    return report.drifts;
 }
 
 // ---- tests
@@ -366,7 +223,7 @@ static void test_a_closed_month_takes_no_entry(void **state)
 static Err *statement_work(DbTx *tx, void *context)
 {
     Reading             *reading = context;
-    LedgerStatementQuery query = { reading->place->project, reading->name, STR_NONE, 2 };
+    LedgerStatementQuery query = { reading->place->project, reading->name, STR_NONE, 2, NULL };
     TRY(ledger_statement(tx, &query, &reading->statement));
     TRY(ledger_transactions(tx,
                             &(LedgerPage){ .project = reading->place->project,
@@ -380,7 +237,7 @@ static Err *statement_rest_work(DbTx *tx, void *context)
 {
     Reading             *reading = context;
     LedgerStatementQuery query = { reading->place->project, reading->name,
-                                   reading->statement.at[1].transaction, 2 };
+                                   reading->statement.at[1].transaction, 2, NULL };
     TRY(ledger_statement(tx, &query, &reading->statement));
     return ledger_transactions(tx,
                                &(LedgerPage){ .project = reading->place->project,
@@ -416,6 +273,8 @@ static void test_a_statement_runs_from_opening_to_closing(void **state)
     assert_int_equal(reading.count, 1);
 }
 
+// ---- forgeries
+
 static const Statement *forgery;
 
 static Err *forge_work(DbTx *tx, void *context)
@@ -433,8 +292,11 @@ static void test_what_was_tampered_with_is_found(void **state)
         { FORGE_AMOUNT, true, "was changed after it was sealed" },
         { FORGE_MEMO, true, "was changed after it was sealed" },
         { FORGE_REMOVE, true, "the ledger's chain has no transaction 2" },
-        { FORGE_BALANCE, true, "the receivable of acct in USD is kept as" },
+        { FORGE_BALANCE, true, "receivable acct USD is kept as" },
         { FORGE_DAY, true, "no balance is kept of revenue" },
+        { FORGE_OTHER_DAY, true, "no balance is kept of tax vat USD 20000" },
+        { FORGE_OTHER_DAY, true, "tax vat USD 20001 is kept as -3" },
+        { FORGE_CUSTOMERS_DAY, true, "no balance is kept of receivable  USD 20000" },
         { FORGE_SUM, false, "does not sum to zero" },
         { FORGE_SUM, false, "the trial balance in USD is not zero" },
     };

@@ -32,7 +32,7 @@ static const char *const allowed[] = {
     " from ledger_month where tenant = ? and project = ? order by month",
     " and o.active = 1 order by r.id limit",
     // The trial balance is of all balances.
-    " from ledger_day where tenant = ? and project = ? group by kind, owner, currency order",
+    " from ledger_day where tenant = ? and project = ? and day < ? group by kind, owner, currency",
     " from ledger_balance where tenant = ? and project = ? group by kind",
 };
 
