@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from client import Api
 from clock import advance, set_clock, test_project as project_folder
-from failing import FailingServer
+from failing import FailingServer, meanwhile, refused_everywhere
 from test_late_fail import run_in_spite
 from test_revenue import accrue, balanced, ledger, revenue, run, used
 from test_runs import all_of, waited
@@ -45,6 +45,11 @@ def api(server):
     api.put("/v1/accounts/ada", USD)
     api.subscribe("sub", "ada", "pro", JANUARY, quantities={"seats": "2"})
     return api
+
+
+def bill_all(api, account="ada"):
+    while (made := api.call("POST", f"/v1/accounts/{account}/invoices")).code != "nothing_due":
+        api.post(f"/v1/invoices/{made.json['id']}/finalize", None)
 
 
 def of(api, kind, currency):
@@ -88,11 +93,12 @@ def test_a_change_within_the_month(api):
     accrue(api, "2026-01-03T00:00:00Z")
     assert revenue(api) == {"pro/calls": 3}
     advance(api, "2026-01-15T00:00:00Z")
-    draft = api.post("/v1/accounts/ada/invoices", None)
-    api.post(f"/v1/invoices/{draft['id']}/finalize", None)
+    bill_all(api)  # the first of January, and the old plan's part of it
+    assert ledger(api, "unbilled") == 0
     used(api, "two", 100, "2026-01-15T00:00:00Z")
     accrue(api, "2026-01-16T00:00:00Z")
-    assert revenue(api, "west") == {"west/calls": 2}
+    assert (ledger(api, "unbilled"), revenue(api, "west")) == (2, {"west/calls": 2})
+    assert revenue(api, "pro/calls") == {"pro/calls": 3}
     balanced(api)
 
 
@@ -128,6 +134,57 @@ def test_what_is_billed_within_the_month_is_accrued_no_more(server, api):
     go("2026-01-05T00:00:00Z")
     assert (ledger(api, "unbilled", "bob"), revenue(api, "team")) == (1, {"team/calls": 25})
     balanced(api)
+    # What it billed waits for another invoice again, with what was used since.
+    void = refused_everywhere(server, lambda: Api(server).call("POST", f"/v1/invoices/{billed['id']}/void"), least=10)
+    assert void.json["status"] == "void"
+    assert (ledger(api, "unbilled", "bob"), revenue(api, "team")) == (25, {"team/calls": 25})
+    assert server.rows("select amount from revenue_item where side = 'accrued' and account = 'bob'") == [(2500,)]
+    balanced(api)
+    run(api, "accrual")
+    run(api, "reconcile")
+    assert ledger(api, "unbilled", "bob") == 25
+
+
+def test_what_is_used_no_more_is_accrued_no_more(server, api):
+    api.publish("seats", {**USD, "charges": [
+        {"id": "seats", "quantity": "seats", "model": "perUnit", "unitPrice": "3.10"}]}, effective=JANUARY)
+    used(api, "one", 300, JANUARY)
+    accrue(api, "2026-01-02T00:00:00Z")
+    assert (ledger(api, "unbilled"), revenue(api)) == (3, {"pro/calls": 3})
+    api.post("/v1/subscriptions/sub/change", {"plan": "seats", "effectiveAt": JANUARY}, headers=keyed("change"))
+    accrue(api, "2026-01-03T00:00:00Z")
+    assert (ledger(api, "unbilled"), revenue(api)) == (0, {})
+    assert server.rows("select count(*) from revenue_item where side = 'accrued'")[0][0] == 0
+
+
+def test_groups_of_a_charge_are_accrued_together(server, api):
+    api.meter("sent", dimensions=["region"])
+    api.publish("sent", {**USD, "charges": [{**CALLS, "meter": "sent", "groupBy": ["region"]}]}, effective=JANUARY)
+    api.put("/v1/accounts/bob", USD)
+    api.subscribe("groups", "bob", "sent", JANUARY)
+    api.send([{"meter": "sent", "account": "bob", "uniqueId": region, "value": value, "ts": JANUARY,
+               "properties": {"region": region}} for region, value in (("eu", 300), ("us", 400), ("asia", 500), ("africa", 100))])
+    accrue(api, "2026-01-02T00:00:00Z")
+    assert (ledger(api, "unbilled", "bob"), revenue(api, "sent")) == (13, {"sent/calls": 13})
+    assert server.rows("select count(*) from revenue_item where side = 'accrued'")[0][0] == 1
+    advance(api, "2026-02-01T00:00:00Z")
+    draft = api.post("/v1/accounts/bob/invoices", None)
+    assert api.post(f"/v1/invoices/{draft['id']}/finalize", None)["total"] == "13.00"
+    run(api, "accrual")
+    assert (ledger(api, "unbilled", "bob"), revenue(api, "sent")) == (0, {"sent/calls": 13})
+
+
+def test_an_account_that_is_billed_while_it_is_accrued(server, api):
+    """The accrual has rated the month as an open one when its invoice is made: it is done again, of what is left."""
+    used(api, "one", 300, JANUARY)
+    advance(api, "2026-02-01T00:00:00Z")
+    run(api, "reconcile")
+    done = meanwhile(server, lambda: run(api, "accrual"), lambda: bill_all(Api(server)), writes=1, threads="operations")
+    assert done["accounts"] == 1
+    assert (ledger(api, "unbilled"), revenue(api, "pro/calls")) == (0, {"pro/calls": 3})
+    run(api, "accrual")
+    run(api, "reconcile")
+    assert (ledger(api, "unbilled"), revenue(api, "pro/calls")) == (0, {"pro/calls": 3})
 
 
 def test_months_that_were_left_out_on_books_that_fail(server, api):

@@ -248,20 +248,23 @@ typedef struct Booking {
     bool            has_posted;
 } Booking;
 
+// `wanted` is NULL: nothing of it is used any more.
 static void accrued_set(Booking *booking, RevenueItem *item, const RevenueItem *wanted,
                         IssueLegs *legs)
 {
-    int64_t amount = wanted == NULL ? 0 : wanted->amount;
-    Str     revenue = wanted == NULL ? item->revenue : wanted->revenue;
-    issue_leg_add(legs, LEDGER_UNBILLED, booking->items.account, amount - item->amount);
+    RevenueItem nothing = *item;
+    nothing.amount = 0;
+    if (wanted == NULL)
+        wanted = &nothing;
+    issue_leg_add(legs, LEDGER_UNBILLED, booking->items.account, wanted->amount - item->amount);
     issue_leg_add(legs, LEDGER_REVENUE, item->revenue, item->amount);
-    issue_leg_add(legs, LEDGER_REVENUE, revenue, -amount);
-    item->is_changed |= amount != item->amount || !str_equal(revenue, item->revenue) ||
-                        (wanted != NULL && wanted->service.end.us != item->service.end.us);
-    item->amount = amount;
-    item->revenue = revenue;
-    if (wanted != NULL)
-        item->service.end = wanted->service.end;
+    issue_leg_add(legs, LEDGER_REVENUE, wanted->revenue, -wanted->amount);
+    item->is_changed |= wanted->amount != item->amount ||
+                        !str_equal(wanted->revenue, item->revenue) ||
+                        wanted->service.end.us != item->service.end.us;
+    item->amount = wanted->amount;
+    item->revenue = wanted->revenue;
+    item->service.end = wanted->service.end;
 }
 
 static void deferred_earn(Booking *booking, RevenueItem *item, IssueLegs *legs)
