@@ -163,7 +163,8 @@ def test_groups_of_a_charge_are_accrued_together(server, api):
     api.put("/v1/accounts/bob", USD)
     api.subscribe("groups", "bob", "sent", JANUARY)
     api.send([{"meter": "sent", "account": "bob", "uniqueId": region, "value": value, "ts": JANUARY,
-               "properties": {"region": region}} for region, value in (("eu", 300), ("us", 400), ("asia", 500), ("africa", 100))])
+               "properties": {"region": region}}
+              for region, value in (("eu", 300), ("us", 400), ("asia", 500), ("africa", 100))])
     accrue(api, "2026-01-02T00:00:00Z")
     assert (ledger(api, "unbilled", "bob"), revenue(api, "sent")) == (13, {"sent/calls": 13})
     assert server.rows("select count(*) from revenue_item where side = 'accrued'")[0][0] == 1

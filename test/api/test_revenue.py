@@ -223,6 +223,100 @@ def test_what_was_written_off_is_paid_when_the_service_is_over(books):
     assert (revenue(books), ledger(books, "deferred"), ledger(books, "receivable")) == ({"pro/fee": 31}, 0, 0)
 
 
+def finalized(api, account="ada"):
+    """All that is due, as invoices."""
+    made = []
+    while (draft := api.call("POST", f"/v1/accounts/{account}/invoices")).code != "nothing_due":
+        made.append(api.post(f"/v1/invoices/{draft.json['id']}/finalize", None))
+    return made
+
+
+def test_an_invoice_takes_out_what_it_bills_and_nothing_else(books):
+    """Two subscriptions that are billed on other days, and a charge."""
+    books.meter("mails")
+    books.publish("mails", {"currency": "USD", "period": {"unit": "month", "anchor": "subscription"}, "charges": [
+        {"id": "mails", "meter": "mails", "model": "perUnit", "unitPrice": "0.01"}]})
+    books.subscribe("later", "ada", "mails", "2026-01-10T00:00:00Z")
+    finalized(books)
+    advance(books, "2026-01-12T00:00:00Z")
+    used(books, "e1", 400, "2026-01-11T00:00:00Z")
+    books.send([{"meter": "mails", "account": "ada", "uniqueId": "m1", "value": 300, "ts": "2026-01-11T00:00:00Z"}])
+    accrue(books, "2026-01-20T00:00:00Z")
+    assert ledger(books, "unbilled") == 7
+    books.post("/v1/charges", {"account": "ada", "amount": "5", "currency": "USD", "chargeKey": "visit"})
+    advance(books, "2026-02-01T00:00:00Z")
+    made, = finalized(books)
+    assert (made["total"], ledger(books, "unbilled")) == ("40.00", 3)
+    assert {line["kind"] for line in made["document"]["lines"]} >= {"usage", "charge"}
+    run(books, "accrual")
+    run(books, "reconcile")
+    assert ledger(books, "unbilled") == 3
+    advance(books, "2026-03-12T00:00:00Z")
+    assert run(books, "billing")["invoices"] == 3
+    assert [row["at"][:10] for row in all_of(books, "/v1/invoices")][:3] == ["2026-03-10", "2026-03-01", "2026-02-10"]
+    assert (ledger(books, "unbilled"), revenue(books, "mails")) == (0, {"mails/mails": 3})
+
+
+def test_a_void_credit_of_more_than_one_fee_and_month(books):
+    """A cancellation in the past takes two fees of two months back; void, they go on being earned."""
+    books.publish("two", {"currency": "USD", "charges": [
+        {"id": name, "model": "flat", "amount": amount, "timing": "advance"}
+        for name, amount in (("fee", "31.00"), ("line", "62.00"))]})
+    books.put("/v1/accounts/bob", {"currency": "USD"})
+    books.subscribe("both", "bob", "two", JANUARY)
+    advance(books, "2026-02-08T00:00:00Z")
+    assert len(finalized(books, "bob")) == 2
+    run(books, "accrual")
+    earned, left = revenue(books, "two"), ledger(books, "deferred", "bob")
+    assert (earned, left) == ({"two/fee": Decimal("38.75"), "two/line": Decimal("77.50")}, Decimal("69.75"))
+    books.post("/v1/subscriptions/both/cancel", {"at": "2026-01-17T00:00:00Z", "credit": "prorated"}, headers=key())
+    cut, = finalized(books, "bob")
+    assert sorted(line["net"] for line in cut["document"]["lines"]) == ["-15.00", "-30.00", "-31.00", "-62.00"]
+    assert ledger(books, "deferred", "bob") == 0
+    books.post(f"/v1/invoices/{cut['id']}/void", None)
+    balanced(books)
+    assert (sum(revenue(books, "two").values()) + ledger(books, "deferred", "bob")) == 186
+    run(books, "reconcile")
+    accrue(books, "2026-03-01T00:00:00Z")
+    assert (revenue(books, "two"), ledger(books, "deferred", "bob")) == ({"two/fee": 62, "two/line": 124}, 0)
+
+
+def test_an_invoice_of_more_than_fees_is_lost_and_paid(books):
+    """Usage that was taken back, seats that came late, a charge and a fee; no day was accrued before."""
+    books.publish("all", {"currency": "USD", "charges": [
+        {"id": "calls", "meter": "calls", "model": "perUnit", "unitPrice": "0.01"},
+        {"id": "seats", "quantity": "seats", "model": "perUnit", "unitPrice": "2.80", "timing": "advance"},
+        {"id": "fee", "model": "flat", "amount": "31.00", "timing": "advance"}]})
+    books.put("/v1/settings", {"lateUsage": "nextInvoice"})
+    books.put("/v1/accounts/bob", {"currency": "USD"})
+    books.subscribe("all", "bob", "all", JANUARY, quantities={"seats": "1"})
+    finalized(books, "bob")
+    advance(books, "2026-01-11T00:00:00Z")
+    used(books, "e1", 700, "2026-01-11T00:00:00Z", "bob")
+    advance(books, "2026-02-01T00:00:00Z")
+    finalized(books, "bob")
+    books.post("/v1/measurements/void", {"uniqueIds": ["e1"]})
+    books.post("/v1/subscriptions/all/change", {"quantities": {"seats": "3"}, "effectiveAt": "2026-02-01T00:00:00Z"},
+               headers=key())
+    books.post("/v1/charges", {"account": "bob", "amount": "5", "currency": "USD", "chargeKey": "visit"})
+    advance(books, "2026-03-01T00:00:00Z")
+    made, = finalized(books, "bob")
+    assert [(line["charge"], line["net"]) for line in made["document"]["lines"]] == [
+        ("calls", "-7.00"), ("calls", "0.00"), ("seats", "5.60"), ("seats", "8.40"), ("fee", "31.00"), (None, "5.00")]
+    before = revenue(books), ledger(books, "deferred", "bob")
+    assert before == ({"charge": 5}, Decimal("112.60"))  # the charge alone is earned
+    books.post(f"/v1/invoices/{made['id']}/writeOff", None)
+    balanced(books)
+    assert (ledger(books, "writeoff", "invoices"), ledger(books, "deferred", "bob")) == (0, Decimal("69.60"))
+    run(books, "reconcile")
+    books.post(f"/v1/invoices/{made['id']}/pay", {}, headers=key())
+    balanced(books)
+    assert (revenue(books), ledger(books, "deferred", "bob")) == before
+    run(books, "reconcile")
+    accrue(books, "2026-04-01T00:00:00Z")
+    assert ledger(books, "deferred", "bob") == 0
+
+
 def test_tax_is_nobodys_revenue(books):
     books.put("/v1/taxRates/vat", {"name": "VAT", "percent": "25", "inclusive": True})
     books.put("/v1/accounts/ada", {"currency": "USD", "taxRates": ["vat"]})
