@@ -358,3 +358,30 @@ def test_a_threshold_leaves_volume_and_minimum_to_the_last_invoice(tested):
     assert totals(tested) == []
     go(tested, "2031-02-01T00:00:00Z")
     assert totals(tested) == [("2031-02-01T00:00:00Z", "200.00")]
+
+
+def test_a_threshold_is_reached_twice_at_one_instant(tested):
+    """The rest waits for another instant: an invoice of it is there."""
+    threshold_world(tested)
+    use(tested, "a", 2500)
+    go(tested, "2031-01-05T00:00:00Z")
+    use(tested, "b", 3000)
+    tested.post("/v1/charges", {"account": "acct", "amount": "1", "currency": "USD", "chargeKey": "looked at again"})
+    assert go(tested, "2031-01-05T00:00:00Z") != []
+    assert totals(tested)[1:] == [("2031-01-05T00:00:00Z", "25.00")]
+    go(tested, "2031-01-06T00:00:00Z")
+    assert totals(tested)[2:] == [("2031-01-06T00:00:00Z", "31.00")]
+
+
+def test_usage_that_comes_to_too_much_reaches_no_threshold(tested):
+    threshold_world(tested, charges=[
+        {"id": "calls", "meter": "calls", "model": "perUnit", "unitPrice": "1000000"}])
+    use(tested, "much", 10 ** 12)
+    use(tested, "a", 1)
+    [run] = go(tested, "2031-01-05T00:00:00Z")
+    assert (run["invoices"], run["failed"]) == (0, 1)
+    [item] = tested.get(f"/v1/runs/{run['id']}/items")["data"]
+    assert item["error"]["code"] == "amount_too_large"
+    tested.post("/v1/measurements/void", {"uniqueIds": ["much"]})
+    go(tested, "2031-01-06T00:00:00Z")
+    assert totals(tested) == [("2031-01-06T00:00:00Z", "1000000.00")]

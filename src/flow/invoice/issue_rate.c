@@ -23,6 +23,7 @@ typedef struct Next {
     Instant              natural;  // periods before it are rated only because they are late
     Instant              from;     // nothing before it was rated
     bool                 is_over;  // no boundary comes any more: late usage alone
+    bool                 is_by_log;  // its invoices are not in the books: the log tells them
 } Next;
 
 typedef struct Nexts {
@@ -115,8 +116,7 @@ static Err *over_find(Arena *arena, const Search *search, const DueQuery *rated,
 }
 
 // Where the search begins, and up to when it goes.
-static Err *next_begin(Arena *arena, const Search *search, const DueQuery *rated, Next *next,
-                       AheadPart *part)
+static Err *next_begin(Arena *arena, const Search *search, const DueQuery *rated, Next *next)
 {
     Str          id = rated->facts->history.first->id;
     ProgressRead read = { search->query->project,
@@ -133,10 +133,11 @@ static Err *next_begin(Arena *arena, const Search *search, const DueQuery *rated
     TRY(late_moved_of(arena, &read.query, &read.late));
     next->progress = read.progress;
     next->late = read.late;
-    *part = (AheadPart){ .until = read.progress.until };
+    AheadPart part = { .until = read.progress.until };
     if (search->ahead != NULL)
-        TRY(issue_ahead_part(arena, search->ahead, rated->facts, &read.progress, part));
-    next->at = part->until;
+        TRY(issue_ahead_part(arena, search->ahead, rated->facts, &read.progress, &part));
+    next->is_by_log = part.is_by_log;
+    next->at = part.until;
     next->lines = (DueLines){ 0 };
     return NULL;
 }
@@ -146,9 +147,7 @@ static Err *next_begin(Arena *arena, const Search *search, const DueQuery *rated
 static Err *next_find(Arena *arena, const Search *search, const DueQuery *rated, Next *next,
                       bool *found)
 {
-    int       most = search->ahead == NULL ? INSTANTS_MAX : PREVIEW_INSTANTS_MAX;
-    AheadPart part;
-    TRY(next_begin(arena, search, rated, next, &part));
+    int most = search->ahead == NULL ? INSTANTS_MAX : PREVIEW_INSTANTS_MAX;
     *found = true;
     for (int tries = 0; tries < most && next->lines.count == 0; tries++) {
         TRY(due_next(arena, rated->facts, next->at, &next->at, found));
@@ -157,8 +156,8 @@ static Err *next_find(Arena *arena, const Search *search, const DueQuery *rated,
         *found = next->at.us <= search->until.us;
         if (!*found)
             return NULL;
-        TRY(part.is_by_log ? due_now(arena, rated, next->at, &next->lines)
-                           : lines_at(arena, search, rated, next));
+        TRY(next->is_by_log ? due_now(arena, rated, next->at, &next->lines)
+                            : lines_at(arena, search, rated, next));
     }
     *found = next->lines.count > 0;
     return NULL;
@@ -168,8 +167,6 @@ static Err *next_find(Arena *arena, const Search *search, const DueQuery *rated,
 static Err *threshold_find(Arena *arena, const Search *search, const DueQuery *rated,
                            Next *next, bool *found)
 {
-    AheadPart part;
-    TRY(next_begin(arena, search, rated, next, &part));
     next->at = search->query->now;
     next->late.count = 0;
     next->late.since = INSTANT_END;
@@ -220,6 +217,7 @@ static Err *row_search(Arena *arena, const Search *search, const SubscriptionHis
     if (search->currency.at != NULL &&
         !str_equal(search->currency, currency_code(&next.currency)))
         return NULL;
+    TRY(next_begin(arena, search, &rated, &next));
     TRY(search->of_thresholds ? threshold_find(arena, search, &rated, &next, &found)
                               : next_find(arena, search, &rated, &next, &found));
     nexts->wants_notes |= wants_notes(&next.late);
@@ -513,21 +511,20 @@ static Err *draft_begin(Arena *arena, const IssueQuery *query, const IssueWanted
     return NULL;
 }
 
-static Err *search_begin(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
-                         Search *search)
+// Of the moment of what is ahead; what is made for real has one of its own.
+static Search search_of(const IssueQuery *query, const IssueWanted *wanted)
 {
-    *search = (Search){ .query = query,
-                        .account = wanted->account,
-                        .currency = wanted->currency,
-                        .ahead = wanted->ahead,
-                        .known = wanted->known,
-                        .until = wanted->ahead == NULL ? query->now : INSTANT_END };
-    if (wanted->has_until && wanted->until.us < search->until.us)
-        search->until = wanted->until;
-    if (wanted->ahead == NULL)
-        return usage_moment_open(query->partition, arena, SEQUENCE_NEWEST, &search->moment);
-    search->moment = wanted->ahead->moment;
-    return NULL;
+    IssueAhead *ahead = wanted->ahead;
+    Search      search = { .query = query,
+                           .account = wanted->account,
+                           .currency = wanted->currency,
+                           .moment = ahead == NULL ? NULL : ahead->moment,
+                           .ahead = ahead,
+                           .known = wanted->known,
+                           .until = ahead == NULL ? query->now : INSTANT_END };
+    if (wanted->has_until && wanted->until.us < search.until.us)
+        search.until = wanted->until;
+    return search;
 }
 
 // Charges whose month has ended, while nothing of a subscription is due. The draft has no line of
@@ -548,10 +545,11 @@ static Err *waiting_fill(Arena *arena, const Search *search, IssueDraft *draft, 
 Err *issue_rate(Arena *arena, const IssueQuery *query, const IssueWanted *wanted,
                 IssueDraft *draft, bool *found)
 {
-    Search search;
+    Search search = search_of(query, wanted);
     Nexts  nexts = { 0 };
     TRY(draft_begin(arena, query, wanted, draft));
-    TRY(search_begin(arena, query, wanted, &search));
+    if (wanted->ahead == NULL)
+        TRY(usage_moment_open(query->partition, arena, SEQUENCE_NEWEST, &search.moment));
     Err *err = nexts_find(arena, &search, &nexts);
     search.of_thresholds = wanted->with_thresholds && nexts.count == 0;
     if (err == NULL && search.of_thresholds)
@@ -583,9 +581,8 @@ Err *issue_rate_at(Arena *arena, const IssueQuery *query, const IssueWanted *wan
                                   .facts = facts,
                                   .at = at };
     Nexts                nexts = { .at = &next, .count = 1 };
-    Search               search;
+    Search               search = search_of(query, wanted);
     TRY(draft_begin(arena, query, wanted, draft));
-    TRY(search_begin(arena, query, wanted, &search));
     TRY(due_currency(arena, facts, &next.currency));
     TRY(due_now(arena, &rated, at, &next.lines));
     draft->sequence = usage_sequence_print(arena, usage_moment_sequence(search.moment));
@@ -606,11 +603,10 @@ static Err *closed_rate(Arena *arena, const Search *search, const SubscriptionHi
     TimelineFacts    *facts = arena_new(arena, TimelineFacts);
     DueQuery          rated = { query->catalog, search->moment, query->project, facts };
     Next              next = { .facts = facts };
-    AheadPart         part;
     TRY(timeline_facts_of(arena, query->catalog, query->project, row, facts));
     facts->known_at = query->now;
     TRY(due_currency(arena, facts, &next.currency));
-    TRY(next_begin(arena, search, &rated, &next, &part));
+    TRY(next_begin(arena, search, &rated, &next));
     *found = wants_notes(&next.late);
     if (!*found)
         return NULL;
