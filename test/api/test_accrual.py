@@ -175,6 +175,22 @@ def test_groups_of_a_charge_are_accrued_together(server, api):
     assert (ledger(api, "unbilled", "bob"), revenue(api, "sent")) == (0, {"sent/calls": 13})
 
 
+def test_usage_of_two_subscriptions_that_comes_to_too_much(api):
+    """Of each it is less than 63 bits."""
+    api.put("/v1/accounts/bob", USD)
+    for meter in ("calls", "mails"):
+        api.publish(meter, {**USD, "charges": [{**CALLS, "meter": meter, "unitPrice": "1000000"}]}, effective=JANUARY)
+        api.subscribe(f"much {meter}".replace(" ", "."), "bob", meter, JANUARY)
+        api.send([{"meter": meter, "account": "bob", "uniqueId": meter, "value": 5 * 10 ** 10, "ts": JANUARY}])
+    advance(api, "2026-01-02T00:00:00Z")
+    done = waited(api, api.expect(202, "POST", "/v1/runs", {"kind": "accrual"}, headers=keyed("much")))
+    failed = api.get(f"/v1/runs/{done['id']}/items", query={"status": "failed"})["data"]
+    assert [(item["account"], item["error"]["code"]) for item in failed] == [("bob", "amount_too_large")]
+    api.post("/v1/measurements/void", {"uniqueIds": ["mails"]})
+    run(api, "accrual")
+    assert of(api, "unbilled", "USD") == 5 * 10 ** 16
+
+
 def test_an_account_that_is_billed_while_it_is_accrued(server, api):
     """The accrual has rated the month as an open one when its invoice is made: it is done again, of what is left."""
     used(api, "one", 300, JANUARY)

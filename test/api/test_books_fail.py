@@ -367,7 +367,8 @@ def test_the_ledger_is_read_and_months_are_closed(api, server, everywhere, reads
 
 def test_tax_rates_and_the_seller(everywhere, reads):
     everywhere("PUT", "/v1/taxRates/gst", {"percent": "10"})
-    everywhere("PUT", "/v1/taxRates/gst", {"percent": "11", "effectiveFrom": "2031-01-01T00:00:00Z"})
+    for _ in range(2):  # the same again is no other version
+        everywhere("PUT", "/v1/taxRates/gst", {"percent": "11", "effectiveFrom": "2031-01-01T00:00:00Z"})
     everywhere("PUT", "/v1/legalEntity", {"legalName": "Seller"})
     now, then, every, seller = reads("/v1/taxRates/gst", "/v1/taxRates/gst?at=2032-01-01T00:00:00Z", "/v1/taxRates",
                                      "/v1/legalEntity")

@@ -204,6 +204,24 @@ def test_a_line_has_sku_and_metadata_of_its_charge(api, n, account):
     assert [(line["sku"], line["metadata"]) for line in single["document"]["lines"]] == [(None, {})]
 
 
+def test_a_buyer_is_called_what_it_is_called(api, n, account):
+    bob = {"name": "Bob"}
+    for members, name in (({}, account), (bob, "Bob"), ({**bob, "legalName": "Bob Ltd"}, "Bob Ltd")):
+        api.put(f"/v1/accounts/{account}", {"currency": "USD", **members})
+        done = finalize(api, one_off(api, n, account, key=name))
+        assert done["document"]["buyer"]["name"] == name
+
+
+def test_revenue_of_long_names_is_the_plans(api, n, account):
+    """A plan and its charge have 128 bytes each; both together are no name of the ledger."""
+    plan, charge = (n(kind).ljust(128, "x") for kind in ("plan", "charge"))
+    api.publish(plan, {"currency": "USD", "charges": [{"id": charge, "model": "flat", "amount": "1.00",
+                                                       "timing": "advance"}]})
+    api.subscribe(n("sub"), account, plan, START)
+    assert finalize(api, make(api, account))["document"]["subtotal"] == "1.00"
+    assert owed(api, "revenue", plan) == -1
+
+
 def test_what_is_paid_beyond_becomes_balance(api, n, account):
     done = finalize(api, one_off(api, n, account))
     paid = api.post(f"/v1/invoices/{done['id']}/pay", {"amount": "120"}, **keyed(done["id"]))
@@ -291,10 +309,12 @@ def test_inclusive_and_exempt(api, n, account):
     document = finalize(api, one_off(api, n, account, lines))["document"]
     assert [document[name] for name in ("subtotal", "tax", "taxIncluded", "total")] == [
         "119.00", "19.00", "19.00", "119.00"]
-    for status in ("exempt", "reverseCharge"):
+    for status in ("exempt", "reverseCharge", "taxable"):
         api.put(f"/v1/accounts/{account}", {"currency": "USD", "taxRates": [n("incl")], "taxStatus": status})
         document = finalize(api, one_off(api, n, account, lines, key=status))["document"]
-        assert (document["taxes"], document["total"], document["taxStatus"]) == ([], "119.00", status)
+        assert (document["tax"], document["total"], document["taxStatus"]) == (
+            "19.00" if status == "taxable" else "0.00", "119.00", status)
+        assert len(document["taxes"]) == (status == "taxable")
 
 
 @pytest.mark.parametrize("rounding, taxes, tax", [
@@ -394,6 +414,12 @@ def test_amounts_beyond_what_is_kept(api, n, account):
     api.put(f"/v1/accounts/{account}", {"currency": "USD", "taxRates": [n("all")]})
     refused(api.call("POST", f"/v1/invoices/{draft['id']}/finalize"), 422, "amount_too_large")
     refused(api.call("POST", "/v1/invoices", {"account": account, "lines": lines}, **keyed(n("k"))),
+            422, "amount_too_large")
+    doubled = [n(f"all.{number}") for number in range(5)]  # a single line, five times over
+    for id in doubled:
+        api.put(f"/v1/taxRates/{id}", {"percent": "100"})
+    api.put(f"/v1/accounts/{account}", {"currency": "USD", "taxRates": doubled})
+    refused(api.call("POST", "/v1/invoices", {"account": account, "lines": lines[:1]}, **keyed(n("k"))),
             422, "amount_too_large")
     refused(api.call("POST", "/v1/invoices", {"account": account, "lines": [{"description": "x", "amount": huge}]},
                      **keyed(n("k"))), 422, "field_invalid")

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from client import Api
 from clock import advance, set_clock, test_project as project_folder
-from failing import FailingServer, refused_everywhere
+from failing import FailingServer, meanwhile, refused_everywhere
 from test_late_usage import ACCOUNT, MONTHS, balanced, bill_month, lines, sums_hold, use
 from test_runs import ENDED, waited
 
@@ -191,6 +191,13 @@ def test_what_would_be_is_asked_for(server, api, everywhere):
         assert shown["change"] is not None
     following = everywhere("GET", f"/v1/accounts/{ACCOUNT}/upcomingInvoice", transactions=0)
     assert following["data"]
+    # Where no invoice is made, the log says what is due then.
+    api.publish("seats", {**USD, "charges": [
+        {"id": "seats", "quantity": "seats", "model": "perUnit", "unitPrice": "3.10"}]}, effective=MONTHS[0])
+    api.subscribe("seats", ACCOUNT, "seats", MONTHS[0], quantities={"seats": "1"})
+    shown = everywhere("POST", "/v1/subscriptions/seats/change", {
+        "quantities": {"seats": "5"}, "effectiveAt": "2031-02-15T00:00:00Z", "dryRun": True}, transactions=0)
+    assert shown["invoice"]["lines"] == []
 
 
 def test_revenue_is_accrued(server, api):
@@ -218,6 +225,25 @@ def test_credit_expires(server, api):
         assert api.call("POST", f"/v1/grants/{grant['id']}/revoke", {"mode": "forfeit"}).code == "grant_ended"
     assert owed(api, "wallet", "other") == owed(api, "wallet", ACCOUNT) == 0
     assert owed(api, "breakage", "") == -6 - Decimal("26.20")  # 19 of the fee's 31 days, and 1.00, both with tax
+    balanced(api)
+
+
+def test_credit_that_somebody_takes_back_while_it_expires(server, api):
+    api.put("/v1/accounts/other", USD)
+    made = api.post("/v1/grants", {"account": "other", "amount": "7", "price": "6", "kind": "paid", **USD,
+                                   "expiresAt": "2031-01-20T00:00:00Z"}, headers={"Idempotency-Key": "grant"})
+    advance(api, MONTHS[1])
+
+    def expire():
+        return waited(api, api.expect(202, "POST", "/v1/runs", {"kind": "expiry"}, headers={"Idempotency-Key": "run"}))
+
+    def revoke():
+        Api(server).post(f"/v1/grants/{made['id']}/revoke", {"mode": "refund"})
+    done = meanwhile(server, expire, revoke, writes=1, threads="operations")
+    assert (done["status"], done["failed"]) == ("succeeded", 0)
+    assert api.get(f"/v1/runs/{done['id']}/items")["data"] == []
+    assert api.get(f"/v1/grants/{made['id']}")["state"] == "revoked"
+    assert owed(api, "wallet", "other") == owed(api, "breakage", "") == 0
     balanced(api)
 
 

@@ -215,6 +215,24 @@ def test_what_comes_to_nothing_behind_the_end_waits_no_more(late, rule):
     balanced(late)
 
 
+def test_two_that_are_over_wait_no_more(late):
+    """What changed behind the end of either comes to nothing: one look settles both."""
+    late.meter("mails")
+    late.publish("mails", {"currency": "USD", "charges": [{**PER_CALL, "meter": "mails"}]}, effective=MONTHS[0])
+    late.subscribe("other", ACCOUNT, "mails", MONTHS[0])
+    policy(late, "nextInvoice")
+    late.send([{"meter": "mails", "account": ACCOUNT, "uniqueId": "mail", "value": 100, "ts": MONTHS[0]}])
+    late.post("/v1/subscriptions/other/cancel", {"at": MONTHS[1]})
+    ended(late)
+    for value in (300, -300):
+        use(late, value, MONTHS[0])
+        late.send([{"meter": "mails", "account": ACCOUNT, "uniqueId": f"mail{value}", "value": value,
+                    "ts": MONTHS[0]}])
+    assert [record["events"] for record in records(late, state="open")] == [4, 4]  # of the account
+    looked(late, "one")
+    assert records(late, state="open") == [] and records(late) == []
+
+
 def test_under_reopen_what_comes_to_nothing_is_listed(late):
     policy(late, "reopen")
     ended(late)

@@ -86,6 +86,7 @@ def test_books_that_are_right_fit(api):
     ("invoice", "state = 'finalized' where account = 'ada' and state = 'void'", "posted -300, not 0"),
     ("invoice_payment", "amount = 1", "says that 900 is paid, its payments 2"),
     ("invoice", "total = total + 1 where currency = 'GBP'", "comes to 201 and posted 200"),
+    ("invoice", "total = total + 1, head = '{}' where currency = 'GBP'", "comes to 201 and posted 200"),
     ("revenue_item", "amount = amount + 1", "deferred is -6200 USD in the ledger, by what is not earned it is -6202"),
     ("revenue_item", "side = 'accrued'", "unbilled is 0 USD in the ledger, by what is accrued it is 6200"),
     ("credit_grant", "price = price + 1", "wallet is -1200 USD in the ledger, by grants it is -1202"),

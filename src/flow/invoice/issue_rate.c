@@ -268,8 +268,7 @@ static Texts meters_of(Arena *arena, const Charge *charge)
 // STR_NONE: what ended before it began has no periods.
 static Str zone_at(const Calendar *calendar, Instant at)
 {
-    bool is_before = calendar->count == 0 || at.us < calendar->eras[0].from.us;
-    return is_before ? STR_NONE : zone_name(calendar_era_at(calendar, at)->zone);
+    return calendar->count == 0 ? STR_NONE : zone_name(calendar_era_at(calendar, at)->zone);
 }
 
 static IssueLine line_of(Arena *arena, const Next *next, const Timeline *timeline,
