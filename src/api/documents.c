@@ -12,12 +12,6 @@ typedef struct Drawn {
     InvoicePdf pdf;
 } Drawn;
 
-static Str text_of(const Json *object, const char *name)
-{
-    const Json *member = object == NULL ? NULL : json_find(object, str_of(name));
-    return member != NULL && member->kind == JSON_STRING ? member->text : STR_NONE;
-}
-
 static bool is_named(const InvoicePdf *pdf, Str id)
 {
     for (size_t i = 0; i < pdf->name_count; i++)
@@ -35,7 +29,7 @@ static Err *corrected_read(DbTx *tx, Drawn *drawn)
     const Json *lines = json_find(document, STR("lines"));
     pdf->names = arena_array(db_arena(tx), PdfName, lines == NULL ? 0 : lines->count);
     for (const Json *line = lines == NULL ? NULL : lines->first; line != NULL; line = line->next) {
-        Str            id = text_of(json_find(line, STR("of")), "invoice");
+        Str            id = json_text(json_find(line, STR("of")), "invoice");
         IssuedInvoice *of;
         if (id.at == NULL || is_named(pdf, id))
             continue;
@@ -101,7 +95,7 @@ static Str note_document(Arena *arena, const CreditNote *note, const Json *invoi
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         value_copy(&out, invoice, kept[i]);
     json_string_member(&out, "number", note->number);
-    json_string_member(&out, "of", text_of(invoice, "number"));
+    json_string_member(&out, "of", json_text(invoice, "number"));
     json_string_member(&out, "issuedAt", instant_print(arena, note->created_at));
     json_string_member(&out, "reason", note->reason_code);
     if (note->memo.at != NULL)

@@ -45,6 +45,7 @@ Err *json_parse_copy(Arena *arena, Str text, Json **root) MUST_CHECK;
 Err *json_parse_stored(Arena *arena, Str text, Json **root) MUST_CHECK;
 
 const Json *json_find(const Json *object, Str name);  // NULL when absent or not an object
+Str json_text(const Json *object, const char *name);  // a string; STR_NONE: there is none
 
 // ---- out
 

@@ -544,3 +544,9 @@ extern "C" const Json *json_find(const Json *object, Str name)
             return member;
     return nullptr;
 }
+
+extern "C" Str json_text(const Json *object, const char *name)
+{
+    const Json *member = json_find(object, str_of(name));
+    return member == nullptr || member->kind != JSON_STRING ? Str{} : member->text;
+}

@@ -18,6 +18,16 @@ typedef struct Instant {
 // upper or lower case T and Z, no leap second. False: not such a text.
 bool instant_parse(Str text, Instant *instant);
 
+static inline Instant instant_earlier(Instant a, Instant b)
+{
+    return a.us < b.us ? a : b;
+}
+
+static inline Instant instant_later(Instant a, Instant b)
+{
+    return a.us > b.us ? a : b;
+}
+
 // The nearest instant of those years.
 Instant instant_within(Instant instant);
 

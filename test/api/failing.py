@@ -20,6 +20,7 @@ import pytest
 from client import Server, connect_books, toll_binary
 
 CALLS_MAX = 3000
+PLAN_BYTES = 104
 # What the sealer and who holds it write meanwhile, and how far accounts are known: each has tests of its own.
 BESIDE = {"ledger_chain", "ledger_day", "lease", "projection"}
 
@@ -39,9 +40,9 @@ class FailingServer(Server):
         super().__init__(**options)
         self.base, self.seen, self.found = None, None, {}
         path = self.folder / "faults"
-        path.write_bytes(bytes(96))
+        path.write_bytes(bytes(PLAN_BYTES))
         with open(path, "r+b") as file:
-            self.faults = mmap.mmap(file.fileno(), 96)
+            self.faults = mmap.mmap(file.fileno(), PLAN_BYTES)
 
     def start(self, wait=True):
         os.environ["TOLL_BOOK_FAULTS"] = str(self.folder / "faults")
@@ -52,7 +53,7 @@ class FailingServer(Server):
 
     def fail(self, call, threads="worker", busy=0):
         """Of the calls that those threads make from now on, the call-th; 0: none. `busy`: it finds the books
-        busy, 1, and all after it too, 2."""
+        busy, 1, and all after it too, 2; above that: so many do."""
         self.faults[64:72] = struct.pack("=q", busy)
         self.faults[16:64] = threads.encode().ljust(48, b"\0")
         self.faults[8:16] = struct.pack("=q", 0)
@@ -70,6 +71,16 @@ class FailingServer(Server):
 
     def go(self):
         self.faults[72:96] = struct.pack("=qqq", 0, 0, 0)
+
+    def lose(self, write, threads="worker"):
+        """Of the transactions that those threads write from now on, the outcome of the so-manieth is unknown to
+        whoever waits for it: it is written."""
+        self.faults[16:64] = threads.encode().ljust(48, b"\0")
+        self.faults[96:104] = struct.pack("=q", write)
+
+    @property
+    def is_lost(self):
+        return struct.unpack("=q", self.faults[96:104])[0] == 0
 
     @property
     def left(self):

@@ -27,10 +27,12 @@ typedef struct FaultPlan {
     _Atomic int64_t left;         // calls until one fails; 0: none does; below 0: each does
     _Atomic int64_t counted;      // calls so far
     char            threads[48];  // how the counted threads' names begin: "operations,run"
-    _Atomic int64_t busy;         // 0: one fails; 1: one finds the books busy; 2: and all after it
+    // 0: one fails; 1: one finds the books busy; 2: and all after it; above that: so many
+    _Atomic int64_t busy;
     _Atomic int64_t writes;       // db_write calls until one waits; 0: none does
     _Atomic int64_t reads;        // the same of db_read
     _Atomic int64_t waits;        // 1: one waits until this is 0 again
+    _Atomic int64_t lost;         // db_write calls until one's outcome is unknown; 0: none is
 } FaultPlan;
 
 static FaultPlan         *plan;
@@ -70,13 +72,14 @@ static bool is_refused(void)
     if (!is_counted())
         return false;
     atomic_fetch_add(&plan->counted, 1);
-    int64_t left = atomic_load(&plan->left);
-    while (left > 0) {
-        int64_t next = left == 1 && atomic_load(&plan->busy) == 2 ? -1 : left - 1;
-        if (atomic_compare_exchange_weak(&plan->left, &left, next))
-            return left == 1;
-    }
-    return left < 0;
+    int64_t left = atomic_load(&plan->left), busy = atomic_load(&plan->busy), next;
+    do {
+        if (left > 0)
+            next = left == 1 && busy > 1 ? 1 - busy : left - 1;
+        else
+            next = left < 0 && busy > 2 ? left + 1 : left;
+    } while (!atomic_compare_exchange_weak(&plan->left, &left, next));
+    return left == 1 || left < 0;
 }
 
 static Err *refused(Arena *arena)
@@ -85,16 +88,19 @@ static Err *refused(Arena *arena)
                   STR_NONE, "refused by the test");
 }
 
+// Whether it is the last of so many.
+static bool is_last(_Atomic int64_t *left)
+{
+    int64_t now = atomic_load(left);
+    while (now > 0 && !atomic_compare_exchange_weak(left, &now, now - 1))
+        ;
+    return now == 1;
+}
+
 // Before a transaction begins, so that the test may do something else meanwhile.
 static void wait_for_test(bool writes)
 {
-    if (!is_counted())
-        return;
-    _Atomic int64_t *left = writes ? &plan->writes : &plan->reads;
-    int64_t          now = atomic_load(left);
-    while (now > 0 && !atomic_compare_exchange_weak(left, &now, now - 1))
-        ;
-    if (now != 1)
+    if (!is_counted() || !is_last(writes ? &plan->writes : &plan->reads))
         return;
     atomic_store(&plan->waits, 1);
     while (atomic_load(&plan->waits) != 0)
@@ -233,6 +239,7 @@ Err *__wrap_db_write(Db *db, Arena *arena, DbWrite write)
     if (is_refused())
         return refused(arena);
     Carried carried = { .write = write, .counted = is_counted() };
-    return __real_db_write(db, arena,
-                           (DbWrite){ carried_work, carried_committed, &carried });
+    bool    is_lost = carried.counted && is_last(&plan->lost);
+    TRY(__real_db_write(db, arena, (DbWrite){ carried_work, carried_committed, &carried }));
+    return is_lost ? refuse(arena, ERR_OUTCOME_UNKNOWN, STR_NONE, "lost by the test") : NULL;
 }

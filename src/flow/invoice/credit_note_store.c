@@ -76,28 +76,22 @@ Err *credit_note_add(DbTx *tx, ProjectId project, const CreditNote *note)
     return NULL;
 }
 
-static Str text_of(const Json *object, const char *name)
-{
-    const Json *member = json_find(object, str_of(name));
-    return member == NULL ? STR_NONE : member->text;
-}
-
 static Err *head_read(DbTx *tx, Str head, CreditNote *note)
 {
     Json    *object;
     uint64_t restored = 0;
     TRY(json_parse_stored(db_arena(tx), head, &object));
-    note->reason_code = text_of(object, "reasonCode");
-    note->method = text_of(object, "method");
-    note->memo = text_of(object, "memo");
-    Str apply = text_of(object, "apply");
+    note->reason_code = json_text(object, "reasonCode");
+    note->method = json_text(object, "method");
+    note->memo = json_text(object, "memo");
+    Str apply = json_text(object, "apply");
     while (credit_apply_names[note->apply] != NULL &&
            !str_equal(apply, str_of(credit_apply_names[note->apply])))
         note->apply++;
-    Str minor = text_of(object, "restored");
+    Str minor = json_text(object, "restored");
     if (credit_apply_names[note->apply] == NULL ||
         (minor.at != NULL && !str_whole(minor, INT64_MAX, &restored)) ||
-        !currency_find(text_of(object, "currency"), &note->currency))
+        !currency_find(json_text(object, "currency"), &note->currency))
         return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE,
                       "the credit note %.*s cannot be read", STR_ARG(note->id));
     note->restored = (int64_t)restored;

@@ -217,7 +217,7 @@ static Err *draft_work(DbTx *tx, void *context)
 static Err *charges_only(Arena *arena, const IssueWanted *wanted, IssueDraft *draft)
 {
     Str code = wanted->currency.at != NULL ? wanted->currency : draft->usual_currency;
-    if (code.at == NULL || !currency_find(code, &draft->currency))
+    if (!currency_find(code, &draft->currency))
         return nothing_due(arena, draft->account);
     draft->boundary = draft->query->now;
     return NULL;
@@ -267,12 +267,6 @@ Err *issue_one_off(DbTx *tx, const IssueQuery *query, const OneOff *one, IssuedI
 
 // ---- finalizing
 
-static Str text_of(const Json *object, const char *name)
-{
-    const Json *member = json_find(object, str_of(name));
-    return member == NULL || member->kind != JSON_STRING ? STR_NONE : member->text;
-}
-
 // The lines of a one-off draft, out of its rows.
 static Err *one_off_read(DbTx *tx, const IssuedInvoice *row, IssueDraft *draft)
 {
@@ -281,18 +275,18 @@ static Err *one_off_read(DbTx *tx, const IssuedInvoice *row, IssueDraft *draft)
     Json         *head;
     TRY(issue_lines_read(tx, draft->query->project, row->id, &rows, &draft->count));
     TRY(json_parse_stored(arena, row->head, &head));
-    draft->memo = text_of(head, "memo");
-    draft->po_number = text_of(head, "poNumber");
+    draft->memo = json_text(head, "memo");
+    draft->po_number = json_text(head, "poNumber");
     draft->lines = arena_array(arena, IssueLine, draft->count);
     for (size_t i = 0; i < draft->count; i++) {
         Json *content;
         TRY(json_parse_stored(arena, rows[i].content, &content));
         draft->lines[i] = (IssueLine){ .subscription = STR(""),
                                        .revenue = rows[i].revenue,
-                                       .category = text_of(content, "taxCategory"),
+                                       .category = json_text(content, "taxCategory"),
                                        .service = { rows[i].service_start,
                                                     rows[i].service_start },
-                                       .description = text_of(content, "description"),
+                                       .description = json_text(content, "description"),
                                        .amount = { rows[i].amount, row->currency },
                                        .discount = { rows[i].discount, row->currency } };
     }
@@ -446,7 +440,7 @@ static Err *draft_rate(Arena *arena, IssueFinal *final)
     }
     IssueWanted wanted = { .account = row->account, .currency = currency_code(&row->currency) };
     TRY(issue_rate_settled(arena, final->query, &wanted, &final->rated, &found));
-    if (!found || (final->rated.part_count == 0 && final->rated.count == 0)) {  // charges alone
+    if (final->rated.part_count == 0) {  // charges alone
         final->rated.currency = row->currency;
         final->rated.boundary = row->boundary;
         return NULL;

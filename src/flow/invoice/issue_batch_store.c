@@ -178,23 +178,20 @@ Err *issue_batch_read(DbTx *tx, IssueBatch *batch, const IssueAccount *accounts,
     Str    *ids = arena_array(arena, Str, count), *drafts_of = arena_array(arena, Str, count);
     DbNames names = { batch->project.tenant, batch->project.id, ids, count };
     DbNames slots = { batch->project.tenant, batch->project.id, drafts_of, count };
-    bool   *drafts, *charges, *grants, *balances, *revenue;
+    bool   *found[REVENUE + 1];
     for (size_t i = 0; i < count; i++) {
         ids[i] = accounts[i].account;
         drafts_of[i] = accounts[i].slot;
     }
-    TRY(db_names_found(tx, &sql[CHARGES], names, &charges));
-    TRY(db_names_found(tx, &sql[GRANTS], names, &grants));
-    TRY(db_names_found(tx, &sql[DRAFTS], slots, &drafts));
-    TRY(db_names_found(tx, &sql[BALANCES], names, &balances));
-    TRY(db_names_found(tx, &sql[REVENUE], names, &revenue));
+    for (size_t of = DRAFTS; of <= REVENUE; of++)
+        TRY(db_names_found(tx, &sql[of], of == DRAFTS ? slots : names, &found[of]));
     for (size_t i = 0; i < count; i++)
         facts[i] = (IssueFacts){ .batch = batch,
-                                 .has_draft = drafts[i],
-                                 .has_charges = charges[i],
-                                 .has_grants = grants[i],
-                                 .has_balance = balances[i],
-                                 .has_revenue = revenue[i] };
+                                 .has_draft = found[DRAFTS][i],
+                                 .has_charges = found[CHARGES][i],
+                                 .has_grants = found[GRANTS][i],
+                                 .has_balance = found[BALANCES][i],
+                                 .has_revenue = found[REVENUE][i] };
     batch->invoices = count;
     return NULL;
 }

@@ -22,12 +22,6 @@ static Err *unreadable(Arena *arena, Str subscription)
                   STR_ARG(subscription));
 }
 
-static Str text_of(const Json *content, const char *name)
-{
-    const Json *member = json_find(content, str_of(name));
-    return member == NULL || member->kind != JSON_STRING ? STR_NONE : member->text;
-}
-
 static Str member_print(Arena *arena, const Json *content, const char *name)
 {
     const Json *member = json_find(content, str_of(name));
@@ -44,9 +38,9 @@ static void charge_read(Arena *arena, const Json *content, Line *line)
     const Json *group = json_find(content, STR("group"));
     Charge     *charge = arena_new(arena, Charge);
     line->charge = charge;
-    charge->id = text_of(content, "charge");
+    charge->id = json_text(content, "charge");
     charge->name = line->description;
-    charge->sku = text_of(content, "sku");
+    charge->sku = json_text(content, "sku");
     charge->metadata = member_print(arena, content, "metadata");
     if (group == NULL || group->kind != JSON_OBJECT)
         return;
@@ -66,7 +60,7 @@ static Err *stored_read(Arena *arena, const IssueLineRow *row, Currency currency
     const Json *period;
     Line       *line = &stored->line;
     TRY(json_parse_stored(arena, row->content, &content));
-    *line = (Line){ .description = text_of(content, "description"),
+    *line = (Line){ .description = json_text(content, "description"),
                     .usage = rational_zero(),
                     .quantity = rational_zero(),
                     .exact = rational_zero(),
@@ -74,14 +68,14 @@ static Err *stored_read(Arena *arena, const IssueLineRow *row, Currency currency
                     .discount = { row->discount, currency },
                     .tax = money_zero(currency) };
     period = json_find(content, STR("period"));
-    if (!line_kind_find(text_of(content, "kind"), &line->kind) || period == NULL ||
-        !instant_parse(text_of(period, "start"), &line->period.start) ||
-        !instant_parse(text_of(period, "end"), &line->period.end))
+    if (!line_kind_find(json_text(content, "kind"), &line->kind) || period == NULL ||
+        !instant_parse(json_text(period, "start"), &line->period.start) ||
+        !instant_parse(json_text(period, "end"), &line->period.end))
         return unreadable(arena, row->subscription);
-    if (text_of(content, "charge").at != NULL)
+    if (json_text(content, "charge").at != NULL)
         charge_read(arena, content, line);
     stored->key = str_print(arena, "%d\n%lld\n%.*s\n%.*s", (int)line->kind,
-                            (long long)line->period.start.us, STR_ARG(text_of(content, "charge")),
+                            (long long)line->period.start.us, STR_ARG(json_text(content, "charge")),
                             STR_ARG(member_print(arena, content, "group")));
     return NULL;
 }

@@ -179,7 +179,11 @@ static Err *deferred_of_write_off(DbTx *tx, const InvoiceDeed *deed, const Issue
     *deferred = 0;
     TRY(ledger_transaction_find(tx, deed->project, write_off_of(tx, deed, &before).source,
                                 &posted));
-    for (size_t i = 0; posted != NULL && i < posted->count; i++)
+    if (posted == NULL)
+        return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE,
+                      "the ledger does not know that the invoice %.*s was written off",
+                      STR_ARG(row->id));
+    for (size_t i = 0; i < posted->count; i++)
         if (posted->legs[i].kind == LEDGER_DEFERRED)
             *deferred = posted->legs[i].amount;
     return NULL;

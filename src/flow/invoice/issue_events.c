@@ -32,12 +32,6 @@ static Err *line_work(DbTx *tx, void *context)
     return json_parse_stored(db_arena(tx), read->row->head, &read->head);
 }
 
-static Str text_of(const Json *object, const char *name)
-{
-    const Json *member = json_find(object, str_of(name));
-    return member == NULL || member->kind != JSON_STRING ? STR_NONE : member->text;
-}
-
 // What is looked for.
 typedef struct Wanted {
     const Charge *charge;  // NULL: the line measures nothing
@@ -65,14 +59,14 @@ static Err *wanted_read(Arena *arena, const IssueQuery *query, const LineRead *l
     TimelineFacts facts;
     Timeline      timeline;
     const Json   *period = json_find(line->content, STR("period"));
-    Str           id = text_of(line->content, "charge");
+    Str           id = json_text(line->content, "charge");
     *wanted = (Wanted){ .group = json_find(line->content, STR("group")) };
     if (line->subscription.length == 0 || id.at == NULL)
         return NULL;
     TRY(timeline_facts(arena, query->catalog, query->project, line->subscription, &facts));
-    if (!instant_parse(text_of(line->head, "ratedAt"), &facts.known_at) ||
-        !instant_parse(text_of(period, "start"), &wanted->service.start) ||
-        !instant_parse(text_of(period, "end"), &wanted->service.end))
+    if (!instant_parse(json_text(line->head, "ratedAt"), &facts.known_at) ||
+        !instant_parse(json_text(period, "start"), &wanted->service.start) ||
+        !instant_parse(json_text(period, "end"), &wanted->service.end))
         return refuse(arena, ERR_STORE_FAILED, STR_NONE, "an invoice line cannot be read");
     TRY(timeline_fold(arena, &facts, &timeline));
     for (size_t i = 0; i < timeline.term_count; i++)
@@ -165,7 +159,7 @@ static Err *events_read(Arena *arena, const IssueQuery *query, const LineRead *l
                         .hole_count = take->wanted->hole_count,
                         .until = line->row->boundary };
     uint64_t  sequence;
-    TRY(usage_sequence_parse(arena, text_of(line->head, "sequence"), &sequence));
+    TRY(usage_sequence_parse(arena, json_text(line->head, "sequence"), &sequence));
     TRY(usage_moment_open(query->partition, arena, sequence, &rated.moment));
     Err *err = rate_scan(arena, &rated, take->wanted->charge, take->wanted->service,
                          (UsageTake){ event_take, take });

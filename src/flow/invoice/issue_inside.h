@@ -163,6 +163,8 @@ int64_t issue_line_earned(const IssuePriced *priced, size_t number);
 // The ledger's posts of an invoice whose row has total, credits and number: also what of the
 // customer's balance it uses, into the row.
 Err *issue_post(DbTx *tx, const IssuePriced *priced, IssuedInvoice *row) MUST_CHECK;
+// What of a balance pays what is owed; a balance below 0 pays nothing.
+int64_t issue_balance_used(int64_t balance, int64_t owed);
 
 // ---- whose revenue, and when: issue_revenue.c
 

@@ -32,8 +32,8 @@ static Err *threshold_look(Arena *arena, const TimelineFacts *facts, Earliest *e
     Instant soon = { earliest->after.us + THRESHOLD_PAUSE_S * INSTANT_SECOND_US };
     bool    has;
     TRY(issue_has_threshold(arena, facts, &has));
-    if (has && soon.us < earliest->at.us)
-        earliest->at = soon;
+    if (has)
+        earliest->at = instant_earlier(earliest->at, soon);
     return NULL;
 }
 
@@ -47,12 +47,9 @@ static Err *row_look(Arena *arena, const SubscriptionHistory *row, Earliest *ear
     TRY(timeline_facts_of(arena, query->catalog, query->project, row, &facts));
     facts.known_at = query->now;
     TRY(db_read(query->books, arena, progress_work, &read));
-    Instant after = read.progress.until;
-    if (after.us < earliest->after.us)
-        after = earliest->after;
-    TRY(due_next(arena, &facts, after, &at, &found));
-    if (found && at.us < earliest->at.us)
-        earliest->at = at;
+    TRY(due_next(arena, &facts, instant_later(read.progress.until, earliest->after), &at, &found));
+    if (found)
+        earliest->at = instant_earlier(earliest->at, at);
     return threshold_look(arena, &facts, earliest);
 }
 
@@ -65,11 +62,9 @@ static Err *waiting_look(Arena *arena, Str account, Earliest *earliest)
     TRY(catalog_account_get(query->catalog, arena, query->project, account, &row));
     WaitingQuery wanted = { query, account, STR_NONE, row->time_zone };
     TRY(issue_waiting(arena, &wanted, &waiting, &found));
-    // What a run left is next.
-    if (found && waiting.due.us <= earliest->after.us)
-        waiting.due.us = earliest->after.us + 1;
-    if (found && waiting.due.us < earliest->at.us)
-        earliest->at = waiting.due;
+    Instant next = { earliest->after.us + 1 };  // of what a run left
+    if (found)
+        earliest->at = instant_earlier(earliest->at, instant_later(waiting.due, next));
     return NULL;
 }
 
@@ -101,8 +96,7 @@ static Err *row_has_ended(Arena *arena, const SubscriptionHistory *row,
     facts.known_at = issue->now;
     TRY(due_currency(arena, &facts, &currency));
     TRY(timeline_fold(arena, &facts, &timeline));
-    Instant last = query->before.us < timeline.active.end.us ? query->before : timeline.active.end;
-    last.us--;
+    Instant last = { instant_earlier(query->before, timeline.active.end).us - 1 };
     if (currency_equal(currency, query->currency) && timeline_active(&timeline, last))
         *has_ended = timeline_period(&timeline, last).service.end.us <= issue->now.us;
     return NULL;

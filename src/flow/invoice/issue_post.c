@@ -65,6 +65,12 @@ static Err *credit_use(DbTx *tx, const IssuePriced *priced, const IssuedInvoice 
     return issue_post_put(tx, draft->facts, &post);
 }
 
+int64_t issue_balance_used(int64_t balance, int64_t owed)
+{
+    int64_t used = balance < owed ? balance : owed;
+    return used > 0 ? used : 0;
+}
+
 // The customer's balance pays what it can.
 static Err *balance_use(DbTx *tx, const IssueDraft *draft, IssuedInvoice *row)
 {
@@ -73,8 +79,8 @@ static Err *balance_use(DbTx *tx, const IssueDraft *draft, IssuedInvoice *row)
     int64_t    owed = row->total - row->credits, balance;
     bool       posted;
     TRY(ledger_balance(tx, draft->query->project, &name, &balance));
-    int64_t used = -balance < owed ? -balance : owed;
-    if (used <= 0)
+    int64_t used = issue_balance_used(-balance, owed);
+    if (used == 0)
         return NULL;
     LedgerLeg  legs[] = { { LEDGER_CUSTOMER_BALANCE, row->account, used },
                           { LEDGER_RECEIVABLE, row->account, -used } };

@@ -10,11 +10,6 @@ enum { OVERDUE_MAX = 16, STEPS_MAX = 64 };
 
 // ---- what the invoices before leave
 
-static Instant earlier(Instant a, Instant b)
-{
-    return a.us < b.us ? a : b;
-}
-
 // Whether more is overdue than is made in memory: the search begins behind it then.
 static Err *overdue_count(Arena *arena, const IssueAhead *ahead, const TimelineFacts *facts,
                           AheadPart *part)
@@ -62,7 +57,7 @@ Err *issue_ahead_part(Arena *arena, IssueAhead *ahead, const TimelineFacts *fact
         return NULL;
     }
     *part = (AheadPart){ .subscription = progress->subscription,
-                         .until = earlier(progress->until, ahead->from),
+                         .until = instant_earlier(progress->until, ahead->from),
                          .is_by_log = !progress->is_stored };
     TRY(overdue_count(arena, ahead, facts, part));
     part_add(arena, ahead, part);
@@ -171,12 +166,8 @@ static Err *balance_share(DbTx *tx, Made *made)
     LedgerName        name = { LEDGER_CUSTOMER_BALANCE, draft->account, draft->currency };
     int64_t           owed = made->priced.total - made->priced.credits, balance;
     TRY(ledger_balance(tx, draft->query->project, &name, &balance));
-    balance = -balance + made->priced.to_balance;
-    if (draft->ahead != NULL)
-        balance += draft->ahead->balance;
-    made->balance_used = balance < owed ? balance : owed;
-    if (made->balance_used < 0)
-        made->balance_used = 0;
+    balance = -balance + made->priced.to_balance + draft->ahead->balance;
+    made->balance_used = issue_balance_used(balance, owed);
     return NULL;
 }
 
@@ -322,7 +313,7 @@ static Err *charges_only(Previewing *previewing, Made *made)
         return NULL;
     TRY(waiting_due(previewing, &made->draft, &due, &found));
     made->draft.currency = previewing->query->currency;
-    made->draft.boundary = earlier(due, previewing->query->issue->now);
+    made->draft.boundary = instant_earlier(due, previewing->query->issue->now);
     TRY(made_read(previewing, made));
     shown->next = made->document;
     return NULL;
@@ -411,13 +402,14 @@ static Err *at_by_log(Previewing *previewing)
 static Err *preview_once(Arena *arena, const IssuePreviewQuery *query, IssuePreview *preview)
 {
     Previewing previewing;
-    previewing_begin(arena, query, &previewing);
-    TRY(steps_take(&previewing));
-    if (previewing.shown.next.at == NULL && !previewing.is_done) {  // too much is overdue
+    bool       is_by_log = false, is_too_much;
+    do {
         previewing_begin(arena, query, &previewing);
-        previewing.ahead.is_by_log = true;
+        previewing.ahead.is_by_log = is_by_log;
         TRY(steps_take(&previewing));
-    }
+        is_too_much = previewing.shown.next.at == NULL && !previewing.is_done;
+        is_by_log = !is_by_log;
+    } while (is_by_log && is_too_much);
     TRY(at_by_log(&previewing));
     *preview = previewing.shown;
     return NULL;

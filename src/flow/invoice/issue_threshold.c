@@ -4,23 +4,23 @@
 #include "flow/invoice/issue_inside.h"
 #include "price/model.h"
 
-// The plan of the instant; NULL: the subscription is not active then.
-static const Plan *plan_at(const Timeline *timeline, Instant at)
+// The plan of the instant, when it has a threshold. NULL: the subscription is not active then, or
+// the plan has none.
+static const Plan *plan_find(const Timeline *timeline, Instant at)
 {
     if (!timeline_active(timeline, at))
         return NULL;
-    size_t i = 0;
-    while (i + 1 < timeline->term_count && timeline->terms[i].span.end.us <= at.us)
-        i++;
-    return timeline->term_count == 0 ? NULL : timeline->terms[i].plan;
+    const Term *term = timeline->terms;
+    while (term->span.end.us <= at.us)
+        term++;
+    return term->plan->invoice_threshold.given ? term->plan : NULL;
 }
 
 Err *issue_has_threshold(Arena *arena, const TimelineFacts *facts, bool *has)
 {
     Timeline timeline;
     TRY(timeline_fold(arena, facts, &timeline));
-    const Plan *plan = plan_at(&timeline, facts->known_at);
-    *has = plan != NULL && plan->invoice_threshold.given;
+    *has = plan_find(&timeline, facts->known_at) != NULL;
     return NULL;
 }
 
@@ -79,8 +79,8 @@ Err *issue_threshold(Arena *arena, Db *books, const DueQuery *query, DueLines *l
     Instant  at = query->facts->known_at;
     *lines = (DueLines){ 0 };
     TRY(timeline_fold(arena, query->facts, &timeline));
-    const Plan *plan = plan_at(&timeline, at);
-    if (plan == NULL || !plan->invoice_threshold.given)
+    const Plan *plan = plan_find(&timeline, at);
+    if (plan == NULL)
         return NULL;
     PeriodQuery rated = { .catalog = query->catalog,
                           .moment = query->moment,

@@ -144,6 +144,10 @@ static void test_members_in_document_order(void **state)
     text_is(json_find(root, STR("c")), "x");
     assert_null(json_find(root, STR("d")));
     assert_null(json_find(root->first, STR("b")));
+    assert_true(str_equal(json_text(root, "c"), STR("x")));
+    assert_null(json_text(root, "b").at);
+    assert_null(json_text(root, "d").at);
+    assert_null(json_text(NULL, "c").at);
 }
 
 static void test_refuses_duplicate_members(void **state)

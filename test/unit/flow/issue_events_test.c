@@ -11,15 +11,18 @@
 
 enum { LIMIT = 3, ROOM = 5, EVENTS = 40 };
 
-static void test_texts_of_a_line(void **state)
+// What was in a pause that bills usage is among the events.
+static void test_only_free_pauses_are_holes(void **state)
 {
     (void)state;
     AUTO(Arena) arena = arena_open();
-    Json       *object;
-    assert_null(json_parse_copy(arena, STR("{\"a\":\"x\",\"b\":1}"), &object));
-    assert_true(str_equal(text_of(object, "a"), STR("x")));
-    assert_null(text_of(object, "b").at);
-    assert_null(text_of(object, "c").at);
+    Wanted   wanted = { 0 };
+    Pause    pauses[] = { { { { 1 }, { 2 } }, false }, { { { 3 }, { 4 } }, true } };
+    Timeline timeline = { .pauses = pauses, .pause_count = 2 };
+    holes_take(arena, &timeline, &wanted);
+    assert_int_equal(wanted.hole_count, 1);
+    assert_int_equal(wanted.holes[0].start.us, 3);
+    assert_int_equal(wanted.holes[0].end.us, 4);
 }
 
 static void test_events_are_of_a_group(void **state)
@@ -44,6 +47,22 @@ static void test_events_are_of_a_group(void **state)
     assert_false(is_of_group(&wanted, &measure));
     measure.group = zoned;
     assert_false(is_of_group(&wanted, &measure));
+}
+
+// A minimum, a fee of the plan, a charge by itself: they measure nothing.
+static void test_a_line_without_a_charge_measures_nothing(void **state)
+{
+    (void)state;
+    AUTO(Arena) arena = arena_open();
+    Wanted   wanted;
+    LineRead line = { .subscription = STR("sub") };
+    assert_null(json_parse_copy(arena, STR("{\"charge\":null}"), &line.content));
+    assert_null(wanted_read(arena, NULL, &line, &wanted));
+    assert_null(wanted.charge);
+    line.subscription = STR("");
+    assert_null(json_parse_copy(arena, STR("{\"charge\":\"calls\"}"), &line.content));
+    assert_null(wanted_read(arena, NULL, &line, &wanted));
+    assert_null(wanted.charge);
 }
 
 // Events come in any order; some are of one instant, some of one id: the first of them are kept.
@@ -81,8 +100,9 @@ static void test_the_first_events_are_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts_of_a_line),
+        cmocka_unit_test(test_only_free_pauses_are_holes),
         cmocka_unit_test(test_events_are_of_a_group),
+        cmocka_unit_test(test_a_line_without_a_charge_measures_nothing),
         cmocka_unit_test(test_the_first_events_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
