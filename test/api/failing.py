@@ -20,7 +20,7 @@ import pytest
 from client import Server, connect_books, toll_binary
 
 CALLS_MAX = 3000
-PLAN_BYTES = 104
+PLAN_BYTES = 232
 # What the sealer and who holds it write meanwhile, and how far accounts are known: each has tests of its own.
 BESIDE = {"ledger_chain", "ledger_day", "lease", "projection"}
 
@@ -77,6 +77,17 @@ class FailingServer(Server):
         whoever waits for it: it is written."""
         self.faults[16:64] = threads.encode().ljust(48, b"\0")
         self.faults[96:104] = struct.pack("=q", write)
+
+    def fail_statement(self, text, threads="worker"):
+        """The next call of those threads that asks the books something with that text in it fails."""
+        self.faults[16:64] = threads.encode().ljust(48, b"\0")
+        self.faults[112:232] = text.encode().ljust(120, b"\0")
+        self.faults[104:112] = struct.pack("=q", 1)
+
+    @property
+    def has_failed(self):
+        """The statement of fail_statement was met."""
+        return struct.unpack("=q", self.faults[104:112])[0] == 0
 
     @property
     def is_lost(self):

@@ -33,6 +33,8 @@ typedef struct FaultPlan {
     _Atomic int64_t reads;        // the same of db_read
     _Atomic int64_t waits;        // 1: one waits until this is 0 again
     _Atomic int64_t lost;         // db_write calls until one's outcome is unknown; 0: none is
+    _Atomic int64_t of_statement;  // 1: the next call with a statement that has this text fails
+    char            statement[120];
 } FaultPlan;
 
 static FaultPlan         *plan;
@@ -82,6 +84,16 @@ static bool is_refused(void)
     return left == 1 || left < 0;
 }
 
+static bool is_refused_with(const Statement *sql)
+{
+    int64_t is_sought = 1;
+    if (is_refused())
+        return true;
+    return is_counted() && atomic_load(&plan->of_statement) != 0 &&
+           strstr(sql->sql, plan->statement) != NULL &&
+           atomic_compare_exchange_strong(&plan->of_statement, &is_sought, 0);
+}
+
 static Err *refused(Arena *arena)
 {
     return refuse(arena, atomic_load(&plan->busy) > 0 ? ERR_STORE_BUSY : ERR_STORE_FAILED,
@@ -108,27 +120,31 @@ static void wait_for_test(bool writes)
 }
 
 // NAME(parameters), with what it is called with, and the arena of a refusal.
-#define WRAPPED(name, arena, parameters, arguments) \
-    Err *__real_##name parameters;                  \
-    Err *__wrap_##name parameters;                  \
-    Err *__wrap_##name parameters                   \
-    {                                               \
-        return is_refused() ? refused(arena) : __real_##name arguments; \
+#define WRAPPED_IF(condition, name, arena, parameters, arguments) \
+    Err *__real_##name parameters;                                \
+    Err *__wrap_##name parameters;                                \
+    Err *__wrap_##name parameters                                 \
+    {                                                             \
+        return (condition) ? refused(arena) : __real_##name arguments; \
     }
+#define WRAPPED(name, arena, parameters, arguments) \
+    WRAPPED_IF(is_refused(), name, arena, parameters, arguments)
+#define WRAPPED_SQL(name, arena, parameters, arguments) \
+    WRAPPED_IF(is_refused_with(sql), name, arena, parameters, arguments)
 
-WRAPPED(db_rows, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, DbRows *rows),
+WRAPPED_SQL(db_rows, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, DbRows *rows),
         (tx, sql, values, rows))
-WRAPPED(db_find, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, DbRow *row),
+WRAPPED_SQL(db_find, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, DbRow *row),
         (tx, sql, values, row))
-WRAPPED(db_run, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, uint64_t *changed),
+WRAPPED_SQL(db_run, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, uint64_t *changed),
         (tx, sql, values, changed))
-WRAPPED(db_later, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values),
+WRAPPED_SQL(db_later, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values),
         (tx, sql, values))
-WRAPPED(db_run_many, db_arena(tx), (DbTx *tx, const Statement *sql, DbSets sets, bool *taken),
+WRAPPED_SQL(db_run_many, db_arena(tx), (DbTx *tx, const Statement *sql, DbSets sets, bool *taken),
         (tx, sql, sets, taken))
-WRAPPED(db_insert, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, bool *added),
+WRAPPED_SQL(db_insert, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, bool *added),
         (tx, sql, values, added))
-WRAPPED(db_read_one, arena,
+WRAPPED_SQL(db_read_one, arena,
         (Db *db, Arena *arena, const Statement *sql, DbValues values, DbRows *rows),
         (db, arena, sql, values, rows))
 

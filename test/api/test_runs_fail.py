@@ -54,6 +54,8 @@ def books_are_right(api, names, months):
 def test_a_run_that_fails_anywhere(server):
     api = Api(server)
     names = world(api, 2)
+    api.post("/v1/adjustments", {"account": names[-1], "amount": "99999", "currency": "USD", "reasonCode": "goodwill",
+                                 "target": "customerBalance"}, headers={"Idempotency-Key": "balance"})
     for number, call in enumerate(itertools.count(1)):
         server.fail(call, THREADS)
         run = start(api, number)
@@ -68,6 +70,8 @@ def test_a_run_that_fails_anywhere(server):
     assert (run["status"], run["failed"]) == ("succeeded", 0)
     assert number > 20, "the books were asked for less than that"
     books_are_right(api, names, number + 1)
+    assert {(invoice["status"], invoice["balanceUsed"]) for invoice in all_of(api, "/v1/invoices", account=names[-1])
+            } == {("paid", "-10.00")}
     server.stop()
     server.verify()
     server.start()
@@ -173,3 +177,26 @@ def test_the_proof_on_books_that_fail(server):
     assert call > 10
     server.fail(0)
     server.start()
+
+
+@pytest.mark.parametrize("statement", [
+    "select subscription, issued_until from invoice_progress",
+    "from invoice_line where tenant = ? and project = ? and subscription in ",
+    "select distinct account from credit_grant",
+    "select slot from invoice",
+    "select distinct account from revenue_item",
+    "from closed_period",
+    "from legal_entity",
+    "document_series",
+    "insert into ledger_transaction",
+])
+def test_what_is_asked_for_many_accounts_together(server, statement):
+    """It fails once: the accounts are billed all the same, each by itself."""
+    api = Api(server)
+    names = world(api, 3)
+    waited(api, start(api, 1))
+    server.fail_statement(statement, THREADS)
+    run = waited(api, start(api, 2))
+    assert server.has_failed
+    assert (run["status"], run["failed"], run["invoices"]) == ("succeeded", 0, 3)
+    books_are_right(api, names, 3)
