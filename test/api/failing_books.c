@@ -119,7 +119,8 @@ static void wait_for_test(bool writes)
         usleep(1000);
 }
 
-// NAME(parameters), with what it is called with, and the arena of a refusal.
+// NAME(parameters), with what it is called with, and the arena of a refusal; and of those that have
+// a statement.
 #define WRAPPED_IF(condition, name, arena, parameters, arguments) \
     Err *__real_##name parameters;                                \
     Err *__wrap_##name parameters;                                \
@@ -136,7 +137,8 @@ WRAPPED_SQL(db_rows, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues val
         (tx, sql, values, rows))
 WRAPPED_SQL(db_find, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, DbRow *row),
         (tx, sql, values, row))
-WRAPPED_SQL(db_run, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, uint64_t *changed),
+WRAPPED_SQL(db_run, db_arena(tx),
+        (DbTx *tx, const Statement *sql, DbValues values, uint64_t *changed),
         (tx, sql, values, changed))
 WRAPPED_SQL(db_later, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values),
         (tx, sql, values))

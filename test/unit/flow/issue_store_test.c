@@ -104,8 +104,10 @@ static void test_a_row_of_another_version_stays(void **state)
 static void test_lines_are_by_boundary_and_else_as_they_were(void **state)
 {
     (void)state;
-    IssueLineRow    rows[] = { { .number = 1, .boundary = { 30 } }, { .number = 2, .boundary = { 20 } },
-                               { .number = 3, .boundary = { 30 } }, { .number = 4, .boundary = { 10 } },
+    IssueLineRow    rows[] = { { .number = 1, .boundary = { 30 } },
+                               { .number = 2, .boundary = { 20 } },
+                               { .number = 3, .boundary = { 30 } },
+                               { .number = 4, .boundary = { 10 } },
                                { .number = 5, .boundary = { 20 } } };
     const int64_t   sorted[] = { 4, 2, 5, 1, 3 };
     IssueKnownLines lines = { .at = rows, .count = 5 };
@@ -166,7 +168,8 @@ static void test_posts_of_a_batch_are_each_posted_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_row_of_another_version_stays, place_open, place_close),
+        cmocka_unit_test_setup_teardown(test_a_row_of_another_version_stays, place_open,
+                                        place_close),
         cmocka_unit_test(test_lines_are_by_boundary_and_else_as_they_were),
         cmocka_unit_test_setup_teardown(test_posts_of_a_batch_are_each_posted_once, place_open,
                                         place_close),
