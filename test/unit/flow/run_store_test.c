@@ -166,7 +166,7 @@ static const char *told(Arena *arena)
     Items items;
     Text  text = text_open(arena);
     assert_null(db_read(here->db, arena, items_work, &items));
-    assert_null(db_read(here->db, arena, run_work, NULL));
+    assert_null(db_read(here->db, here->arena, run_work, NULL));
     for (size_t i = 0; i < items.count; i++) {
         const RunItem *item = &items.at[i];
         text_print(&text, "%lld %.*s %s %lld%s%.*s; ", (long long)item->number,
@@ -332,7 +332,7 @@ static void test_what_runs_is_not_begun_again(void **state)
     }
     assert_null(operation_end(here->db, arena, here->operation, NULL));
     assert_true(each_refused(retry_deed) >= 2);
-    assert_null(db_read(here->db, arena, run_work, NULL));
+    assert_null(db_read(here->db, here->arena, run_work, NULL));
     assert_int_equal(here->run.attempt, 2);
     assert_int_equal(here->run.status, OPERATION_QUEUED);
 }
