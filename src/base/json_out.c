@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/json.h"
 
-#include <inttypes.h>
+#include <string.h>
+
+#include "base/digits.h"
 
 JsonOut json_out(Text *text)
 {
@@ -46,6 +48,45 @@ static bool is_plain(unsigned char byte)
     return byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f;
 }
 
+// The same of eight bytes at once. Subtracting 1 from each borrows into the high bit of those that
+// are zero; behind the first one it may tell of others that are not, which does no harm.
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+static uint64_t zeros_of(uint64_t word)
+{
+    return (word - EACH(1)) & ~word;
+}
+
+static bool word_is_plain(uint64_t word)
+{
+    uint64_t controls = (word - EACH(0x20)) & ~word;
+    uint64_t others = zeros_of(word ^ EACH('"')) | zeros_of(word ^ EACH('\\')) |
+                      zeros_of(word ^ EACH(0x7f));
+    return ((controls | others) & EACH(0x80)) == 0;
+}
+
+// How many bytes at the front need no escape.
+static size_t plain_length(Str value)
+{
+    size_t   length = 0, last = value.length % sizeof(uint64_t);
+    uint64_t word = EACH(' ');
+    while (length + sizeof word <= value.length) {
+        memcpy(&word, value.at + length, sizeof word);
+        if (!word_is_plain(word))
+            break;
+        length += sizeof word;
+    }
+    if (length + last == value.length) {
+        word = EACH(' ');
+        memcpy(&word, value.at + length, last);
+        if (word_is_plain(word))
+            return value.length;
+    }
+    while (length < value.length && is_plain((unsigned char)value.at[length]))
+        length++;
+    return length;
+}
+
 static void escaped_add(Text *text, unsigned char byte)
 {
     if (byte == '"' || byte == '\\')
@@ -56,16 +97,10 @@ static void escaped_add(Text *text, unsigned char byte)
         text_print(text, "\\u%04x", byte);
 }
 
-// What needs no escape, nearly everything, is copied where it is looked at.
-static void quoted(Text *text, Str value)
+static void escaped(Text *text, Str value)
 {
-    char  *at = text_reserve(text, value.length + 2);
     size_t plain = 0;
-    *at++ = '"';
-    for (; plain < value.length && is_plain((unsigned char)value.at[plain]); plain++)
-        at[plain] = value.at[plain];
-    text_grow(text, 1 + plain);
-    for (size_t i = plain; i < value.length; i++) {
+    for (size_t i = 0; i < value.length; i++) {
         if (is_plain((unsigned char)value.at[i]))
             continue;
         text_add_bytes(text, value.at + plain, i - plain);
@@ -73,27 +108,46 @@ static void quoted(Text *text, Str value)
         plain = i + 1;
     }
     text_add_bytes(text, value.at + plain, value.length - plain);
-    text_add_char(text, '"');
+}
+
+// What needs no escape, nearly everything, is copied at once.
+static void quoted(JsonOut *out, Str value, const char *behind)
+{
+    size_t plain = value.length == 0 ? 0 : plain_length(value);
+    char  *room = text_reserve(out->text, value.length + sizeof ",\"\":"), *at = room;
+    if (out->needs_comma)
+        *at++ = ',';
+    *at++ = '"';
+    if (plain > 0)
+        memcpy(at, value.at, plain);
+    text_grow(out->text, (size_t)(at - room) + plain);
+    if (plain < value.length)
+        escaped(out->text, (Str){ value.at + plain, value.length - plain });
+    text_add(out->text, str_of(behind));
 }
 
 void json_name(JsonOut *out, Str name)
 {
-    value_begins(out);
-    quoted(out->text, name);
-    text_add_char(out->text, ':');
+    quoted(out, name, "\":");
     out->needs_comma = false;
 }
 
 void json_string(JsonOut *out, Str value)
 {
-    value_begins(out);
-    quoted(out->text, value);
+    quoted(out, value, "\"");
+    out->needs_comma = true;
 }
 
 void json_whole(JsonOut *out, int64_t value)
 {
+    char     room[24];
+    char    *end = room + sizeof room;
+    uint64_t size = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    char    *at = digits_backwards(end, size);
     value_begins(out);
-    text_print(out->text, "%" PRId64, value);
+    if (value < 0)
+        *--at = '-';
+    text_add_bytes(out->text, at, (size_t)(end - at));
 }
 
 void json_bool(JsonOut *out, bool value)

@@ -6,6 +6,9 @@
 
 #include "base/assert.h"
 
+// What is printed mostly fits, and is then printed once.
+enum { PRINTED_USUAL = 128 };
+
 Str str_of(const char *terminated)
 {
     return terminated == NULL ? STR_NONE : (Str){ terminated, strlen(terminated) };
@@ -98,13 +101,17 @@ char *str_terminated(Arena *arena, Str from)
 
 Str str_print_list(Arena *arena, const char *format, va_list arguments)
 {
+    char    usual[PRINTED_USUAL];
     va_list again;
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, again);
+    int length = vsnprintf(usual, sizeof usual, format, again);
     va_end(again);
     assert_that(length >= 0);
     char *at = arena_take(arena, (size_t)length + 1);
-    vsnprintf(at, (size_t)length + 1, format, arguments);
+    if ((size_t)length < sizeof usual)
+        memcpy(at, usual, (size_t)length);
+    else
+        vsnprintf(at, (size_t)length + 1, format, arguments);
     return (Str){ at, (size_t)length };
 }
 
@@ -229,11 +236,12 @@ void text_print(Text *text, const char *format, ...)
     va_start(arguments, format);
     va_list again;
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, again);
+    char *at = text_reserve(text, PRINTED_USUAL);
+    int   length = vsnprintf(at, PRINTED_USUAL, format, again);
     va_end(again);
     assert_that(length >= 0);
-    char *at = text_reserve(text, (size_t)length + 1);
-    vsnprintf(at, (size_t)length + 1, format, arguments);
+    if (length >= PRINTED_USUAL)
+        vsnprintf(text_reserve(text, (size_t)length + 1), (size_t)length + 1, format, arguments);
     va_end(arguments);
     text->length += (size_t)length;
 }

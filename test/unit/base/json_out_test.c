@@ -97,6 +97,20 @@ static void every_character_comes_back(void **state)
     assert_comes_back(STR("</script> & \\u0041"));
 }
 
+// Eight bytes are looked at together, and what is left.
+static void every_character_comes_back_at_every_place(void **state)
+{
+    (void)state;
+    char text[20];
+    for (int byte = 0; byte < 0x80; byte++)
+        for (size_t length = 1; length <= sizeof text; length++)
+            for (size_t place = 0; place < length; place++) {
+                memset(text, 'x', sizeof text);
+                text[place] = (char)byte;
+                assert_comes_back((Str){ text, length });
+            }
+}
+
 static void random_texts_come_back(void **state)
 {
     (void)state;
@@ -148,6 +162,7 @@ int main(void)
         cmocka_unit_test(commas_stand_between),
         cmocka_unit_test(whole_numbers_keep_every_digit),
         cmocka_unit_test(every_character_comes_back),
+        cmocka_unit_test(every_character_comes_back_at_every_place),
         cmocka_unit_test(random_texts_come_back),
         cmocka_unit_test(escapes_are_the_short_ones),
         cmocka_unit_test(a_parsed_tree_is_written_as_it_was),
