@@ -6,7 +6,8 @@
 #include "flow/run/run.h"
 #include "operation/worker.h"
 
-enum { RUN_THREADS = 4, RUN_TOGETHER = 64, RUN_PAGE_ACCOUNTS = 1000 };
+// A page ends with all threads waiting for the last of them, a transaction with a sync of the disk.
+enum { RUN_THREADS = 4, RUN_TOGETHER = 128, RUN_PAGE_ACCOUNTS = 4000 };
 
 typedef struct RunParts {
     Catalog   *catalog;
