@@ -117,12 +117,12 @@ static Err *shared_add(DbTx *tx, Listing *listing, LedgerKind kind)
     if (cut->has_part)
         TRY(kind_rows(tx, listing, kind, (Asked){ LEDGER_PART, DB_VALUES(cut->until, cut->begin) },
                       &merge.sources[2]));
-    TRY(ledger_merge_next(db_arena(tx), &merge, &row, &minor));
-    while (row != NULL) {
-        TRY(row_add(db_arena(tx), listing, kind, row, minor));
+    for (;;) {
         TRY(ledger_merge_next(db_arena(tx), &merge, &row, &minor));
+        if (row == NULL)
+            return NULL;
+        TRY(row_add(db_arena(tx), listing, kind, row, minor));
     }
-    return NULL;
 }
 
 static bool is_behind(const LedgerAccountsPage *page, LedgerKind kind)

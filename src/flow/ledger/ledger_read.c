@@ -272,31 +272,36 @@ typedef struct Sums {
     size_t     count;
 } Sums;
 
-// Kind, owner and currency; an owner without a name is all customers.
-static Err *sum_add(Arena *arena, const DbRow *row, int64_t minor, LedgerWhose whose, Sums *sums)
+// Kind, owner and currency. What a customer's kind comes to is that of all customers.
+static Err *sum_add(Arena *arena, const DbRow *row, int64_t minor, Sums *sums)
 {
-    LedgerSum sum = { .owner = row_text(row, 1), .minor = minor };
-    TRY(ledger_kind_read(arena, row_text(row, 0), &sum.kind));
-    TRY(ledger_currency_read(arena, row_text(row, 2), &sum.currency));
-    if (ledger_kind_whose(sum.kind) != whose)
-        return NULL;
-    if (whose == LEDGER_ACCOUNT)
-        sum.owner = STR_NONE;
-    sums->at[sums->count++] = sum;
+    LedgerSum *sum = &sums->at[sums->count++];
+    TRY(ledger_kind_read(arena, row_text(row, 0), &sum->kind));
+    TRY(ledger_currency_read(arena, row_text(row, 2), &sum->currency));
+    bool is_shared = ledger_kind_whose(sum->kind) == LEDGER_SHARED;
+    sum->owner = is_shared ? row_text(row, 1) : STR_NONE;
+    sum->minor = minor;
     return NULL;
 }
 
-// Those accounts of the merge that are `whose`.
-static Err *merged_add(Arena *arena, LedgerMerge merge, LedgerWhose whose, Sums *sums)
+static Err *merged_add(Arena *arena, LedgerMerge *merge, Sums *sums)
 {
     const DbRow *row;
     int64_t      minor;
-    TRY(ledger_merge_next(arena, &merge, &row, &minor));
-    while (row != NULL) {
-        TRY(sum_add(arena, row, minor, whose, sums));
-        TRY(ledger_merge_next(arena, &merge, &row, &minor));
+    for (;;) {
+        TRY(ledger_merge_next(arena, merge, &row, &minor));
+        if (row == NULL)
+            return NULL;
+        TRY(sum_add(arena, row, minor, sums));
     }
-    return NULL;
+}
+
+// Of those, the ones whose accounts are `whose`.
+static void sums_take(const Sums *from, LedgerWhose whose, Sums *sums)
+{
+    for (size_t i = 0; i < from->count; i++)
+        if (ledger_kind_whose(from->at[i].kind) == whose)
+            sums->at[sums->count++] = from->at[i];
 }
 
 // Days, what is not sealed, and a part of a day.
@@ -314,27 +319,31 @@ static Err *trial_rows(DbTx *tx, ProjectId of, const LedgerCut *cut, LedgerMerge
                          DB_VALUES(tenant, project, cut->until, cut->begin), &merge->sources[2]);
 }
 
-static Sums sums_room(Arena *arena, const LedgerMerge *merge, size_t more)
+static Err *trial_sums(DbTx *tx, ProjectId project, const LedgerCut *cut, Sums *sums)
 {
+    LedgerMerge merge;
+    size_t      count = 0;
+    TRY(trial_rows(tx, project, cut, &merge));
     for (size_t i = 0; i < LEDGER_SOURCES_MAX; i++)
-        more += merge->sources[i].count;
-    return (Sums){ arena_array(arena, LedgerSum, more), 0 };
+        count += merge.sources[i].count;
+    *sums = (Sums){ arena_array(db_arena(tx), LedgerSum, count), 0 };
+    return merged_add(db_arena(tx), &merge, sums);
 }
 
 // A customer's entries are in its balance already.
 Err *ledger_trial_balance(DbTx *tx, ProjectId project, LedgerSum **found, size_t *count)
 {
-    Arena      *arena = db_arena(tx);
-    LedgerCut   cut = ledger_cut(NULL);
-    LedgerMerge merge;
-    DbRows      balances;
+    Arena    *arena = db_arena(tx);
+    LedgerCut cut = ledger_cut(NULL);
+    DbRows    balances;
+    Sums      shared;
     TRY(db_rows(tx, &ledger_sql[LEDGER_TRIAL_BALANCES],
                 DB_VALUES(db_text(project.tenant), db_text(project.id)), &balances));
-    TRY(trial_rows(tx, project, &cut, &merge));
-    Sums sums = sums_room(arena, &merge, balances.count);
+    TRY(trial_sums(tx, project, &cut, &shared));
+    Sums sums = { arena_array(arena, LedgerSum, balances.count + shared.count), 0 };
     for (size_t i = 0; i < balances.count; i++)
-        TRY(sum_add(arena, &balances.at[i], row_whole(&balances.at[i], 3), LEDGER_ACCOUNT, &sums));
-    TRY(merged_add(arena, merge, LEDGER_SHARED, &sums));
+        TRY(sum_add(arena, &balances.at[i], row_whole(&balances.at[i], 3), &sums));
+    sums_take(&shared, LEDGER_SHARED, &sums);
     *found = sums.at;
     *count = sums.count;
     return NULL;
@@ -343,12 +352,12 @@ Err *ledger_trial_balance(DbTx *tx, ProjectId project, LedgerSum **found, size_t
 Err *ledger_trial_balance_until(DbTx *tx, ProjectId project, Instant at, LedgerSum **found,
                                 size_t *count)
 {
-    LedgerCut   cut = ledger_cut(&at);
-    LedgerMerge merge;
-    TRY(trial_rows(tx, project, &cut, &merge));
-    Sums sums = sums_room(db_arena(tx), &merge, 0);
-    TRY(merged_add(db_arena(tx), merge, LEDGER_ACCOUNT, &sums));
-    TRY(merged_add(db_arena(tx), merge, LEDGER_SHARED, &sums));
+    LedgerCut cut = ledger_cut(&at);
+    Sums      all;
+    TRY(trial_sums(tx, project, &cut, &all));
+    Sums sums = { arena_array(db_arena(tx), LedgerSum, all.count), 0 };
+    sums_take(&all, LEDGER_ACCOUNT, &sums);
+    sums_take(&all, LEDGER_SHARED, &sums);
     *found = sums.at;
     *count = sums.count;
     return NULL;

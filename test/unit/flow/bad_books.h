@@ -124,6 +124,7 @@ typedef struct Place {
     ProjectId project;
     Currency  usd;
     int       number;  // of sources
+    int64_t   day;     // on which they count, and the next
 } Place;
 
 static Place *here;
@@ -142,6 +143,7 @@ static int place_open(void **state)
         &(DbOptions){ .place = place->books, .migrations = db_migrations(), .tables = tables },
         &place->db));
     place->project = (ProjectId){ STR("tenant"), STR("project") };
+    place->day = 20000;
     assert_true(currency_find(STR("USD"), &place->usd));
     *state = here = place;
     return 0;
@@ -198,7 +200,7 @@ static Err *posts(DbTx *tx, int first, int64_t day, bool posted[MANY])
 static Err *post_many_deed(DbTx *tx, void *context)
 {
     bool posted[MANY];
-    TRY(posts(tx, here->number, 20000, posted));
+    TRY(posts(tx, here->number, here->day, posted));
     for (int i = 0; i < MANY; i++)
         assert_true(posted[i]);
     (void)context;

@@ -80,6 +80,16 @@ static void test_a_proof_has_many_pages(void **state)
     }
 }
 
+static void test_a_proof_has_many_pages_of_days(void **state)
+{
+    AUTO(Arena) arena = arena_open();
+    (void)state;
+    for (; here->day < 20000 + PAGE / 2; here->day++, here->number += MANY)
+        assert_null(post_many_do(arena));  // three accounts a day
+    assert_null(seal_do(arena));
+    assert_whole();
+}
+
 static void others_seal_at_the_second(void)
 {
     static int reads;
@@ -624,6 +634,7 @@ int main(void)
         TEST(test_whatever_is_refused_leaves_nothing_behind),
         TEST(test_a_chain_that_moved_is_left_alone),
         TEST(test_a_proof_has_many_pages),
+        TEST(test_a_proof_has_many_pages_of_days),
         TEST(test_what_is_sealed_during_a_proof_is_proved),
         TEST(test_damage_is_refused_or_told),
         TEST(test_a_chain_whose_end_was_changed_is_found),
