@@ -149,7 +149,8 @@ class Reading:
         """Of its charge, else of the plan in force where it begins."""
         if self.one is None:
             return None
-        terms = [term for term in self.timeline.terms if term.start <= self.start]
+        known = self.one.timeline(self.account.zone, self.boundary)
+        terms = [term for term in known.terms if term.start <= self.start]
         document = terms[-1].document if terms else PLANS[self.one.first["plan"]]
         charges = [charge for charge in document["charges"] if charge["id"] == self.line["charge"]]
         if self.line["charge"] and not charges:  # of another term: the oracle takes its word
@@ -210,6 +211,7 @@ def take(account, row, readings, priced):
             key = key_of(one.line)
             one.one.billed[key] = one.one.billed.get(key, 0) + one.net
             one.one.is_invoiced = True
+            one.one.until = max(one.one.until, instant(row["at"]))
             lines.append((place, one.one.id, key, one.net, counts_from(account, row, one.line)))
         elif one.line["kind"] == "charge":
             name = one.line["description"]
@@ -232,11 +234,11 @@ def falls(account, one, closed):
     """{key: units} that closed periods of it come to less than was billed of them."""
     nets, _ = last_bills(account, one, closed)
     return {key: units - nets.get(key, 0) for key, units in one.billed.items()
-            if instant(key[3]) < closed and units > nets.get(key, 0) and key_is_closed(one, key)}
+            if units > nets.get(key, 0) and is_closed(one, instant(key[3]))}
 
 
-def key_is_closed(one, key):
-    return any(service[0] <= instant(key[3]) < service[1] for service in one.periods)
+def is_closed(one, at):
+    return any(service[0] <= at < service[1] <= one.until for service in one.periods)
 
 
 def takes(account, one, key, fall):
@@ -262,7 +264,7 @@ def late_notes(account, closed):
     wanted = {}
     for one in account.subscriptions.values():
         found = falls(account, one, closed)
-        if not any(service[0] <= at < service[1] for service in one.periods for at in account.touched):
+        if not any(is_closed(one, at) for at in account.touched):
             continue
         for key, fall in found.items():
             for invoice, place, net, amount in takes(account, one, key, fall):

@@ -37,6 +37,7 @@ class Subscription:
     is_paused: bool = False
     is_over: bool = False
     is_invoiced: bool = False  # since the oracle looked last
+    until: int = -FOREVER  # the boundary of its last invoice
     billed: dict = field(default_factory=dict)   # {key of a line: units} on invoices that count
     periods: dict = field(default_factory=dict)  # what the oracle has found: {service: {key: units}}
 
@@ -266,6 +267,10 @@ class Account:
         if self.policy != "reopen":
             one.periods.clear()
 
+    def is_changed_within(self, start, end):
+        """Usage that comes while the run is under way would be counted, or not."""
+        return any(start <= change.at <= end for one in self.subscriptions.values() for change in one.log)
+
     def shares_fees(self):
         """A discount or maximum over fees and usage: usage that comes while the run is under way has a part in what
         credit pays of a fee in advance."""
@@ -362,6 +367,7 @@ class Account:
         for _, id, key, units, _ in invoice.lines:
             one = self.subscriptions[id]
             one.billed[key] -= units
+            one.until = min(one.until, instant(invoice.row["at"]) - 1)
             for service in [service for service in one.periods if service[1] >= instant(invoice.row["at"])]:
                 del one.periods[service]  # it is made again with what is known then
         self.charges.update(invoice.charges)
