@@ -78,15 +78,16 @@ class FailingServer(Server):
         self.faults[16:64] = threads.encode().ljust(48, b"\0")
         self.faults[96:104] = struct.pack("=q", write)
 
-    def fail_statement(self, text, threads="worker"):
-        """The next call of those threads that asks the books something with that text in it fails."""
+    def fail_of(self, text, threads="worker", number=1):
+        """Of the calls of those threads that ask the books something with that text in it, or are of the function
+        of that name, the number-th fails."""
         self.faults[16:64] = threads.encode().ljust(48, b"\0")
         self.faults[112:232] = text.encode().ljust(120, b"\0")
-        self.faults[104:112] = struct.pack("=q", 1)
+        self.faults[104:112] = struct.pack("=q", number)
 
     @property
     def has_failed(self):
-        """The statement of fail_statement was met."""
+        """What fail_of looks for was met."""
         return struct.unpack("=q", self.faults[104:112])[0] == 0
 
     @property

@@ -33,8 +33,9 @@ typedef struct FaultPlan {
     _Atomic int64_t reads;        // the same of db_read
     _Atomic int64_t waits;        // 1: one waits until this is 0 again
     _Atomic int64_t lost;         // db_write calls until one's outcome is unknown; 0: none is
-    _Atomic int64_t of_statement;  // 1: the next call with a statement that has this text fails
-    char            statement[120];
+    // Calls until one fails, of a function of this name, or with a statement that has this text.
+    _Atomic int64_t of_text;
+    char            text[120];
 } FaultPlan;
 
 static FaultPlan         *plan;
@@ -69,7 +70,16 @@ static bool is_counted(void)
     return false;
 }
 
-static bool is_refused(void)
+// Whether it is the last of so many.
+static bool is_last(_Atomic int64_t *left)
+{
+    int64_t now = atomic_load(left);
+    while (now > 0 && !atomic_compare_exchange_weak(left, &now, now - 1))
+        ;
+    return now == 1;
+}
+
+static bool is_next_refused(void)
 {
     if (!is_counted())
         return false;
@@ -84,29 +94,21 @@ static bool is_refused(void)
     return left == 1 || left < 0;
 }
 
-static bool is_refused_with(const Statement *sql)
+// `text`: of its statement; NULL: it has none.
+static bool is_refused(const char *name, const char *text)
 {
-    int64_t is_sought = 1;
-    if (is_refused())
+    if (is_next_refused())
         return true;
-    return is_counted() && atomic_load(&plan->of_statement) != 0 &&
-           strstr(sql->sql, plan->statement) != NULL &&
-           atomic_compare_exchange_strong(&plan->of_statement, &is_sought, 0);
+    if (!is_counted() || atomic_load(&plan->of_text) == 0)
+        return false;
+    bool is_of = text == NULL ? strcmp(name, plan->text) == 0 : strstr(text, plan->text) != NULL;
+    return is_of && is_last(&plan->of_text);
 }
 
 static Err *refused(Arena *arena)
 {
     return refuse(arena, atomic_load(&plan->busy) > 0 ? ERR_STORE_BUSY : ERR_STORE_FAILED,
                   STR_NONE, "refused by the test");
-}
-
-// Whether it is the last of so many.
-static bool is_last(_Atomic int64_t *left)
-{
-    int64_t now = atomic_load(left);
-    while (now > 0 && !atomic_compare_exchange_weak(left, &now, now - 1))
-        ;
-    return now == 1;
 }
 
 // Before a transaction begins, so that the test may do something else meanwhile.
@@ -129,9 +131,9 @@ static void wait_for_test(bool writes)
         return (condition) ? refused(arena) : __real_##name arguments; \
     }
 #define WRAPPED(name, arena, parameters, arguments) \
-    WRAPPED_IF(is_refused(), name, arena, parameters, arguments)
+    WRAPPED_IF(is_refused(#name, NULL), name, arena, parameters, arguments)
 #define WRAPPED_SQL(name, arena, parameters, arguments) \
-    WRAPPED_IF(is_refused_with(sql), name, arena, parameters, arguments)
+    WRAPPED_IF(is_refused(#name, sql->sql), name, arena, parameters, arguments)
 
 WRAPPED_SQL(db_rows, db_arena(tx), (DbTx *tx, const Statement *sql, DbValues values, DbRows *rows),
         (tx, sql, values, rows))
@@ -155,7 +157,7 @@ Err *__wrap_db_read(Db *db, Arena *arena, DbWork work, void *context);
 Err *__wrap_db_read(Db *db, Arena *arena, DbWork work, void *context)
 {
     wait_for_test(false);
-    return is_refused() ? refused(arena) : __real_db_read(db, arena, work, context);
+    return is_refused("db_read", NULL) ? refused(arena) : __real_db_read(db, arena, work, context);
 }
 
 WRAPPED(json_parse_stored, arena, (Arena *arena, Str text, Json **root), (arena, text, root))
@@ -254,7 +256,7 @@ Err *__wrap_db_write(Db *db, Arena *arena, DbWrite write);
 Err *__wrap_db_write(Db *db, Arena *arena, DbWrite write)
 {
     wait_for_test(true);
-    if (is_refused())
+    if (is_refused("db_write", NULL))
         return refused(arena);
     Carried carried = { .write = write, .counted = is_counted() };
     bool    is_lost = carried.counted && is_last(&plan->lost);

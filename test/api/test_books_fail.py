@@ -386,6 +386,8 @@ DAMAGES = [  # table, what it becomes, who reads it
         '{"charge":"calls","kind":"usage","period":{"start":"2026-08-01T00:00:00Z","end":"x"}}')],
     ("invoice_line", 'content = \'{"kind":"x"}\'', ("/v1/accounts/billed/upcomingInvoice",)),
     ("invoice", "head = '{\"ratedAt\":\"x\"}'", ("/v1/invoices/{billed}/lines/2/events",)),
+    ("invoice", "head = replace(head, '\"sequence\":\"', '\"sequence\":\"x')",
+     ("/v1/invoices/{billed}/lines/1/events",)),
     *[("invoice", f"head = '{head}'", ("/v1/invoices/{billed}",)) for head in (
         "", "{}", "{", "[1]", '{"lines":[]}')],
     *[("invoice_line", f"content = '{content}'", ("/v1/invoices/{billed}",)) for content in ("{", "1", "{},{}")],

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs over accounts that are not alike: balances, voids, currencies, ends in the middle, and an account that is
 not there. The project's clock is a test one."""
+import datetime as dt
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -204,3 +206,72 @@ def test_credit_that_runs_out_while_books_fail(damaged):
     assert billed(api, "february") == 1
     run(api, "expiry", "all billed")
     assert state() == "expired"
+
+
+@pytest.mark.parametrize("of", ["timeline_fold", "due_currency", "period_bill", "from invoice_line"])
+def test_a_threshold_while_books_fail(damaged, of):
+    """Each call of that kind in turn, while usage is a cent below the threshold: nothing is billed. Then it is."""
+    api = shop(Api(damaged))
+    api.put("/v1/settings", {"billing": "automatic", "closeBufferSeconds": 0})
+    api.publish("year", {**USD, "period": {"unit": "year"}, "invoiceThreshold": {"amount": "20"}, "charges": [CALLS]},
+                effective=JANUARY)
+    subscribed(api, "one", plan="year")
+    api.send([{"meter": "calls", "account": "one", "uniqueId": "a", "value": 1999}])
+    day, failed = dt.date(2031, 1, 2), 0
+    for number in itertools.count(1):
+        assert number < 50, "a run never comes to an end"
+        damaged.fail_of(of, "operations,run", number)
+        advance(api, f"{day}T00:00:00Z")
+        wait_for_runs(api)
+        has_failed, day = damaged.has_failed, day + dt.timedelta(days=1)
+        failed += any(row["failed"] for row in all_of(api, "/v1/runs"))
+        assert invoices(api, "one") == []
+        if not has_failed:
+            break
+    assert failed > 0
+    damaged.fail_of("", number=0)
+    api.send([{"meter": "calls", "account": "one", "uniqueId": "b", "value": 1}])
+    advance(api, f"{day}T00:00:00Z")
+    wait_for_runs(api)
+    assert invoices(api, "one") == [(f"{day}T00:00:00Z", "USD", "20.00", "0.00")]
+
+
+# ---- what is read of invoices
+
+def test_events_of_lines_before_and_behind_a_change_of_plan(tested):
+    """Each line's are those that the plan of its own period counted."""
+    for plan, unit in (("next", "0.02"), ("last", "0.03")):
+        tested.publish(plan, {**USD, "charges": [{**CALLS, "unitPrice": unit}]}, effective=JANUARY)
+    subscribed(tested, "one")
+    months = [f"2031-0{month}" for month in (1, 2, 3)]
+    for number, (month, plan) in enumerate(zip(months, ("next", "last", None))):
+        tested.send([{"meter": "calls", "account": "one", "uniqueId": month, "value": 100}])
+        if plan:
+            tested.post("/v1/subscriptions/sub_one/change", {"plan": plan,
+                                                             "effectiveAt": f"2031-0{number + 2}-01T00:00:00Z"})
+        advance(tested, f"2031-0{number + 2}-01T00:00:00Z")
+    assert billed(tested, "all") == 4
+    found = {}
+    for row in all_of(tested, "/v1/invoices", account="one"):
+        for line in tested.get(f"/v1/invoices/{row['id']}")["document"]["lines"]:
+            if line["charge"] == "calls":
+                events = tested.get(f"/v1/invoices/{row['id']}/lines/{line['number']}/events")["data"]
+                found[row["at"]] = (line["net"], [event["uniqueId"] for event in events])
+    assert found == {f"2031-0{number + 2}-01T00:00:00Z": (f"{number + 1}.00", [month])
+                     for number, month in enumerate(months)}
+
+
+def test_a_write_off_that_the_ledger_does_not_know_is_not_taken_back(damaged):
+    api = shop(Api(damaged))
+    api.put("/v1/accounts/one", USD)
+    draft = api.post("/v1/invoices", {"account": "one", **USD, "lines": [{"description": "Visit", "amount": "10"}]},
+                     **keyed("one"))
+    path = f"/v1/invoices/{draft['id']}"
+    api.post(f"{path}/finalize", None)
+    api.post(f"{path}/writeOff", None)
+    damaged.sealed()
+    with damaged.damaged("ledger_transaction", "source = 'x' where source like '%writeOff%'"):
+        answer = api.call("POST", f"{path}/pay", {}, **keyed("pay"))
+        assert (answer.status, answer.code) == (500, "store_failed"), answer
+    assert api.get(path)["status"] == "uncollectible"
+    assert api.post(f"{path}/pay", {}, **keyed("paid"))["status"] == "paid"

@@ -195,7 +195,7 @@ def test_what_is_asked_for_many_accounts_together(server, statement):
     api = Api(server)
     names = world(api, 3)
     waited(api, start(api, 1))
-    server.fail_statement(statement, THREADS)
+    server.fail_of(statement, THREADS)
     run = waited(api, start(api, 2))
     assert server.has_failed
     assert (run["status"], run["failed"], run["invoices"]) == ("succeeded", 0, 3)

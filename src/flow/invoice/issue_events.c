@@ -52,6 +52,11 @@ static void holes_take(Arena *arena, const Timeline *timeline, Wanted *wanted)
             };
 }
 
+static Err *unreadable(Arena *arena)
+{
+    return refuse(arena, ERR_STORE_FAILED, STR_NONE, "an invoice line cannot be read");
+}
+
 // The charge as the last term of the line's service defines it: the one that priced it.
 static Err *wanted_read(Arena *arena, const IssueQuery *query, const LineRead *line,
                         Wanted *wanted)
@@ -67,7 +72,7 @@ static Err *wanted_read(Arena *arena, const IssueQuery *query, const LineRead *l
     if (!instant_parse(json_text(line->head, "ratedAt"), &facts.known_at) ||
         !instant_parse(json_text(period, "start"), &wanted->service.start) ||
         !instant_parse(json_text(period, "end"), &wanted->service.end))
-        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "an invoice line cannot be read");
+        return unreadable(arena);
     TRY(timeline_fold(arena, &facts, &timeline));
     for (size_t i = 0; i < timeline.term_count; i++)
         if (timeline.terms[i].span.start.us < wanted->service.end.us &&
@@ -159,7 +164,8 @@ static Err *events_read(Arena *arena, const IssueQuery *query, const LineRead *l
                         .hole_count = take->wanted->hole_count,
                         .until = line->row->boundary };
     uint64_t  sequence;
-    TRY(usage_sequence_parse(arena, json_text(line->head, "sequence"), &sequence));
+    if (usage_sequence_parse(arena, json_text(line->head, "sequence"), &sequence) != NULL)
+        return unreadable(arena);
     TRY(usage_moment_open(query->partition, arena, sequence, &rated.moment));
     Err *err = rate_scan(arena, &rated, take->wanted->charge, take->wanted->service,
                          (UsageTake){ event_take, take });

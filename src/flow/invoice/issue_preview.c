@@ -2,6 +2,7 @@
 // Invoices before they are made. Those of an account and currency are made in memory one after the
 // other with the functions that make them for real, each with what those before it leave of credit,
 // balance and charges; so what is shown is what is billed. Nothing is stored.
+#include "base/assert.h"
 #include "flow/invoice/issue_waiting.h"
 #include "flow/invoice/late_inside.h"
 
@@ -66,8 +67,10 @@ Err *issue_ahead_part(Arena *arena, IssueAhead *ahead, const TimelineFacts *fact
 
 static bool row_is_of(const IssueLineRow *row, const IssueBilled *wanted)
 {
-    return str_equal(row->subscription, wanted->subscription) &&
-           row->service_start.us >= wanted->from.us && row->boundary.us <= wanted->until.us;
+    bool is_of = str_equal(row->subscription, wanted->subscription) &&
+                 row->service_start.us >= wanted->from.us;
+    assert_that(!is_of || row->boundary.us <= wanted->until.us);  // of an invoice before
+    return is_of;
 }
 
 void issue_ahead_rows(Arena *arena, const IssueBilled *wanted, IssueLineRow **rows, size_t *count)
