@@ -11,6 +11,7 @@ from books import Books
 from client import Api, Server, quote
 from clock import advance, set_clock, test_project as project_folder
 from ledger_books import LedgerBooks
+from test_revenue import run, used
 
 DAY = 86_400_000_000
 FIRST = 1_790_000_000_000_000  # 2026-09-21T14:13:20Z
@@ -379,6 +380,44 @@ def test_a_wallet_is_the_sum_of_its_entries_on_every_day(dated):
         listed = dict(read(rows(dated, "/v1/ledger/accounts", kind="wallet", at=instant(at))))
         for name in wallets:
             assert span(dated, name, None, at)[2] == listed.get(name, 0)
+
+
+def test_a_months_revenue_is_the_same_whenever_it_was_booked(fresh, tmp_path):
+    """January in Berlin, closed by finance in February: what is accrued ten days late belongs to it all the same, and
+    nothing of February does; the invoice in between changes nothing of January."""
+    api, ends = fresh(data=project_folder(tmp_path)), "2026-01-31T23:00:00Z"
+    set_clock(api, "2025-12-31T23:00:00Z")
+    api.meter("calls")
+    api.publish("pro", {"currency": "USD", "charges": [
+        {"id": "fee", "model": "flat", "amount": "31.00", "timing": "advance"},
+        {"id": "calls", "meter": "calls", "model": "perUnit", "unitPrice": "0.01"}]})
+    api.put("/v1/accounts/ada", {"currency": "USD", "timeZone": "Europe/Berlin"})
+    api.subscribe("sub", "ada", "pro", "2025-12-31T23:00:00Z")
+    api.post(f"/v1/invoices/{api.post('/v1/accounts/ada/invoices', None)['id']}/finalize", None)
+    advance(api, "2026-01-10T23:00:00Z")
+    used(api, "e1", 100, "2026-01-10T10:00:00Z")
+    run(api, "accrual")  # and then none until February
+    advance(api, "2026-01-31T22:30:00Z")
+    used(api, "e2", 200, "2026-01-31T22:30:00Z")  # half an hour of January is left
+    advance(api, "2026-02-09T23:00:00Z")
+    used(api, "e3", 7000, "2026-01-31T23:00:00Z")  # February's first instant
+
+    def january():
+        trial = api.get("/v1/ledger/trialBalance", query={"at": ends})["data"]
+        return {(row["kind"], row["owner"]): row["balance"] for row in trial if minor(row["balance"], "USD")}
+    assert january() == {("receivable", None): "31.00", ("unbilled", None): "1.00", ("deferred", None): "-21.00",
+                         ("revenue", "pro/calls"): "-1.00", ("revenue", "pro/fee"): "-10.00"}
+    run(api, "accrual")
+    closed = {("receivable", None): "31.00", ("unbilled", None): "3.00", ("revenue", "pro/calls"): "-3.00",
+              ("revenue", "pro/fee"): "-31.00"}
+    assert january() == closed
+    api.post(f"/v1/invoices/{api.post('/v1/accounts/ada/invoices', None)['id']}/finalize", None)
+    run(api, "accrual")
+    assert january() == closed
+    unbilled = {"path": "/v1/ledger/accounts/unbilled/ada/statement", "query": {"currency": "USD", "from": ends}}
+    later = api.get(**unbilled)
+    assert (later["opening"], later["closing"]) == ("3.00", "70.00")
+    assert [row["amount"] for row in later["data"]] == ["70.00", "-3.00"]
 
 
 def test_what_is_booked_late_counts_when_it_counts(ledger):
