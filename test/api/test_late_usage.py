@@ -464,6 +464,23 @@ def test_what_falls_is_taken_from_the_newest_line_first(late):
     balanced(late)
 
 
+def test_what_falls_again_is_not_taken_from_a_correction(late):
+    """The first fall stands on an invoice, below 0: it has nothing to give."""
+    policy(late, "nextInvoice")
+    subscribe(late, FEE, PER_CALL)
+    bill(late)
+    first = use(late, 1000, MONTHS[0])
+    february = bill_month(late, 2)
+    late.post("/v1/measurements/amend", [{"uniqueId": first, "value": 600}])
+    assert [line["amount"] for line in corrections(bill_month(late, 3))] == ["-4.00"]
+    policy(late, "creditNote")
+    late.post("/v1/measurements/amend", [{"uniqueId": first, "value": 400}])
+    nothing_due(late)
+    assert [(note["invoice"], note["total"]) for note in notes(late)] == [(february["id"], "2.00")]
+    sums_hold(late, 1, 2)
+    balanced(late)
+
+
 @pytest.mark.parametrize("paid", ["10.00", "7.00"])
 def test_what_falls_on_an_invoice_that_was_paid_goes_to_the_balance(late, paid):
     """At once when more falls than remains to be paid."""
