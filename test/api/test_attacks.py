@@ -193,3 +193,27 @@ def test_a_fee_that_comes_back_brings_the_tax_that_was_asked_for_it(tested, chan
     assert [(line["amount"], line["tax"], line.get("of")) for line in credit["lines"]] == [("-21.00", "-3.99", None)]
     assert credit["toBalance"] == canceled["toBalance"] == "24.99"
     run(tested, "reconcile")
+
+
+@pytest.mark.parametrize("by_run", [False, True])
+def test_a_wallet_that_an_invoice_empties_asks_for_more(tested, by_run):
+    """Only charges asked, so who pays for usage with credit was never asked to top it up."""
+    subscribed(tested, dict(FEE, amount="6.00"))
+    grant(tested, "10.00")
+    grant(tested, "9.00", expiresAt="2031-01-01T00:00:00Z")  # of no use any more
+    tested.put("/v1/topUpRules/rule", {"account": "ada", **USD, "threshold": "5", "target": "20"})
+    run(tested, "billing") if by_run else bill(tested)
+    [asked] = tested.get("/v1/topUps")["data"]
+    assert (asked["available"], asked["amount"], asked["state"]) == ("4.00", "16.00", "pending")
+    final(tested, "1.00")
+    assert len(tested.get("/v1/topUps")["data"]) == 1  # one at a time
+    run(tested, "reconcile")
+
+
+def test_a_charge_that_is_refused_says_what_there_is_for_it(tested):
+    grant(tested, "10.00", appliesTo={"charges": ["calls"]})
+    grant(tested, "3.00")
+    refused = tested.call("POST", "/v1/charges", {"account": "ada", **USD, "amount": "4", "collect": "wallet",
+                                                  "chargeKey": "one"})
+    assert (refused.status, refused.code) == (402, "insufficient_balance")
+    assert refused.json["detail"] == "3.00 USD is available for one-off charges"

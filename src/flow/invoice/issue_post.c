@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "flow/invoice/late_inside.h"
 #include "flow/ledger/credit.h"
+#include "flow/ledger/top_up.h"
 
 int64_t issue_line_earned(const IssuePriced *priced, size_t number)
 {
@@ -62,7 +63,9 @@ static Err *credit_use(DbTx *tx, const IssuePriced *priced, const IssuedInvoice 
         return NULL;
     TRY(credit_draw(tx, &use, &priced->drawing, &drawn));
     assert_that(drawn == priced->credits);
-    return issue_post_put(tx, draft->facts, &post);
+    TRY(issue_post_put(tx, draft->facts, &post));
+    int64_t left = grants_available(priced->drawing.grants, use.at);
+    return top_up_check(tx, &use.wallet, left, use.at);
 }
 
 int64_t issue_balance_used(int64_t balance, int64_t owed)

@@ -27,21 +27,12 @@ static Err *repeated(DbTx *tx, const CreditWallet *wallet, const AccountCharge *
                   STR_ARG(wanted->account));
 }
 
-// What is in force at the charge's instant and not kept for open bills.
-static int64_t available(CreditGrants grants, Instant at)
-{
-    Int128 sum = 0;
-    for (size_t i = 0; i < grants.count; i++)
-        if (grant_in_force(&grants.at[i], at))
-            sum += grant_left(&grants.at[i]);
-    return sum > INT64_MAX ? INT64_MAX : (int64_t)sum;
-}
-
-static Err *pay_check(DbTx *tx, const AccountCharge *charge, int64_t paid, int64_t has)
+// What is less than the charge is all that there is for it: grants may be kept to other charges.
+static Err *pay_check(DbTx *tx, const AccountCharge *charge, int64_t paid)
 {
     if (paid == charge->amount.minor)
         return NULL;
-    Money left = { has, charge->amount.currency };
+    Money left = { paid, charge->amount.currency };
     return refuse(db_arena(tx), ERR_INSUFFICIENT_BALANCE, STR("/amount"),
                   "%.*s %s is available for one-off charges",
                   STR_ARG(money_print(db_arena(tx), left)), left.currency.code);
@@ -70,9 +61,9 @@ static Err *wallet_pay(DbTx *tx, const CreditWallet *wallet, const ChargeWanted 
     TRY(draw_begin(db_arena(tx), grants, (DrawLines){ &line, 1 }, &drawing));
     draw_before_tax(&drawing);
     draw_after_tax(&drawing, NULL);
-    TRY(pay_check(tx, charge, draw_total(&drawing), available(grants, charge->at)));
+    TRY(pay_check(tx, charge, draw_total(&drawing)));
     TRY(credit_draw(tx, &use, &drawing, &drawn));
-    return top_up_check(tx, wallet, available(drawing.grants, charge->at), charge->at);
+    return top_up_check(tx, wallet, grants_available(drawing.grants, charge->at), charge->at);
 }
 
 Err *charge_add(DbTx *tx, const ChargeWanted *wanted, AccountCharge *charge, bool *added)

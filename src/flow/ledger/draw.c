@@ -35,6 +35,15 @@ bool grant_in_force(const CreditGrant *grant, Instant at)
     return grant->effective_at.us <= at.us && at.us < grant->expires_at.us;
 }
 
+int64_t grants_available(CreditGrants grants, Instant at)
+{
+    Int128 sum = 0;
+    for (size_t i = 0; i < grants.count; i++)
+        if (grant_in_force(&grants.at[i], at))
+            sum += grant_left(&grants.at[i]);
+    return sum > INT64_MAX ? INT64_MAX : (int64_t)sum;
+}
+
 static int compare(int64_t a, int64_t b)
 {
     return a < b ? -1 : a > b;

@@ -58,6 +58,8 @@ static inline int64_t grant_left(const CreditGrant *grant)
 int64_t grant_cost(const CreditGrant *grant, int64_t drawn);
 
 bool grant_in_force(const CreditGrant *grant, Instant at);
+// What is in force at an instant and not reserved; at most INT64_MAX.
+int64_t grants_available(CreditGrants grants, Instant at);
 int  grant_compare(const CreditGrant *a, const CreditGrant *b);  // the order of draw
 void grants_sort(CreditGrants grants);
 
