@@ -217,3 +217,22 @@ def test_a_charge_that_is_refused_says_what_there_is_for_it(tested):
                                                   "chargeKey": "one"})
     assert (refused.status, refused.code) == (402, "insufficient_balance")
     assert refused.json["detail"] == "3.00 USD is available for one-off charges"
+
+
+def test_a_change_to_come_and_an_end_at_the_instant_of_an_invoice(tested):
+    """The change to come made an invoice after the end, which looked at nothing that had ended."""
+    seats = {"id": "seats", "quantity": "seats", "model": "perUnit", "unitPrice": "10.00", "timing": "advance",
+             "period": {"every": 1, "unit": "month"}}
+    year = dict(FEE, amount="365.00")
+    tested.publish("plan", {**USD, "charges": [year, seats], "period": {"every": 1, "unit": "year"}},
+                   effective="2030-01-01T00:00:00Z")
+    tested.subscribe("sub", "ada", "plan", "2031-01-01T00:00:00Z", quantities={"seats": 1})
+    bill(tested)
+    advance(tested, "2031-02-01T00:00:00Z")
+    bill(tested)
+    tested.post("/v1/subscriptions/sub/change", {"quantities": {"seats": 3}, "effectiveAt": "2031-02-02T00:00:00Z"})
+    tested.post("/v1/subscriptions/sub/cancel", {})
+    advance(tested, "2031-02-05T00:00:00Z")
+    run(tested, "billing")
+    assert ledger(tested, "receivable") - ledger(tested, "customerBalance") == 31 + 10  # January's
+    nothing_due(tested)

@@ -415,10 +415,14 @@ static Instant behind(const DueQuery *query, const State *state, Instant from)
     const SubscriptionHistory *history = &query->facts->history;
     Instant                    known = known_at(query->facts, state->at);
     from = earlier(from, state->at);
-    for (size_t i = 0; i < history->count; i++)
-        if (history->changes[i].recorded_at.us >= known.us &&
-            history->changes[i].recorded_at.us <= query->facts->known_at.us)
-            from = earlier(from, history->changes[i].effective_at);
+    for (size_t i = 0; i < history->count; i++) {
+        const SubscriptionChange *change = &history->changes[i];
+        Instant                   reach = change->effective_at;
+        reach.us -= change->recorded_at.us == known.us;  // of an end: into the period that it ends
+        if (change->recorded_at.us >= known.us &&
+            change->recorded_at.us <= query->facts->known_at.us)
+            from = earlier(from, reach);
+    }
     return from;
 }
 
