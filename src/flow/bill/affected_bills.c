@@ -51,32 +51,16 @@ static Err *period_compare(Affecting *affecting, Arena *arena, const Timeline *t
 
 // ---- which periods
 
-// Does a charge's meter say in a later period what happened before it: a gauge's level, a sum that
-// carries over?
-static Err *charge_looks_back(const Affecting *affecting, Arena *arena, const Charge *charge,
-                              bool *looks)
+// Are there terms under which usage of one period counts in the bills of later ones?
+static Err *looks_back(const Affecting *affecting, Arena *arena, const Timeline *timeline,
+                       bool *looks)
 {
     const AffectedQuery *query = affecting->query;
-    for (size_t i = 0; i < charge_meter_count(charge) && !*looks; i++) {
-        Meter *meter;
-        TRY(catalog_meter_get(query->catalog, arena, query->project, charge_meter(charge, i),
-                              &meter));
-        *looks = meter_looks_back(meter);
-    }
-    return NULL;
-}
-
-// Are there terms under which usage of one period counts in the bills of later ones?
-static Err *timeline_looks_back(const Affecting *affecting, Arena *arena,
-                                const Timeline *timeline, bool *looks)
-{
-    *looks = false;
-    for (size_t i = 0; i < timeline->term_count && !*looks; i++) {
-        const Plan *plan = timeline->terms[i].plan;
-        *looks = plan->commitment.term.every != 0;
-        for (size_t k = 0; k < plan->charge_count && !*looks; k++)
-            TRY(charge_looks_back(affecting, arena, &plan->charges[k], looks));
-    }
+    bool                 has_term = false;
+    for (size_t i = 0; i < timeline->term_count; i++)
+        has_term |= timeline->terms[i].plan->commitment.term.every != 0;
+    TRY(timeline_looks_back(arena, query->catalog, timeline, query->project, looks));
+    *looks |= has_term;
     return NULL;
 }
 
@@ -133,7 +117,7 @@ static Err *subscription_compare(Affecting *affecting, Arena *arena,
     TRY(timeline_facts_of(arena, query->catalog, query->project, history, &facts));
     facts.known_at = query->rated_at;
     TRY(timeline_fold(arena, &facts, &timeline));
-    TRY(timeline_looks_back(affecting, arena, &timeline, &looks));
+    TRY(looks_back(affecting, arena, &timeline, &looks));
     return looks ? periods_since(affecting, arena, &timeline, instants)
                  : periods_holding(affecting, arena, &timeline, instants);
 }

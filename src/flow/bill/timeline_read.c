@@ -63,3 +63,25 @@ void timeline_facts_add(Arena *arena, TimelineFacts *facts, const SubscriptionCh
     history->changes = changes;
     history->count = known + 1;
 }
+
+static Err *charge_looks_back(Arena *arena, Catalog *catalog, const Charge *charge,
+                              ProjectId project, bool *looks)
+{
+    for (size_t i = 0; i < charge_meter_count(charge) && !*looks; i++) {
+        Meter *meter;
+        TRY(catalog_meter_get(catalog, arena, project, charge_meter(charge, i), &meter));
+        *looks = meter_looks_back(meter);
+    }
+    return NULL;
+}
+
+Err *timeline_looks_back(Arena *arena, Catalog *catalog, const Timeline *timeline,
+                         ProjectId project, bool *looks)
+{
+    *looks = false;
+    for (size_t i = 0; i < timeline->term_count; i++)
+        for (size_t k = 0; k < timeline->terms[i].plan->charge_count; k++)
+            TRY(charge_looks_back(arena, catalog, &timeline->terms[i].plan->charges[k], project,
+                                  looks));
+    return NULL;
+}

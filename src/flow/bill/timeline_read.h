@@ -15,5 +15,10 @@ Err *timeline_facts_of(Arena *arena, Catalog *catalog, ProjectId project,
 TimelineFacts timeline_facts_in(Catalog *catalog, ProjectId project, const AccountFile *file,
                                 size_t number);
 
+// Is there a charge whose meter says in a period what happened before it: a gauge's level, a sum
+// that carries over? STORE_FAILED, METER_NOT_FOUND.
+Err *timeline_looks_back(Arena *arena, Catalog *catalog, const Timeline *timeline,
+                         ProjectId project, bool *looks) MUST_CHECK;
+
 // The log as it was known when `change` is recorded, and that change at its end: in memory.
 void timeline_facts_add(Arena *arena, TimelineFacts *facts, const SubscriptionChange *change);

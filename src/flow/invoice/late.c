@@ -16,34 +16,17 @@ static Err *find_work(DbTx *tx, void *context)
     return late_closed_of(tx, read->query, read->late);
 }
 
-// Is there a charge whose meter says in a period what happened before it: a level, a sum that is
-// carried over?
-static Err *looks_back(Arena *arena, const LateQuery *query, bool *looks)
-{
-    Timeline timeline;
-    *looks = false;
-    TRY(timeline_fold(arena, query->facts, &timeline));
-    for (size_t i = 0; i < timeline.term_count; i++)
-        for (size_t k = 0; k < timeline.terms[i].plan->charge_count; k++) {
-            const Charge *charge = &timeline.terms[i].plan->charges[k];
-            for (size_t m = 0; m < charge_meter_count(charge) && !*looks; m++) {
-                Meter *meter;
-                TRY(catalog_meter_get(query->issue->catalog, arena, query->issue->project,
-                                      charge_meter(charge, m), &meter));
-                *looks = meter_looks_back(meter);
-            }
-        }
-    return NULL;
-}
-
 // What moved before the first of the periods changes the level that it begins with.
 static Err *before_add(Arena *arena, const LateQuery *query, const UsageMoved *before, Late *late)
 {
-    bool looks;
+    Timeline timeline;
+    bool     looks;
     if (before->count == 0 || (late->count > 0 && late->at[0].closed.span.start.us ==
                                                       late->closed[0].span.start.us))
         return NULL;
-    TRY(looks_back(arena, query, &looks));
+    TRY(timeline_fold(arena, query->facts, &timeline));
+    TRY(timeline_looks_back(arena, query->issue->catalog, &timeline, query->issue->project,
+                            &looks));
     if (!looks)
         return NULL;
     for (size_t i = late->count; i > 0; i--)

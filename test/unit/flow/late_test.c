@@ -79,6 +79,7 @@ static Err *test_undo(DbTx *tx, const CreditRestore *done)
 #define db_arena test_arena
 #define credit_draw_left test_draw_left
 #define credit_restore_undo test_undo
+#include "flow/bill/timeline_read.c"
 #include "flow/invoice/late.c"
 #include "flow/invoice/late_restore.c"
 
@@ -166,6 +167,9 @@ static void test_what_moved_before_counts_where_a_meter_looks_back(void **state)
     assert_string_equal(late_told(), "6");
     moves[1] = moves[2] = 1;
     assert_string_equal(late_told(), "6 7 8");
+    moves[0] = 1;  // it is late by itself
+    assert_string_equal(late_told(), "6 7 8");
+    moves[0] = 0;
     life_end(&life);
     life_begin(&life, "2026-06-01", PLAN(PER_UNIT("a", "\"meter\":\"plain\"")));
     assert_string_equal(late_told(), "7 8");
