@@ -24,6 +24,8 @@ typedef struct Chunk {
 struct Arena {
     Chunk *newest;
     size_t held;
+    Arena *beside;  // those that end with it
+    Arena *next;    // of those beside another one
 };
 
 void *memory_take(size_t bytes)
@@ -102,8 +104,21 @@ Arena *arena_open(void)
     return arena;
 }
 
+Arena *arena_beside(Arena *arena)
+{
+    Arena *made = arena_open();
+    made->next = arena->beside;
+    arena->beside = made;
+    return made;
+}
+
 void arena_reset(Arena *arena)
 {
+    while (arena->beside != NULL) {
+        Arena *ended = arena->beside;
+        arena->beside = ended->next;
+        arena_close(ended);
+    }
     while (arena->newest->before != NULL) {
         Chunk *chunk = arena->newest;
         arena->newest = chunk->before;

@@ -11,6 +11,8 @@ typedef struct Arena Arena;
 Arena *arena_open(void);
 void   arena_close(Arena *arena);  // NULL is allowed
 void   arena_reset(Arena *arena);  // gives back all but the first chunk; what was taken is gone
+// One more, for another thread: it ends when this one is reset or closed, and not by itself.
+Arena *arena_beside(Arena *arena);
 
 void *arena_take(Arena *arena, size_t bytes);  // aligned for any type
 void *arena_copy(Arena *arena, const void *from, size_t bytes);

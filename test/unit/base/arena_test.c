@@ -69,6 +69,20 @@ static void a_piece_may_be_larger_than_any_chunk(void **state)
     assert_true(arena_bytes(arena) >= LARGE);
 }
 
+static void one_beside_ends_with_its_own(void **state)
+{
+    (void)state;
+    AUTO(Arena) arena = arena_open();
+    size_t         bytes = arena_bytes(arena);
+    Arena         *first = arena_beside(arena), *second = arena_beside(arena);
+    unsigned char *at = arena_take(first, 1 << 20);
+    assert_true(all_are(at, 1 << 20, 0));
+    assert_true(all_are(arena_take(arena_beside(second), 100), 100, 0));
+    assert_int_equal(arena_bytes(arena), bytes);
+    arena_reset(arena);
+    assert_true(all_are(arena_take(arena_beside(arena), 100), 100, 0));
+}
+
 static void copies_are_equal_and_their_own(void **state)
 {
     (void)state;
@@ -162,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_are_zeroed_aligned_and_apart),
         cmocka_unit_test(a_piece_may_be_larger_than_any_chunk),
+        cmocka_unit_test(one_beside_ends_with_its_own),
         cmocka_unit_test(copies_are_equal_and_their_own),
         cmocka_unit_test(memory_grows_with_its_content),
         cmocka_unit_test(a_mapping_is_zeroed_from_end_to_end),
