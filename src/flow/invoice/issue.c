@@ -6,6 +6,7 @@
 
 #include "audit/audit.h"
 #include "base/random.h"
+#include "base/thread.h"
 #include "flow/invoice/late_inside.h"
 
 const char *const invoice_kind_names[] = { "billing", "oneOff", NULL };
@@ -306,12 +307,11 @@ static Err *number_take(DbTx *tx, IssueFinal *final, const IssuePriced *priced)
     return NULL;
 }
 
-static Err *row_finish(DbTx *tx, IssueFinal *final, const IssuePriced *priced)
+// What the row and its lines say: nothing of it asks the books.
+static void row_write(Arena *arena, IssueFinal *final)
 {
-    Arena         *arena = db_arena(tx);
-    ProjectId      project = final->query->project;
-    IssuedInvoice *row = final->row;
-    IssueLineRow  *rows = issue_rows(arena, priced, true);
+    const IssuePriced *priced = &final->priced;
+    IssuedInvoice     *row = final->row;
     row->state = row->total - row->credits - row->balance_used == 0 ? INVOICE_PAID
                                                                      : INVOICE_FINALIZED;
     row->head = issue_head(arena, priced);
@@ -321,13 +321,20 @@ static Err *row_finish(DbTx *tx, IssueFinal *final, const IssuePriced *priced)
         instant_within((Instant){ row->issued_at.us + priced->net_days * INSTANT_DAY_US });
     row->is_paid = row->state == INVOICE_PAID;
     row->paid_at = row->issued_at;
+    final->lines = issue_rows(arena, priced, true);
     row->digest =
-        digest_text(arena, issue_document(arena, row, rows, final->draft.count));
+        digest_text(arena, issue_document(arena, row, final->lines, final->draft.count));
+}
+
+static Err *row_store(DbTx *tx, IssueFinal *final)
+{
+    ProjectId      project = final->query->project;
+    IssuedInvoice *row = final->row;
     if (final->is_new) {
-        TRY(issue_lines_add(tx, project, row->id, rows, final->draft.count));
+        TRY(issue_lines_add(tx, project, row->id, final->lines, final->draft.count));
         return issue_row_add(tx, project, row->id, row);
     }
-    TRY(issue_lines_replace(tx, project, row->id, rows, final->draft.count));
+    TRY(issue_lines_replace(tx, project, row->id, final->lines, final->draft.count));
     return issue_row_set(tx, project, row->id, row);
 }
 
@@ -379,6 +386,37 @@ static Err *final_post(DbTx *tx, IssueFinal *final)
     return issue_post(tx, &final->priced, final->row);
 }
 
+typedef struct Rows {
+    IssueFinal *const *finals;
+    size_t             count;
+    Arena             *arena;
+} Rows;
+
+static void *rows_write(void *argument)
+{
+    const Rows *rows = argument;
+    for (size_t i = 0; i < rows->count; i++)
+        row_write(rows->arena, rows->finals[i]);
+    return NULL;
+}
+
+// Rows of many are written while the books take what they post: their texts are as much work.
+static Err *posts_and_rows(DbTx *tx, IssueFinal *const *finals, size_t count)
+{
+    IssueFacts *facts = finals[0]->rated.facts;
+    Rows        rows = { finals, count, db_arena(tx) };
+    Thread      thread = { .started = false };
+    if (facts == NULL) {
+        rows_write(&rows);
+        return NULL;
+    }
+    rows.arena = arena_beside(db_arena(tx));
+    thread_start(&thread, "rows", rows_write, &rows);
+    Err *err = issue_batch_post(tx, facts);
+    thread_join(&thread);
+    return err;
+}
+
 // Each step for all of them before the next one, so that what they ask of the books, and write,
 // goes together.
 Err *issue_finals_do(DbTx *tx, IssueFinal *const *finals, size_t count)
@@ -387,10 +425,10 @@ Err *issue_finals_do(DbTx *tx, IssueFinal *const *finals, size_t count)
         TRY(final_price(tx, finals[i]));
     for (size_t i = 0; i < count; i++)
         TRY(final_post(tx, finals[i]));
-    TRY(issue_batch_post(tx, finals[0]->rated.facts));
+    TRY(posts_and_rows(tx, finals, count));
     for (size_t i = 0; i < count; i++) {
         TRY(progress_move(tx, finals[i]));
-        TRY(row_finish(tx, finals[i], &finals[i]->priced));
+        TRY(row_store(tx, finals[i]));
         TRY(late_finalize(tx, &finals[i]->draft, finals[i]->row->id));
         TRY(final_note(tx, finals[i]));
     }

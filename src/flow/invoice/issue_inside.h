@@ -208,6 +208,7 @@ typedef struct IssueFinal {
     IssuePriced       priced;
     IssuedInvoice    *read;   // as it was when the draft was rated
     IssuedInvoice    *row;
+    IssueLineRow     *lines;   // of the row, as many as the draft has
     bool              is_new;  // the row is not stored yet
 } IssueFinal;
 
