@@ -315,6 +315,8 @@ class Year:
             year_check.check_billed(account, now)
             year_check.check_boundaries(account)
             year_check.expire(account, now)
+        if self.policy == "reopen":
+            year_check.check_open(self.accounts, send.all("/v1/reconciliation", state="open"), now)
         year_check.check_expired(self.accounts, self.expired)
         year_check.check_grants(self.accounts, send.all("/v1/grants"))
         year_check.check_ledger(self.accounts, send.get("/v1/ledger/trialBalance"), {

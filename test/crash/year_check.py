@@ -15,6 +15,9 @@ from year_plans import TAX_RATES
 from year_world import PLANS, Invoice
 
 
+HORIZON_DAYS = 90  # and a period's own length behind its end
+
+
 class Wrong(AssertionError):
     pass
 
@@ -41,6 +44,11 @@ def nets_of(rated):
     return nets
 
 
+def is_too_late(service, now):
+    start, end = service
+    return 2 * end - start <= now - HORIZON_DAYS * DAY
+
+
 def last_bills(account, one, now):
     """{key: units} of every period that is over, and the instant up to which that is."""
     timeline = one.timeline(account.zone, now)
@@ -55,7 +63,13 @@ def last_bills(account, one, now):
         seen.add(period.service)
         if period.service not in one.periods:
             one.periods[period.service] = nets_of(Rated(account.journal, timeline, period, None, now))
-        nets.update(one.periods[period.service])
+            one.sequences[period.service] = account.journal.sequence
+        found = one.periods[period.service]
+        if is_too_late(period.service, now):
+            found = one.settled.setdefault(period.service, found)
+        elif one.is_invoiced:
+            one.settled[period.service] = found
+        nets.update(found)
         at = period.service[1]
     return nets, at
 
@@ -291,6 +305,25 @@ def check_late_notes(account, notes, closed):
             account.subscriptions[next(iter(ids))].billed[key] -= amount
         account.done["credit note of late usage"] += 1
     must(not wanted, f"nobody credits {wanted} of {account.id}; {describe_all(account)}")
+
+
+# ---- late usage that is left for an operator
+
+def has_moved(account, one, service):
+    """An event came, or was taken back, after its invoice was made."""
+    return any(service[0] <= event.ts < service[1] and one.sequences[service] < max(
+                   [event.sequence, *(sequence for pair in event.gone for sequence in pair if sequence)])
+               for event in account.journal.events)
+
+
+def check_open(accounts, rows, now):
+    """What waits is listed, but for what is beyond the horizon."""
+    wanted = {(one.id, print_instant(start)) for account in accounts.values() for one in account.subscriptions.values()
+              for start, end in one.periods
+              if not is_too_late((start, end), now) and end <= one.until and has_moved(account, one, (start, end))}
+    got = {(row["subscription"], row["period"]["start"]) for row in rows}
+    must(got == wanted, f"waiting by the oracle: {sorted(wanted - got)[:5]}, by the list: "
+         f"{[row for row in rows if (row['subscription'], row['period']['start']) not in wanted][:3]}")
 
 
 # ---- the whole

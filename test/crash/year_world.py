@@ -38,6 +38,8 @@ class Subscription:
     is_over: bool = False
     is_invoiced: bool = False  # since the oracle looked last
     until: int = -FOREVER  # the boundary of its last invoice
+    settled: dict = field(default_factory=dict)  # of them, what invoices have: what is too late stays so
+    sequences: dict = field(default_factory=dict)  # {service: up to where its usage is billed}
     billed: dict = field(default_factory=dict)   # {key of a line: units} on invoices that count
     periods: dict = field(default_factory=dict)  # what the oracle has found: {service: {key: units}}
 
@@ -370,6 +372,7 @@ class Account:
             one.until = min(one.until, instant(invoice.row["at"]) - 1)
             for service in [service for service in one.periods if service[1] >= instant(invoice.row["at"])]:
                 del one.periods[service]  # it is made again with what is known then
+                one.settled.pop(service, None)
         self.charges.update(invoice.charges)
         self.billed(invoice, -1)
         invoice.is_void, invoice.remaining = True, 0
