@@ -318,6 +318,7 @@ class Year:
         if self.policy == "reopen":
             year_check.check_open(self.accounts, send.all("/v1/reconciliation", state="open"), now)
         year_check.check_expired(self.accounts, self.expired)
+        year_check.check_top_ups(self.accounts, send.all("/v1/topUps"))
         year_check.check_grants(self.accounts, send.all("/v1/grants"))
         year_check.check_ledger(self.accounts, send.get("/v1/ledger/trialBalance"), {
             kind: send.all("/v1/ledger/accounts", kind=kind) for kind in ("receivable", "customerBalance", "wallet")})

@@ -217,6 +217,12 @@ def describe_all(account):
     return "; ".join(map(describe, account.subscriptions.values()))
 
 
+def in_force(account, currency, at):
+    """What is left of credit, without what open bills will draw."""
+    return sum(grant.left for grant in account.grants.values()
+               if grant.currency == currency and grant.effective <= at < grant.expires)
+
+
 def take(account, row, readings, priced):
     """The invoice happened."""
     charges, lines = {}, []
@@ -233,6 +239,8 @@ def take(account, row, readings, priced):
                  f"{one.line}, {account.charges}")
             charges[name] = account.charges.pop(name)
     account.add(account.balance, row["currency"], priced.to_balance - priced.balance_used)
+    if priced.credits > 0:
+        account.low(row["currency"], in_force(account, row["currency"], instant(row["createdAt"])))
     restores = {id: account.restore(account.invoices[id], most) for id, most in priced.restores.items()}
     made = account.invoices[row["id"]] = Invoice(
         row["id"], row["number"], row, priced.draws, priced.total - priced.credits - priced.balance_used,
@@ -387,6 +395,13 @@ def check_expired(accounts, items):
                     for grant in account.grants.values() for _ in range(grant.ends))
     must(got == wanted, f"expired by the oracle: {list((Counter(wanted) - Counter(got)))[:5]}, "
          f"by the runs: {list((Counter(got) - Counter(wanted)))[:5]}")
+
+
+def check_top_ups(accounts, rows):
+    """Those that wait are those that the oracle's rules ask for."""
+    got = {(row["account"], row["rule"]): units(row["amount"]) for row in rows if row["state"] == "pending"}
+    wanted = {(one.id, rule): units for one in accounts.values() for rule, units in one.top_ups.items()}
+    must(got == wanted, f"top-ups: {sorted(set(got.items()) ^ set(wanted.items()))[:10]}")
 
 
 def check_grants(accounts, rows):

@@ -130,11 +130,9 @@ class Deeds:
         self.low(currency, after)
 
     def low(self, currency, available):
-        """The wallet has paid: each of its rules asks for more when there is too little, once."""
+        """The wallet has paid."""
         one = self.account
-        for id, rule in one.rules.items():
-            if rule.currency == currency and rule.enabled and available < rule.threshold:
-                one.top_ups.setdefault(id, rule.amount or rule.target - available)
+        one.low(currency, available)
         got = {row["rule"]: units(row["amount"]) for row in self.pending()}
         must(got == one.top_ups, f"top-ups {one.top_ups} wait by the oracle, with {available} left: {got}")
 

@@ -312,6 +312,12 @@ class Account:
             answer["creditTiming"] == "beforeTax", tuple((answer["appliesTo"] or {}).get("charges") or ()))
         return grant
 
+    def low(self, currency, available):
+        """Each rule asks for more when there is too little, once."""
+        for id, rule in self.rules.items():
+            if rule.currency == currency and rule.enabled and available < rule.threshold:
+                self.top_ups.setdefault(id, rule.amount or rule.target - available)
+
     # ---- invoices
 
     def unpaid(self):
