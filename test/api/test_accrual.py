@@ -215,6 +215,19 @@ def test_months_that_were_left_out_on_books_that_fail(server, api):
     balanced(api)
 
 
+def test_the_first_run_on_books_that_fail(server, api):
+    used(api, "one", 300, JANUARY)
+    advance(api, "2026-03-02T00:00:00Z")
+    api.post("/v1/ledger/months/2026-01/close", None)
+    with server.damaged("ledger_month", "month = 'x'"):
+        done = waited(api, api.expect(202, "POST", "/v1/runs", {"kind": "accrual"}, headers=keyed("damaged")))
+        failed = api.get(f"/v1/runs/{done['id']}/items")["data"]
+        assert [row["error"]["code"] for row in failed] == ["store_failed"]
+    run_in_spite(server, api, "accrual")
+    assert (revenue(api)["pro/calls"], ledger(api, "unbilled")) == (3, 3)
+    balanced(api)
+
+
 def begun(api):
     """A run that has a century of months to make up for, and is at the beginning: a post of the end is not there."""
     accrue(api, "2026-01-02T00:00:00Z")

@@ -353,11 +353,40 @@ def test_months_that_were_left_out_are_posted_month_by_month(books):
     advance(books, "2026-02-20T00:00:00Z")
     used(books, "e2", 200, "2026-02-03T11:00:00Z")
     accrue(books, "2026-03-05T00:00:00Z")
-    posted = sorted((row["posting"], row["memo"], row["entries"][0]["amount"])
-                    for row in all_of(books, "/v1/ledger/transactions") if row["posting"] in ("accrual", "earning"))
-    assert posted == [("accrual", "2026-01-31", "-1.00"), ("accrual", "2026-02-28", "-2.00"),
-                      ("earning", "2026-01-01", "1.00"), ("earning", "2026-01-31", "30.00")]
+    assert posted_days(books) == [("accrual", "2026-01-31", "-1.00"), ("accrual", "2026-02-28", "-2.00"),
+                                  ("earning", "2026-01-01", "1.00"), ("earning", "2026-01-31", "30.00")]
     assert (ledger(books, "unbilled"), revenue(books)) == (3, {"pro/fee": 31, "pro/calls": 3})
+
+
+def posted_days(api):
+    return sorted((row["posting"], row["memo"], row["entries"][0]["amount"])
+                  for row in all_of(api, "/v1/ledger/transactions") if row["posting"] in ("accrual", "earning"))
+
+
+def test_months_before_the_first_run_are_posted_month_by_month(books):
+    invoice(books)
+    used(books, "e1", 100, "2026-01-01T00:00:00Z")
+    books.publish("late", {"currency": "USD", "charges": [{"id": "help", "model": "flat", "amount": "9.00"}]})
+    books.subscribe("later", "ada", "late", "2026-02-10T00:00:00Z")
+    books.put("/v1/accounts/idle", {"currency": "USD"})
+    books.subscribe("idle", "idle", "pro", JANUARY)
+    advance(books, "2026-02-20T00:00:00Z")
+    used(books, "e2", 200, "2026-02-03T11:00:00Z")
+    accrue(books, "2026-03-05T00:00:00Z")
+    assert posted_days(books) == [("accrual", "2026-01-31", "-1.00"), ("accrual", "2026-02-28", "-2.00"),
+                                  ("earning", "2026-01-31", "31.00")]
+    before = len(all_of(books, "/v1/ledger/transactions"))
+    run(books, "accrual")
+    assert len(all_of(books, "/v1/ledger/transactions")) == before
+
+
+def test_months_that_were_closed_before_the_first_run_take_nothing(books):
+    invoice(books)
+    used(books, "e1", 100, "2026-01-01T00:00:00Z")
+    advance(books, "2026-03-05T00:00:00Z")
+    books.post("/v1/ledger/months/2026-01/close", None)
+    accrue(books, "2026-03-05T00:00:00Z")
+    assert posted_days(books) == [("accrual", "2026-02-28", "-1.00"), ("earning", "2026-02-28", "31.00")]
 
 
 def test_a_closed_month_takes_no_day(books):

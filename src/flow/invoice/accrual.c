@@ -17,9 +17,10 @@ typedef struct Accrual {
     UsageMoment      *moment;
     IssueDraft       *drafts;  // one for each currency: lines of usage
     size_t            draft_count;
+    bool              is_month;   // how far it is accrued is kept, whether or not anything is
     bool              has_items;  // something is accrued or deferred
-    IssueProgress    *parts;   // subscriptions that were rated
-    Instant          *opened;  // of each: the start of the first period that is not billed
+    IssueProgress    *parts;      // subscriptions that were rated
+    Instant          *opened;     // of each: the start of the first period that is not billed
     size_t            part_count;
 } Accrual;
 
@@ -398,7 +399,7 @@ static Err *day_do(Accrual *accrual)
     TRY(db_read(query->books, accrual->arena, items_work, accrual));
     for (size_t i = 0; i < accrual->draft_count; i++)
         accrual->has_items |= accrual->drafts[i].count > 0;
-    if (!accrual->has_items)
+    if (!accrual->has_items && !accrual->is_month)
         return NULL;
     return db_write(query->books, accrual->arena,
                     (DbWrite){ .work = accrual_work, .context = accrual });
@@ -414,7 +415,8 @@ static Err *day_accrue(Arena *arena, const Accrual *of, Instant day)
                                 .query = of->query,
                                 .account = of->account,
                                 .day = day,
-                                .zone = of->zone };
+                                .zone = of->zone,
+                                .is_month = of->is_month };
         err = day_do(&accrual);
         if (err != NULL)
             err = refuse(arena, err->code, STR_NONE, "%.*s", STR_ARG(err->detail));
@@ -425,32 +427,67 @@ static Err *day_accrue(Arena *arena, const Accrual *of, Instant day)
 typedef struct Begin {
     const Accrual  *accrual;
     RevenueProgress progress;
+    Instant         open;  // behind the last month that is closed
 } Begin;
 
 static Err *begin_work(DbTx *tx, void *context)
 {
-    Begin *begin = context;
-    return revenue_progress_get(tx, begin->accrual->query->project, begin->accrual->account->id,
-                                &begin->progress);
+    Begin    *begin = context;
+    ProjectId project = begin->accrual->query->project;
+    Str      *months;
+    size_t    count;
+    begin->open = INSTANT_FIRST;
+    TRY(ledger_months_closed(tx, project, &months, &count));
+    if (count > 0) {
+        Str last = months[count - 1];
+        Str start = str_print(db_arena(tx), "%.*s-01T00:00:00Z", STR_ARG(last));
+        if (!instant_parse(start, &begin->open))
+            return refuse(db_arena(tx), ERR_STORE_FAILED, STR_NONE,
+                          "the stored month %.*s is none", STR_ARG(last));
+        begin->open = month_after(zone_utc(), begin->open);
+    }
+    return revenue_progress_get(tx, project, begin->accrual->account->id, &begin->progress);
+}
+
+// Up to where it was accrued. Where it never was: from its first subscription on, but into no month
+// that was closed before.
+static Err *accrued_until(Arena *arena, const Accrual *accrual, Instant day, Instant *until)
+{
+    const IssueQuery *query = accrual->query;
+    Begin             begin = { .accrual = accrual };
+    AccountHistories  rows;
+    TRY(db_read(query->books, arena, begin_work, &begin));
+    *until = begin.progress.until;
+    if (begin.progress.is_stored)
+        return NULL;
+    TRY(catalog_account_histories(query->catalog, arena, query->project, accrual->account->id,
+                                  &rows));
+    *until = day;
+    for (size_t i = 0; i < rows.count; i++)
+        if (rows.at[i].first->starts_at.us < until->us)
+            *until = rows.at[i].first->starts_at;
+    if (until->us < begin.open.us)
+        *until = begin.open;
+    return NULL;
 }
 
 Err *accrual_account(Arena *arena, const IssueQuery *query, const AccrualWanted *wanted)
 {
     Account *row;
     Accrual  accrual = { .query = query };
-    Begin    begin = { .accrual = &accrual };
+    Instant  until;
     assert_that(wanted->until.us <= query->now.us);
     TRY(catalog_account_get(query->catalog, arena, query->project, wanted->account, &row));
     TRY(zone_of(arena, query, wanted->account, wanted->until, &accrual.zone));
     accrual.account = row;
     Instant day = midnight(accrual.zone, wanted->until);
-    TRY(db_read(query->books, arena, begin_work, &begin));
-    if (begin.progress.is_stored && begin.progress.until.us < day.us) {
-        Instant month = month_after(accrual.zone, begin.progress.until);
-        for (; month.us < day.us; month = month_after(accrual.zone, month)) {
-            TRY(wanted->goes_on(arena, wanted->context));
-            TRY(day_accrue(arena, &accrual, month));
-        }
+    TRY(accrued_until(arena, &accrual, day, &until));
+    Accrual monthly = accrual;
+    monthly.is_month = true;
+    Instant month = month_after(accrual.zone, until);
+    for (; month.us < day.us; month = month_after(accrual.zone, month)) {
+        TRY(wanted->goes_on(arena, wanted->context));
+        TRY(day_accrue(arena, &monthly, month));
     }
     return day_accrue(arena, &accrual, day);
 }
