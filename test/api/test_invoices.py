@@ -204,6 +204,17 @@ def test_a_line_has_sku_and_metadata_of_its_charge(api, n, account):
     assert [(line["sku"], line["metadata"]) for line in single["document"]["lines"]] == [(None, {})]
 
 
+def test_nothing_comes_behind_the_end(api, n, subscribed, account):
+    """The cancellation is of the past: it is due now, at the instant of the last invoice."""
+    api.post(f"/v1/subscriptions/{subscribed}/cancel", {"at": "2026-09-01T00:00:00Z"}, **keyed(n("cancel")))
+    made = []
+    while (draft := api.call("POST", f"/v1/accounts/{account}/invoices")).status == 200:
+        made.append(finalize(api, draft.json))
+    assert made[0]["at"] == START and sum(Decimal(row["document"]["subtotal"]) for row in made) == 60
+    for _ in range(2):
+        refused(api.call("POST", f"/v1/accounts/{account}/invoices"), 409, "nothing_due")
+
+
 def test_a_buyer_is_called_what_it_is_called(api, n, account):
     bob = {"name": "Bob"}
     for members, name in (({}, account), (bob, "Bob"), ({**bob, "legalName": "Bob Ltd"}, "Bob Ltd")):

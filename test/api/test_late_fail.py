@@ -103,6 +103,22 @@ def test_what_came_late_is_billed(server, api, everywhere):
     balanced(api)
 
 
+def test_a_level_from_before_the_subscription(server, api, everywhere):
+    """Whether its plan looks back is asked of the catalog, wherever what moved is looked for."""
+    api.meter("level", "timeWeighted", per="day")
+    api.publish("level", {**USD, "charges": [
+        {"id": "level", "meter": "level", "model": "perUnit", "unitPrice": "0.10"}]}, effective=MONTHS[0])
+    api.put("/v1/accounts/other", USD)
+    api.subscribe("level", "other", "level", "2031-01-22T00:00:00Z")
+    advance(api, MONTHS[1])
+    draft = api.post("/v1/accounts/other/invoices", None)
+    api.post(f"/v1/invoices/{draft['id']}/finalize", None)
+    api.send([{"meter": "level", "account": "other", "uniqueId": "level", "value": 10, "ts": MONTHS[0]}])
+    advance(api, MONTHS[2])
+    draft = everywhere("POST", "/v1/accounts/other/invoices", transactions=9)
+    assert sorted(line["amount"] for line in draft["document"]["lines"]) == ["10.00", "28.00"]
+
+
 def test_credit_that_had_paid_comes_back_and_goes_again(server, api, everywhere):
     api.put(f"/v1/accounts/{ACCOUNT}", USD)
     made = api.post("/v1/grants", {"account": ACCOUNT, "amount": "6", "kind": "promotional", **USD,

@@ -313,6 +313,11 @@ def test_an_invoice_of_more_than_fees_is_lost_and_paid(books):
     balanced(books)
     assert (revenue(books), ledger(books, "deferred", "bob")) == before
     run(books, "reconcile")
+    accrue(books, "2026-03-11T00:00:00Z")
+    books.post("/v1/creditNotes", {"invoice": made["id"], "reasonCode": "goodwill", "apply": "balance"}, headers=key())
+    balanced(books)
+    run(books, "reconcile")
+    assert (sum(revenue(books).values()), ledger(books, "deferred", "bob")) == (Decimal("74.60"), 0)  # two months
     accrue(books, "2026-04-01T00:00:00Z")
     assert ledger(books, "deferred", "bob") == 0
 

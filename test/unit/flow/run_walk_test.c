@@ -29,6 +29,7 @@ typedef struct World {
     const char    *accounts[4], *failed[4];  // of the project or due; that failed before
     size_t         many;                     // of the project besides
     const char    *currencies[4];            // of each account
+    bool           no_currencies;            // they cannot be read
     Fate        fates[8];
     Instant        clock;
     Instant        now;         // that was asked with
@@ -172,6 +173,8 @@ static Err *test_currencies(Arena *arena, const IssueQuery *query, Str account,
                             Currency **currencies, size_t *count)
 {
     (void)query, (void)account;
+    if (world->no_currencies)
+        return refuse(arena, ERR_STORE_FAILED, STR_NONE, "refused by the test");
     *count = count_of(world->currencies);
     *currencies = arena_array(arena, Currency, *count);
     for (size_t i = 0; i < *count; i++)
@@ -345,6 +348,15 @@ static void test_what_each_currency_says(void **state)
                         "walked 1 up to alice: all");
 }
 
+static void test_currencies_that_cannot_be_read(void **state)
+{
+    (void)state;
+    two_currencies();
+    world->no_currencies = true;  // the account fails as a whole, by what it failed with
+    assert_string_equal(run_told(), "alice failed by amount_too_large (amount_too_large); "
+                                    "walked 1 up to alice: all");
+}
+
 static void test_no_currency_fails_by_itself(void **state)
 {
     (void)state;
@@ -448,6 +460,7 @@ int main(void)
         TEST(test_who_failed_comes_first),
         TEST(test_one_currency_stops_no_other),
         TEST(test_what_each_currency_says),
+        TEST(test_currencies_that_cannot_be_read),
         TEST(test_no_currency_fails_by_itself),
         TEST(test_what_ends_a_run),
         TEST(test_a_server_that_stops),

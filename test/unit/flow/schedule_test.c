@@ -9,6 +9,20 @@
 #include "flow/run/run_kinds.h"
 #include "flow/run/schedule.c"
 
+// When an account is due next, by its name.
+static Err *test_next_boundary(Arena *arena, const IssueQuery *query, Str account, Instant after,
+                               Instant *at)
+{
+    (void)query;
+    *at = (Instant){ after.us + INSTANT_DAY_US };
+    return !str_equal(account, STR("unreadable"))
+               ? NULL
+               : refuse(arena, ERR_STORE_FAILED, STR_NONE, "refused by the test");
+}
+
+#define issue_next_boundary test_next_boundary
+#include "flow/run/run_due.c"
+
 static int64_t seconds_after(int64_t tries)
 {
     Instant failed = { INT64_C(1900000000) * INSTANT_SECOND_US };
@@ -57,6 +71,23 @@ static void test_one_run_of_a_kind_at_a_time(void **state)
     }
 }
 
+static void test_when_an_account_is_looked_at_again(void **state)
+{
+    (void)state;
+    BillingRun run = { .at = { INT64_C(1900000000) * INSTANT_SECOND_US } };
+    AccountDue dues[] = { { .account = STR("done"), .tries = 3 },
+                          { .account = STR("failed"), .tries = 3 },
+                          { .account = STR("unreadable") } };
+    bool       has_failed[] = { false, true, false };
+    run_dues_next(NULL, &run, &(RunDues){ dues, has_failed, 3 });
+    assert_int_equal(dues[0].at.us - run.at.us, INSTANT_DAY_US);
+    assert_int_equal(dues[0].tries, 0);
+    assert_int_equal(dues[1].at.us - run.at.us, 480 * INSTANT_SECOND_US);
+    assert_int_equal(dues[1].tries, 4);
+    assert_int_equal(dues[2].at.us - run.at.us, 60 * INSTANT_SECOND_US);
+    assert_int_equal(dues[2].tries, 1);
+}
+
 static void test_every_kind_is_an_operation(void **state)
 {
     (void)state;
@@ -77,6 +108,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_later_and_later),
         cmocka_unit_test(test_one_run_of_a_kind_at_a_time),
+        cmocka_unit_test(test_when_an_account_is_looked_at_again),
         cmocka_unit_test(test_every_kind_is_an_operation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
