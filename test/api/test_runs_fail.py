@@ -189,12 +189,16 @@ def test_the_proof_on_books_that_fail(server):
     "from legal_entity",
     "document_series",
     "insert into ledger_transaction",
+    "and slot = ?",
+    "select currency, min(at) from charge",
 ])
 def test_what_is_asked_for_many_accounts_together(server, statement):
     """It fails once: the accounts are billed all the same, each by itself."""
     api = Api(server)
     names = world(api, 3)
     waited(api, start(api, 1))
+    api.post("/v1/accounts/acct_0/invoices", None)  # a draft, and a charge: what only some have is asked for, too
+    api.post("/v1/charges", {"account": "acct_1", "amount": "1", "currency": "USD", "chargeKey": "one"})
     server.fail_of(statement, THREADS)
     run = waited(api, start(api, 2))
     assert server.has_failed
