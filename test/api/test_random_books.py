@@ -327,7 +327,7 @@ class World:
                 line = lines[note["invoice"]][part["line"] - 1]
                 included = sum(Decimal(tax["tax"]) for tax in line["taxes"] if tax["inclusive"])
                 key = line["subscription"], line["charge"] or line["kind"], line["period"]["start"]
-                sums[key] = None if included else sums[key] - Decimal(part["amount"])
+                sums[key] = None if included or sums[key] is None else sums[key] - Decimal(part["amount"])
         return {key: sum for key, sum in sums.items() if key[0] and sum != 0}
 
     def bills(self):
