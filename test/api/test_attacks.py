@@ -236,3 +236,51 @@ def test_a_change_to_come_and_an_end_at_the_instant_of_an_invoice(tested):
     run(tested, "billing")
     assert ledger(tested, "receivable") - ledger(tested, "customerBalance") == 31 + 10  # January's
     nothing_due(tested)
+
+
+@pytest.mark.parametrize("policy", ["nextInvoice", "creditNote"])
+@pytest.mark.parametrize("inclusive", [False, True])
+def test_what_a_note_gave_back_is_not_given_back_again(tested, policy, inclusive):
+    tested.put("/v1/settings", {"lateUsage": policy})
+    tested.put("/v1/taxRates/vat", {"percent": "25", "inclusive": inclusive})
+    tested.put("/v1/accounts/ada", USD | {"taxRates": ["vat"]})
+    tested.meter("calls")
+    subscribed(tested, CALLS, FEE)
+    for id in ("gone", "going", "kept"):
+        tested.send([{"meter": "calls", "account": "ada", "uniqueId": id, "value": 400}])
+    bill(tested)
+    advance(tested, "2031-02-01T00:00:00Z")
+    january = bill(tested)
+    tested.post(f"/v1/invoices/{january['id']}/pay", {}, headers=key())
+    number, = [line["number"] for line in january["document"]["lines"] if line["charge"] == "calls"]
+    note = tested.expect(201, "POST", "/v1/creditNotes", {
+        "invoice": january["id"], "reasonCode": "goodwill", "apply": "refund",
+        "lines": [{"line": number, "amount": "4.80" if inclusive else "6.00"}]}, headers=key())  # 6.00 of the 12.00
+    assert note["total"] == ("6.00" if inclusive else "7.50")
+    given = []
+    for day, id in enumerate(("gone", "going"), 1):
+        tested.post("/v1/measurements/void", {"uniqueIds": [id]})
+        advance(tested, f"2031-0{2 + day}-01T00:00:00Z")
+        if policy == "creditNote":
+            run(tested, "billing")
+            given += [line["amount"] for row in tested.get("/v1/creditNotes")["data"] for line in row["lines"]
+                      if row["reasonCode"] == "lateUsage"][:1]
+        else:
+            given += [line["amount"] for line in bill(tested)["document"]["lines"] if line.get("of")]
+        run(tested, "reconcile")
+    # 4.00 had gone back with the note, and so had 2.00 of the other 4.00.
+    assert given == [("1.60" if inclusive else "2.00") if policy == "creditNote" else "-2.00"]
+
+
+def test_a_fee_that_a_note_gave_back_does_not_come_back_again(tested):
+    subscribed(tested, FEE)
+    invoice = bill(tested)
+    tested.expect(201, "POST", "/v1/creditNotes", {"invoice": invoice["id"], "reasonCode": "x"}, headers=key())
+    advance(tested, "2031-01-11T00:00:00Z")
+    canceled = tested.post("/v1/subscriptions/sub/cancel", {})["invoice"]
+    assert canceled["toBalance"] == "0.00"
+    run(tested, "billing")
+    run(tested, "accrual")
+    run(tested, "reconcile")
+    assert (ledger(tested, "receivable"), ledger(tested, "customerBalance"), ledger(tested, "deferred")) == (0, 0, 0)
+    nothing_due(tested)

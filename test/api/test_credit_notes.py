@@ -259,8 +259,8 @@ def test_late_usage_gives_back_only_what_a_note_left(noted):
     march = usage.bill_month(noted, 3)
     for _ in range(2):
         document = march["document"]
-        assert (document["subtotal"], document["creditsRestored"], document["toBalance"]) == ("-8.00", "1.00", "7.00")
-        assert (usage.wallet(noted), usage.owed(noted, "customerBalance")) == (6, -7)
+        assert (document["subtotal"], document["creditsRestored"], document["toBalance"]) == ("-3.00", "1.00", "2.00")
+        assert (usage.wallet(noted), usage.owed(noted, "customerBalance")) == (6, -2)
         noted.post(f"/v1/invoices/{march['id']}/void", None)
         assert (usage.wallet(noted), usage.owed(noted, "customerBalance")) == (5, 0)
         march = usage.bill(noted)
@@ -274,7 +274,7 @@ def test_a_note_of_late_usage_gives_back_only_what_a_note_left(noted):
     usage.nothing_due(noted)
     late_note, first = usage.notes(noted)
     assert (late_note["reasonCode"], late_note["total"], late_note["creditsRestored"], first["creditsRestored"]) == (
-        "lateUsage", "5.00", "1.00", "5.00")
-    assert (usage.wallet(noted), usage.owed(noted, "customerBalance"), usage.owed(noted, "receivable")) == (6, -4, 0)
-    assert credit(noted, noted.february, "more", [(1, "0.01")], apply="refund").code == "field_invalid"
+        "lateUsage", "3.00", "1.00", "5.00")
+    assert (usage.wallet(noted), usage.owed(noted, "customerBalance"), usage.owed(noted, "receivable")) == (6, -2, 0)
+    assert credit(noted, noted.february, "more", [(1, "2.01")], apply="refund").code == "field_invalid"
     reconciled(noted)

@@ -212,6 +212,7 @@ class Part:
     net: int
     taxes: dict          # rate -> units
     credited: int = 0
+    by_hand: int = 0     # of that, by notes that are not of late usage
 
     @property
     def left(self):

@@ -74,6 +74,13 @@ def last_bills(account, one, now):
     return nets, at
 
 
+def noted(account, one, key):
+    """Units of a line that notes gave back by hand: when it falls, so much does not go back again."""
+    rows = [(invoice.parts[place], units) for invoice in account.invoices.values() if not invoice.is_void
+            for place, id, other, units, _ in invoice.lines if (id, other) == (one.id, key)]
+    return max(0, sum(nearest(Fraction(units * part.by_hand, part.net)) for part, units in rows if part.by_hand))
+
+
 def check_billed(account, now):
     """The invoices of the periods that are over come to their last bills, line by line."""
     for one in account.subscriptions.values():
@@ -81,7 +88,8 @@ def check_billed(account, now):
         for key in {*nets, *one.billed}:
             billed, wanted = one.billed.get(key, 0), nets.get(key, 0)
             # what came late waits for the next invoice of the subscription
-            must(instant(key[3]) >= cut or billed == wanted or not one.is_invoiced,
+            is_right = wanted <= billed <= wanted + noted(account, one, key)
+            must(instant(key[3]) >= cut or is_right or not one.is_invoiced,
                  f"{one.id}: invoices of {key} come to {billed}, its last bill to {wanted}; {describe(one)}; "
                  f"{history(account, one, key)}")
         one.is_invoiced = False
@@ -255,8 +263,9 @@ def take(account, row, readings, priced):
 def falls(account, one, closed):
     """{key: units} that closed periods of it come to less than was billed of them."""
     nets, _ = last_bills(account, one, closed)
-    return {key: units - nets.get(key, 0) for key, units in one.billed.items()
-            if units > nets.get(key, 0) and is_closed(one, instant(key[3]))}
+    found = {key: units - nets.get(key, 0) - noted(account, one, key) for key, units in one.billed.items()
+             if units > nets.get(key, 0) and is_closed(one, instant(key[3]))}
+    return {key: fall for key, fall in found.items() if fall > 0}
 
 
 def is_closed(one, at):

@@ -349,6 +349,7 @@ class Account:
                 self.add(self.taxes, (rate, currency), -tax)
             self.add(self.income, currency, -net)
             part.credited += net
+            part.by_hand += net if note["reasonCode"] != "lateUsage" else 0
         invoice.is_touched = True
         if apply == "invoice":
             invoice.remaining -= total - restored

@@ -14,7 +14,7 @@ const char *const credit_apply_names[] = { "invoice", "balance", "refund", NULL 
 // ---- tax of a part
 
 // tax x part / whole, half away from zero; part and whole have one sign.
-static int64_t share_of(int64_t tax, int64_t part, int64_t whole)
+int64_t credit_note_share(int64_t tax, int64_t part, int64_t whole)
 {
     Int128 above = (Int128)tax * part, below = whole;
     if (below < 0) {
@@ -79,8 +79,8 @@ static Err *line_credit(Making *making, size_t place, const IssueLineRow *row, i
             return refuse(db_arena(making->tx), ERR_STORE_FAILED, STR_NONE,
                           "the taxes of line %lld of the invoice %.*s cannot be read",
                           (long long)row->number, STR_ARG(making->invoice->id));
-        int64_t tax = share_of(whole, before + line->net, row->net) -
-                      share_of(whole, before, row->net);
+        int64_t tax = credit_note_share(whole, before + line->net, row->net) -
+                      credit_note_share(whole, before, row->net);
         line->tax += tax;
         issue_leg_add(&making->legs, LEDGER_TAX, rate->name, tax);
     }

@@ -61,9 +61,15 @@ typedef struct CreditNotePage {
 Err *credit_notes(DbTx *tx, const CreditNotePage *page, CreditNote **notes,
                   size_t *count) MUST_CHECK;
 
+// tax x part / whole, half away from zero; part and whole have one sign.
+int64_t credit_note_share(int64_t tax, int64_t part, int64_t whole);
+
 // How much of an invoice's line was credited.
 Err *credit_note_credited(DbTx *tx, ProjectId project, Str invoice, int64_t line,
                           int64_t *net) MUST_CHECK;
+// The same without notes for late usage.
+Err *credit_note_by_hand(DbTx *tx, ProjectId project, Str invoice, int64_t line,
+                         int64_t *net) MUST_CHECK;
 // True when the invoice has any.
 Err *credit_note_any(DbTx *tx, ProjectId project, Str invoice, bool *any) MUST_CHECK;
 // Stores what credit_note_make made.

@@ -3,9 +3,17 @@
 #include "base/assert.h"
 #include "flow/invoice/credit_note.h"
 
-enum { NOTE_ADD, NOTE_GET, NOTES, NOTES_OF, LINE_ADD, LINES, LINES_OF, ANY, STATEMENTS };
+enum {
+    NOTE_ADD, NOTE_GET, NOTES, NOTES_OF, LINE_ADD, LINES, LINES_OF, LINES_BY_HAND, ANY, STATEMENTS
+};
 
 #define COLUMNS "id, invoice, account, number, net, tax, total, head, created_at"
+
+#define FOUND                                                                      \
+    "select net from (select tenant t, project p, credit_note n, line l"             \
+    " from credit_note_line where tenant = ? and project = ? and invoice = ?"        \
+    " and line = ?) found join credit_note_line on tenant = t and project = p"       \
+    " and credit_note = n and line = l"
 
 static const Statement sql[STATEMENTS] = {
     [NOTE_ADD] = { "insert into credit_note (tenant, project, " COLUMNS ")"
@@ -22,11 +30,10 @@ static const Statement sql[STATEMENTS] = {
     [LINES] = { "select line, net, tax from credit_note_line"
                 " where tenant = ? and project = ? and credit_note = ? order by line" },
     // From the index alone first; else SQLite takes the primary key, all notes of the project.
-    [LINES_OF] = { "select net from (select tenant t, project p, credit_note n, line l"
-                   " from credit_note_line"
-                   " where tenant = ? and project = ? and invoice = ? and line = ?) found"
-                   " join credit_note_line on tenant = t and project = p and credit_note = n"
-                   " and line = l" },
+    [LINES_OF] = { FOUND },
+    // One for late usage has rows of its own among the lines that count as billed.
+    [LINES_BY_HAND] = { FOUND " where not exists (select 1 from invoice_line o where o.tenant = t"
+                        " and o.project = p and o.invoice = n)" },
     [ANY] = { "select id from credit_note"
               " where tenant = ? and project = ? and invoice = ? limit 1" },
 };
@@ -147,15 +154,27 @@ Err *credit_notes(DbTx *tx, const CreditNotePage *page, CreditNote **notes, size
     return NULL;
 }
 
-Err *credit_note_credited(DbTx *tx, ProjectId project, Str invoice, int64_t line, int64_t *net)
+// Few: summed here, where both engines have the same numbers.
+static Err *nets_sum(DbTx *tx, const Statement *statement, DbValues values, int64_t *net)
 {
     DbRows rows;
     *net = 0;
-    TRY(db_rows(tx, &sql[LINES_OF], DB_VALUES(OF(project), db_text(invoice), db_whole(line)),
-                &rows));
+    TRY(db_rows(tx, statement, values, &rows));
     for (size_t i = 0; i < rows.count; i++)
         *net += row_whole(&rows.at[i], 0);
     return NULL;
+}
+
+Err *credit_note_credited(DbTx *tx, ProjectId project, Str invoice, int64_t line, int64_t *net)
+{
+    return nets_sum(tx, &sql[LINES_OF], DB_VALUES(OF(project), db_text(invoice), db_whole(line)),
+                    net);
+}
+
+Err *credit_note_by_hand(DbTx *tx, ProjectId project, Str invoice, int64_t line, int64_t *net)
+{
+    return nets_sum(tx, &sql[LINES_BY_HAND],
+                    DB_VALUES(OF(project), db_text(invoice), db_whole(line)), net);
 }
 
 Err *credit_note_any(DbTx *tx, ProjectId project, Str invoice, bool *any)

@@ -4,6 +4,7 @@
 #include "flow/invoice/late_inside.h"
 
 #include "base/assert.h"
+#include "flow/invoice/issue_noted.h"
 #include "flow/invoice/issue_threshold.h"
 #include "flow/invoice/issue_waiting.h"
 #include "flow/ledger/credit.h"
@@ -85,7 +86,10 @@ static Err *lines_at(Arena *arena, const Search *search, const DueQuery *rated, 
     if (search->known != NULL)
         wanted.known = issue_known_lines(search->known, &wanted);
     TRY(issue_billed_lines(arena, query->books, &wanted, next->currency, &billed));
-    return due_lines_since(arena, rated, &since, &billed, &next->lines);
+    TRY(due_lines_since(arena, rated, &since, &billed, &next->lines));
+    NotedQuery noted = { query->books, query->project, next->progress.subscription,
+                         next->currency };
+    return issue_noted(arena, &noted, &next->lines);
 }
 
 // Whether the subscription was changed at the very instant of its last invoice: while the clock of

@@ -13,17 +13,17 @@ static void test_worked(void **state)
 {
     (void)state;
     // 10.00 with 0.33 tax, in thirds
-    assert_int_equal(share_of(33, 333, 1000), 11);
-    assert_int_equal(share_of(33, 666, 1000), 22);
-    assert_int_equal(share_of(33, 1000, 1000), 33);
+    assert_int_equal(credit_note_share(33, 333, 1000), 11);
+    assert_int_equal(credit_note_share(33, 666, 1000), 22);
+    assert_int_equal(credit_note_share(33, 1000, 1000), 33);
     // 0.5 cents, away from zero
-    assert_int_equal(share_of(1, 1, 2), 1);
-    assert_int_equal(share_of(-1, 1, 2), -1);
+    assert_int_equal(credit_note_share(1, 1, 2), 1);
+    assert_int_equal(credit_note_share(-1, 1, 2), -1);
     // a deduction of 1.00 with -0.19
-    assert_int_equal(share_of(-19, -50, -100), -10);
-    assert_int_equal(share_of(-19, -100, -100), -19);
+    assert_int_equal(credit_note_share(-19, -50, -100), -10);
+    assert_int_equal(credit_note_share(-19, -100, -100), -19);
     // the largest
-    assert_int_equal(share_of(INT64_MAX, INT64_MAX, INT64_MAX), INT64_MAX);
+    assert_int_equal(credit_note_share(INT64_MAX, INT64_MAX, INT64_MAX), INT64_MAX);
 }
 
 static void test_parts_sum_to_the_whole(void **state)
@@ -40,7 +40,8 @@ static void test_parts_sum_to_the_whole(void **state)
             seed = seed * 6364136223846793005u + 1442695040888963407u;
             int64_t left = net - before;
             int64_t next = part == 6 ? left : left / (1 + (int64_t)(seed >> 62));
-            given += share_of(tax, before + next, net) - share_of(tax, before, net);
+            given += credit_note_share(tax, before + next, net) -
+                     credit_note_share(tax, before, net);
             before += next;
         }
         assert_int_equal(given, tax);
