@@ -284,3 +284,15 @@ def test_a_fee_that_a_note_gave_back_does_not_come_back_again(tested):
     run(tested, "reconcile")
     assert (ledger(tested, "receivable"), ledger(tested, "customerBalance"), ledger(tested, "deferred")) == (0, 0, 0)
     nothing_due(tested)
+
+
+def test_a_discount_of_what_was_billed_comes_back_whole(tested):
+    subscribed(tested, FEE)
+    bill(tested)
+    advance(tested, "2031-01-02T00:00:00Z")
+    tested.post("/v1/subscriptions/sub/change", {"overrides": {"discounts": {"x": {"percent": "10"}}},
+                                                 "effectiveAt": "2031-01-01T00:00:00Z"})
+    given = bill(tested)["document"]
+    assert [(line["amount"], line["discount"]) for line in given["lines"]] == [("0.00", "-3.10")]
+    assert given["toBalance"] == "3.10"
+    run(tested, "reconcile")
