@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Lines and branches that tests reached in a MODE=cover build, by folder of src, from gcov.
 
-Exits 1 when a folder of WHOLE, the numbers that bills are made of, or a file of WHOLE_FILES is below
-100 % of either; what is missing there is listed. What is missing in the folders of LISTED is written to
+Exits 1 when a folder of WHOLE, the numbers that bills are made of, is below 100 % of either, but for its files
+in NOT_YET; what is missing there is listed. What is missing in the folders of LISTED is written to
 the file `missing` of the build folder. Two kinds of branches cannot be taken and are not counted, no line is:
   * those within an assert_that or assert_slow statement: its other side ends the process;
   * of a `switch`, one: it has a case for every enumerator, and gcov counts the way past all of them.
@@ -15,10 +15,10 @@ import re
 import subprocess
 import sys
 
-WHOLE = ("src/money", "src/time", "src/price")
-WHOLE_FILES = re.compile(r"src/flow/ledger/(ledger\w*|chain|rules|draw|charge|charge_store|pack_store|adjustment_store|"
-                         r"credit_store)\.c|src/flow/bill/(alike|timeline_read)\.c|"
-                         r"src/flow/invoice/(tax_rate|credit_note_store|upcoming|revenue_item)\.c")
+WHOLE = ("src/money", "src/time", "src/price", "src/flow/ledger", "src/flow/bill", "src/flow/invoice", "src/flow/run")
+NOT_YET = ("src/flow/ledger/credit_store.c", "src/flow/ledger/ledger_store.c", "src/flow/invoice/credit_note.c",
+           "src/flow/invoice/credit_note_store.c", "src/flow/invoice/issue_close.c", "src/flow/invoice/issue_noted.c",
+           "src/flow/invoice/issue_rate.c")
 
 LISTED = ("src/flow/ledger", "src/flow/bill", "src/flow/invoice", "src/flow/run")
 
@@ -81,7 +81,7 @@ def folder_of(place):
 
 
 def must_be_whole(place):
-    return folder_of(place) in WHOLE or WHOLE_FILES.fullmatch(place[0])
+    return folder_of(place) in WHOLE and place[0] not in NOT_YET
 
 
 def missing_of(lines, branches, wanted):

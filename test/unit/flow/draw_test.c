@@ -77,6 +77,23 @@ static void test_costs_sum_to_the_price(void **state)
     assert_int_equal(grant_cost(&grant, INT64_MAX - 1), INT64_MAX - 1);
 }
 
+static void test_what_grants_in_force_have(void **state)
+{
+    (void)state;
+    CreditGrant grants[] = { grant_of("a", GRANT_PAID, 700), grant_of("b", GRANT_PAID, 50),
+                             grant_of("c", GRANT_PAID, 9) };
+    Instant     at = { 10 };
+    for (size_t i = 0; i < 3; i++) {
+        grants[i].effective_at = (Instant){ 0 };
+        grants[i].expires_at = INSTANT_END;
+    }
+    grants[2].expires_at = at;  // over
+    grants[0].drawn = 300;
+    assert_int_equal(grants_available((CreditGrants){ grants, 3 }, at), 450);
+    grants[0].amount = grants[1].amount = INT64_MAX;
+    assert_true(grants_available((CreditGrants){ grants, 3 }, at) == INT64_MAX);
+}
+
 static void test_the_order_of_grants(void **state)
 {
     CreditGrant grants[6];
@@ -361,6 +378,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test_of(test_costs_sum_to_the_price),
+        test_of(test_what_grants_in_force_have),
         test_of(test_the_order_of_grants),
         test_of(test_a_full_wallet_leaves_no_cent),
         test_of(test_what_was_used_before_and_after_is_not_paid),
