@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sequences of deeds that once left the books wrong, or said that they were."""
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -296,3 +297,30 @@ def test_a_discount_of_what_was_billed_comes_back_whole(tested):
     assert [(line["amount"], line["discount"]) for line in given["lines"]] == [("0.00", "-3.10")]
     assert given["toBalance"] == "3.10"
     run(tested, "reconcile")
+
+
+def invoice(api):
+    draft = api.post("/v1/accounts/ada/invoices", None)
+    return api.post(f"/v1/invoices/{draft['id']}/finalize", None)
+
+
+def test_what_comes_late_behind_a_change_is_a_correction(fresh):
+    """Of real time: a change's invoice is of the instant at which it was recorded."""
+    api = fresh()
+    api.meter("calls")
+    api.put("/v1/accounts/ada", USD)
+    now = datetime.now(timezone.utc)
+    start, used = ((now - timedelta(days=days)).strftime("%Y-%m-%dT00:00:00Z") for days in (10, 5))
+    for id, charges, months in (("first", [FEE, CALLS], 1), ("second", [FEE], 3)):
+        api.publish(id, {"currency": "USD", "charges": charges, "period": {
+            "every": months, "unit": "month", "anchor": "subscription"}}, effective=start)
+    api.subscribe("sub", "ada", "first", start)
+    invoice(api)
+    api.send([{"meter": "calls", "account": "ada", "uniqueId": "first", "value": 100, "ts": used}])
+    api.post("/v1/subscriptions/sub/change", {"plan": "second", "effectiveAt": "now"})
+    changed = invoice(api)
+    assert ("calls", "1.00") in [(line["charge"], line["amount"]) for line in changed["document"]["lines"]]
+    api.send([{"meter": "calls", "account": "ada", "uniqueId": "late", "value": 200, "ts": used}])
+    [upcoming] = api.get("/v1/accounts/ada/upcomingInvoice")["data"]
+    [line] = [line for line in upcoming["lines"] if line["charge"] == "calls"]
+    assert (line["amount"], line["of"]["invoice"]) == ("2.00", changed["id"])

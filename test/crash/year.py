@@ -50,7 +50,7 @@ KINDS = ["billing", "accrual", "expiry", "reconcile", "sweep"]
 RUN = 10 * HOUR  # behind the month's end; from 6 hours on there is no midnight in any of the zones
 ANSWER_SECONDS = 120  # a watchdog: kills, starts and waits for a lock in between
 KNOWN_SECONDS = 3   # until every server knows the accounts that usage names
-AGAIN = {429, 500, 502, 503, 504}
+AGAIN = {408, 429, 500, 502, 503, 504}
 
 
 class Clock:

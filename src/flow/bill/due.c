@@ -408,8 +408,17 @@ typedef struct Pair {
     Instant from;  // of the first period that may differ
 } Pair;
 
-// What is behind that state, and what changes that became known since then reach back to. Since its
-// very instant: while the clock of a test project stands, a change may come behind the invoice.
+// While the clock of a test project stands, a change may come behind the invoice of its instant. Of
+// real time that instant is the change's own: its invoice knew it.
+static bool is_news(const DueQuery *query, const SubscriptionChange *change, Instant known)
+{
+    if (change->recorded_at.us == known.us)
+        return query->facts->has_clock;
+    return change->recorded_at.us > known.us &&
+           change->recorded_at.us <= query->facts->known_at.us;
+}
+
+// What is behind that state, and what changes that became known since then reach back to.
 static Instant behind(const DueQuery *query, const State *state, Instant from)
 {
     const SubscriptionHistory *history = &query->facts->history;
@@ -419,8 +428,7 @@ static Instant behind(const DueQuery *query, const State *state, Instant from)
         const SubscriptionChange *change = &history->changes[i];
         Instant                   reach = change->effective_at;
         reach.us -= change->recorded_at.us == known.us;  // of an end: into the period that it ends
-        if (change->recorded_at.us >= known.us &&
-            change->recorded_at.us <= query->facts->known_at.us)
+        if (is_news(query, change, known))
             from = earlier(from, reach);
     }
     return from;

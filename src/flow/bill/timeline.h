@@ -52,6 +52,7 @@ typedef struct TimelineFacts {
     const AccountZone  *zones;     // ascending, at least one
     size_t              zone_count;
     Str                 project_zone;
+    bool                has_clock;  // of a test project: it stands between two advances
     PlanSource          plans;
 } TimelineFacts;
 

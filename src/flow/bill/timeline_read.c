@@ -12,10 +12,12 @@ static Err *plan_from_catalog(void *context, Arena *arena, const PlanWanted *wan
 static void facts_fill(Catalog *catalog, ProjectId project, AccountZones zones,
                        TimelineFacts *facts)
 {
+    Project row = catalog_project_get(catalog, project);
     facts->zones = zones.at;
     facts->zone_count = zones.count;
     facts->project = project;
-    facts->project_zone = catalog_project_get(catalog, project).time_zone;
+    facts->project_zone = row.time_zone;
+    facts->has_clock = row.has_clock;
     facts->plans = (PlanSource){ plan_from_catalog, catalog };
     facts->known_at = INSTANT_END;
 }
