@@ -273,6 +273,38 @@ def test_what_a_note_gave_back_is_not_given_back_again(tested, policy, inclusive
     assert given == [("1.60" if inclusive else "2.00") if policy == "creditNote" else "-2.00"]
 
 
+def test_what_an_invoice_took_back_no_note_gives_back_again(tested):
+    tested.put("/v1/settings", {"lateUsage": "nextInvoice"})
+    tested.meter("calls")
+    subscribed(tested, CALLS, FEE)
+    for id in ("gone", "going", "kept"):
+        tested.send([{"meter": "calls", "account": "ada", "uniqueId": id, "value": 400}])
+    bill(tested)
+    advance(tested, "2031-02-01T00:00:00Z")
+    january = bill(tested)
+    tested.post(f"/v1/invoices/{january['id']}/pay", {}, headers=key())
+    number, = [line["number"] for line in january["document"]["lines"] if line["charge"] == "calls"]
+    tested.post("/v1/measurements/void", {"uniqueIds": ["gone"]})
+    advance(tested, "2031-03-01T00:00:00Z")
+    february = bill(tested)
+    assert [line["amount"] for line in february["document"]["lines"] if line.get("of")] == ["-4.00"]
+
+    def credit(wanted):
+        return tested.call("POST", "/v1/creditNotes", {"invoice": january["id"], "reasonCode": "x", "apply": "refund",
+                                                       **wanted}, headers=key())
+    refused = credit({"lines": [{"line": number, "amount": "8.01"}]})
+    assert (refused.status, refused.code) == (422, "field_invalid"), refused
+    assert "8.00 is left of that line" in str(refused.json)
+    given = credit({}).json
+    assert {line["line"]: line["amount"] for line in given["lines"]}[number] == "8.00"
+    refused = credit({"lines": [{"line": number, "amount": "0.01"}]})
+    assert "0.00 is left of that line" in str(refused.json)
+    tested.post("/v1/measurements/void", {"uniqueIds": ["going"]})
+    advance(tested, "2031-04-01T00:00:00Z")
+    assert not [line for line in bill(tested)["document"]["lines"] if line.get("of")]
+    run(tested, "reconcile")
+
+
 def test_a_fee_that_a_note_gave_back_does_not_come_back_again(tested):
     subscribed(tested, FEE)
     invoice = bill(tested)

@@ -226,11 +226,6 @@ class Part:
                 for rate, tax in self.taxes.items()}
 
 
-def rest_of(parts):
-    """{place: units} of what is left to be credited."""
-    return {place: part.left for place, part in enumerate(parts) if part.left}
-
-
 @dataclass
 class Priced:
     parts: list          # [Part] of each line

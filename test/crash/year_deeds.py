@@ -5,7 +5,7 @@ import copy
 
 from calendars import DAY
 from exact import instant, money
-from year_books import Drawing, DrawLine, rest_of, units
+from year_books import Drawing, DrawLine, units
 from year_check import must
 from year_plans import PACKS
 from year_world import Rule
@@ -279,7 +279,7 @@ class Deeds:
         """Of an invoice or some of its lines: to the wallet what credit had paid, the rest off what remains of it, to
         the customer's balance, or as money that goes back."""
         one = self.account
-        some = [invoice for invoice in one.invoices.values() if not invoice.is_void and rest_of(invoice.parts)]
+        some = [invoice for invoice in one.invoices.values() if not invoice.is_void and one.rest_of(invoice)]
         if not some:
             return
         apply = one.random.choice(["invoice", "balance", "refund"])
@@ -289,7 +289,7 @@ class Deeds:
             some = [invoice for invoice in some if invoice.balanced and invoice.balance_used] or some
         invoice = one.random.choice(some)
         body = {"invoice": invoice.id, "reasonCode": "goodwill", "apply": apply}
-        wanted = rest_of(invoice.parts)
+        wanted = one.rest_of(invoice)
         if one.chance(0.6):
             wanted = {place: one.part_of(wanted[place])
                       for place in one.random.sample(sorted(wanted), min(len(wanted), one.random.randint(1, 3)))}

@@ -332,6 +332,21 @@ class Account:
             most -= units
         return made
 
+    def left_of(self, invoice, place):
+        """Of a line, for a credit note: what was not credited, and was not taken back by later invoices."""
+        left = invoice.parts[place].left
+        keys = [(id, key) for other, id, key, _, _ in invoice.lines if other == place]
+        if left <= 0 or not keys:
+            return left
+        charged = sum(one.parts[other].left for one in self.invoices.values() if not one.is_void
+                      for other, id, key, _, _ in one.lines if (id, key) == keys[0])
+        return max(0, min(left, charged))
+
+    def rest_of(self, invoice):
+        """{place: units}"""
+        rest = {place: self.left_of(invoice, place) for place in range(len(invoice.parts))}
+        return {place: left for place, left in rest.items() if left}
+
     def credited(self, invoice, wanted, apply, note):
         """A credit note is what the oracle says."""
         units, currency = year_books.units, invoice.row["currency"]

@@ -62,11 +62,49 @@ static Err *beyond(Making *making, size_t place, int64_t left)
                   STR_ARG(money_print(db_arena(making->tx), money)));
 }
 
+// What invoices charged for what the line is for, less what later ones and notes took back of it.
+static Err *charged_left(Making *making, const IssueLineRow *row, Int128 *left)
+{
+    DbTx         *tx = making->tx;
+    ProjectId     project = making->deed->project;
+    LateRowsQuery wanted = { project, row->subscription, row->service_start };
+    LateRow      *rows;
+    size_t        count;
+    Line          line, other;
+    *left = 0;
+    TRY(issue_stored_line(db_arena(tx), row, making->invoice->currency, &line));
+    TRY(late_rows(tx, &wanted, &rows, &count));
+    for (size_t i = 0; i < count; i++) {
+        int64_t credited;
+        TRY(issue_stored_line(db_arena(tx), &rows[i].row, making->invoice->currency, &other));
+        if (!due_same_line(&line, &other))
+            continue;
+        TRY(credit_note_credited(tx, project, rows[i].invoice, rows[i].row.number, &credited));
+        *left += (Int128)rows[i].row.net - credited;
+    }
+    return NULL;
+}
+
+// What of a line can be given back, of which `before` was. What an invoice behind it took back is
+// not given back again; late usage knows of that by itself.
+static Err *left_find(Making *making, const IssueLineRow *row, int64_t before, int64_t *left)
+{
+    Int128 charged;
+    *left = row->net - before;
+    if (*left <= 0 || row->subscription.length == 0 || making->note->is_of_late_usage)
+        return NULL;
+    TRY(charged_left(making, row, &charged));
+    if (charged < *left)
+        *left = charged > 0 ? (int64_t)charged : 0;
+    return NULL;
+}
+
 static Err *line_credit(Making *making, size_t place, const IssueLineRow *row, int64_t before)
 {
     CreditNoteLine *line = &making->note->lines[place];
-    int64_t         left = row->net - before;
+    int64_t         left;
     Json           *taxes;
+    TRY(left_find(making, row, before, &left));
     bool            fits = left > 0 ? line->net > 0 && line->net <= left
                                     : line->net < 0 && line->net >= left;
     if (!fits)
@@ -114,13 +152,14 @@ static Err *lines_all(Making *making)
     note->lines = arena_array(db_arena(making->tx), CreditNoteLine, making->row_count);
     note->count = 0;
     for (size_t i = 0; i < making->row_count; i++) {
-        int64_t before;
+        int64_t before, left;
         TRY(credit_note_credited(making->tx, making->deed->project, note->invoice,
                                  making->rows[i].number, &before));
-        if (making->rows[i].net == before)
+        TRY(left_find(making, &making->rows[i], before, &left));
+        if (left == 0)
             continue;
         note->lines[note->count] =
-            (CreditNoteLine){ .line = making->rows[i].number, .net = making->rows[i].net - before };
+            (CreditNoteLine){ .line = making->rows[i].number, .net = left };
         TRY(line_credit(making, note->count, &making->rows[i], before));
         note->count++;
     }

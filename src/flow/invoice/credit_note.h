@@ -35,6 +35,7 @@ typedef struct CreditNote {
     CreditApply     apply;
     Str             method;  // of a refund
     Str             memo;    // STR_NONE: none
+    bool            is_of_late_usage;  // knows by itself what was taken back: late.h alone says so
     CreditNoteLine *lines;
     size_t          count;
     int64_t         net, tax, total;  // above 0
@@ -44,9 +45,10 @@ typedef struct CreditNote {
 
 // Makes `wanted` (invoice, reason_code, apply, method, memo, lines with line and net; no lines: all
 // that is left) and fills in the rest. INVOICE_NOT_FOUND (the line too), INVOICE_STATE,
-// FIELD_INVALID (more than is left of a line; what does not go to the wallet is more than remains
-// of the invoice under CREDIT_TO_INVOICE, under CREDIT_REFUND than was paid and is not given back;
-// nothing above 0: nothing is written yet), LEDGER_MONTH_CLOSED.
+// FIELD_INVALID (more than is left of a line when what invoices behind it took back is counted;
+// what does not go to the wallet is more than remains of the invoice under CREDIT_TO_INVOICE, under
+// CREDIT_REFUND than was paid and is not given back; nothing above 0: nothing is written yet),
+// LEDGER_MONTH_CLOSED.
 Err *credit_note_make(DbTx *tx, const InvoiceDeed *deed, CreditNote *wanted) MUST_CHECK;
 
 // CREDIT_NOTE_NOT_FOUND.

@@ -198,6 +198,7 @@ static Err *invoice_credit(Settling *settling, size_t first)
 {
     CreditNote note = { .invoice = settling->takes[first].row->invoice,
                         .reason_code = STR("lateUsage"),
+                        .is_of_late_usage = true,
                         .lines = arena_array(db_arena(settling->tx), CreditNoteLine,
                                              settling->take_count) };
     for (size_t i = first; i < settling->take_count; i++)
