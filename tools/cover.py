@@ -1,9 +1,8 @@
 #!/usr/bin/python3
 """Lines and branches that tests reached in a MODE=cover build, by folder of src, from gcov.
 
-Exits 1 when a folder of WHOLE, the numbers that bills are made of, is below 100 % of either, but for its files
-in NOT_YET; what is missing there is listed. What is missing in the folders of LISTED is written to
-the file `missing` of the build folder. Two kinds of branches cannot be taken and are not counted, no line is:
+Exits 1 when a folder of WHOLE, the numbers that bills and books are made of, is below 100 % of either; what is
+missing there is listed. Two kinds of branches cannot be taken and are not counted, no line is:
   * those within an assert_that or assert_slow statement: its other side ends the process;
   * of a `switch`, one: it has a case for every enumerator, and gcov counts the way past all of them.
 """
@@ -16,11 +15,6 @@ import subprocess
 import sys
 
 WHOLE = ("src/money", "src/time", "src/price", "src/flow/ledger", "src/flow/bill", "src/flow/invoice", "src/flow/run")
-NOT_YET = ("src/flow/ledger/credit_store.c", "src/flow/ledger/ledger_store.c", "src/flow/invoice/credit_note.c",
-           "src/flow/invoice/credit_note_store.c", "src/flow/invoice/issue_close.c", "src/flow/invoice/issue_noted.c",
-           "src/flow/invoice/issue_rate.c")
-
-LISTED = ("src/flow/ledger", "src/flow/bill", "src/flow/invoice", "src/flow/run")
 
 
 def reports(build):
@@ -80,13 +74,9 @@ def folder_of(place):
     return place[0].rsplit("/", 1)[0]
 
 
-def must_be_whole(place):
-    return folder_of(place) in WHOLE and place[0] not in NOT_YET
-
-
-def missing_of(lines, branches, wanted):
-    """One line of text for each line of those places that was not run, or not in every direction."""
-    for place in sorted(place for place in lines if wanted(place)):
+def missing_of(lines, branches):
+    """One line of text for each line of WHOLE that was not run, or not in every direction."""
+    for place in sorted(place for place in lines if folder_of(place) in WHOLE):
         never = [index for index in range(64) if branches.get(place + (index,)) == 0]
         if lines[place] == 0 or never:
             yield "%s:%d: %s" % (*place, "never run" if lines[place] == 0 else
@@ -108,10 +98,7 @@ def main():
         print("%-24s %7.1f%% %9.1f%%%s" % (folder, 100 * line / max(all_lines, 1),
                                            100 * branch / max(all_branches, 1),
                                            "  must be whole" if folder in WHOLE else ""))
-    listed = list(missing_of(lines, branches, lambda place: folder_of(place) in LISTED))
-    (build / "missing").write_text("".join(line + "\n" for line in listed))
-    print("%d lines of %s are in %s" % (len(listed), ", ".join(LISTED), build / "missing"))
-    missing = list(missing_of(lines, branches, must_be_whole))
+    missing = list(missing_of(lines, branches))
     print("\n".join(missing))
     return 1 if missing or not table else 0
 
