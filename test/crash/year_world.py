@@ -388,9 +388,11 @@ class Account:
         for id, grants in invoice.restores.items():
             for grant, units in grants.items():
                 self.move(self.invoices[id], grant, units)
-        for _, id, key, units, _ in invoice.lines:
+        for _, id, key, units, boundary in invoice.lines:
             one = self.subscriptions[id]
             one.billed[key] -= units
+            if boundary != invoice.row["at"]:  # what it corrected is open again
+                self.touched.append(instant(key[3]))
             one.until = min(one.until, instant(invoice.row["at"]) - 1)
             for service in [service for service in one.periods if service[1] >= instant(invoice.row["at"])]:
                 del one.periods[service]  # it is made again with what is known then
