@@ -318,8 +318,12 @@ def check_late_notes(account, notes, closed):
         apply = "balance" if sum(invoice.draws.values()) > 0 or not invoice.takes(nets, "invoice") else "invoice"
         must(note["apply"] == apply, f"to {apply} by the oracle: {note} of {invoice}")
         account.credited(invoice, nets, apply, note)
+        one = account.subscriptions[next(iter(ids))]
         for key, _, amount in lines.values():
-            account.subscriptions[next(iter(ids))].billed[key] -= amount
+            one.billed[key] -= amount
+            for service, settled in one.settled.items():
+                if service[0] <= instant(key[3]) < service[1] and key in settled:
+                    one.settled[service] = {**settled, key: settled[key] - amount}
         account.done["credit note of late usage"] += 1
     must(not wanted, f"nobody credits {wanted} of {account.id}; {describe_all(account)}")
 
